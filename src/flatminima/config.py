@@ -1,0 +1,86 @@
+"""What a training run is: one frozen, validated record."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from flatminima.data import check_xor_size
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Seed = Annotated[int, Field(ge=0, strict=True)]
+
+
+class Config(BaseModel):
+    """One training run on P_xor. Equal configs give equal bits on one machine.
+
+    Values out of range raise `pydantic.ValidationError` (a ValueError) that
+    names the argument, the value and what is allowed.
+
+    Attributes:
+        architecture: a module of `flatminima.models`.
+        d: input dimension.
+        n: number of distinct training points.
+        width: number of hidden units.
+        batch: "one" example a step, reshuffled every epoch, or "full".
+        lr: learning rate, eta in the source.
+        rho: radius of SAM's normalised ascent step; 0 for none.
+        weight_decay: added to the gradient as weight_decay * theta, as in torch.
+        num_steps: number of parameter updates.
+        num_checkpoints: times at which everything is measured: step 0, then
+            evenly in the logarithm of the step, the last step included.
+        measure_at: further steps at which to measure, those up to num_steps.
+        init_scale: factor on the initial first layer.
+        radius: norm at which the first layer is held during training; 0 lets it
+            move freely.
+        eps: floor of the norm in Sim-LN; no effect elsewhere.
+        dtype: precision of training; all measures are taken in float64.
+        data_seed: draws the training and test sets.
+        init_seed: draws the initialisation and the order of the examples.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    architecture: Literal["no_bias", "bias", "sim_ln"]
+    d: Annotated[int, Field(ge=2, le=1000, strict=True)] = 30
+    n: Count = 100
+    width: Count = 500
+    batch: Literal["one", "full"] = "one"
+    lr: Positive = 0.01
+    rho: NonNegative = 0.0
+    weight_decay: NonNegative = 0.0
+    num_steps: Count = 100_000
+    num_checkpoints: Annotated[int, Field(ge=2, le=1000, strict=True)] = 14
+    measure_at: tuple[Count, ...] = ()
+    init_scale: Positive = 1.0
+    radius: NonNegative = 0.0
+    eps: Positive = 1e-4
+    dtype: Literal["float32", "float64"] = "float64"
+    data_seed: Seed = 0
+    init_seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        check_xor_size(self.n, self.d)
+        if self.lr * self.weight_decay >= 1:
+            raise ValueError(
+                f"lr * weight_decay = {self.lr * self.weight_decay}: must be below 1"
+            )
+        return self
+
+    @property
+    def rule(self) -> str:
+        """Name of the training rule, such as "GD + wd" or "1-SAM"."""
+        if self.rho > 0:
+            name = "1-SAM" if self.batch == "one" else "n-SAM"
+        else:
+            name = "SGD" if self.batch == "one" else "GD"
+        decay = " + wd" if self.weight_decay > 0 else ""
+        return name + decay + (", projected" if self.radius > 0 else "")
+
+    def with_seeds(self, data_seed: int, init_seed: int) -> Self:
+        """The same run on other data and from another start."""
+        return self.model_copy(
+            update={"data_seed": data_seed, "init_seed": init_seed}
+        )

@@ -1,0 +1,98 @@
+"""What a result depends on: source files, reached by imports, as one digest."""
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+LIBRARIES = ("numba", "numpy", "scipy", "torch")
+"""Libraries whose version is part of a result's identity."""
+
+
+def module_file(module: str) -> Path | None:
+    """Source file of a module, or None if there is no such module."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin)
+
+
+def imported_modules(module: str) -> Iterator[str]:
+    """Modules of the same top-level package that a module's source imports.
+
+    Imports are read from the syntax tree wherever they stand, so one inside a
+    function counts. A package counts as imported by its modules. Imports by
+    computed name are not seen: whoever makes one names its target as a root.
+    """
+    package = module.split(".")[0]
+    path = module_file(module)
+    if path is None:
+        return
+    if "." in module:
+        yield module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names = [node.module]
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == package and module_file(name) is not None:
+                yield name
+
+
+def reachable(*roots: str) -> list[str]:
+    """Root modules and everything of their package that they import, sorted.
+
+    Raises:
+        ModuleNotFoundError: if a root does not exist.
+    """
+    found: set[str] = set()
+    waiting = list(roots)
+    for root in roots:
+        if module_file(root) is None:
+            raise ModuleNotFoundError(f"no module {root!r}")
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += imported_modules(module)
+    return sorted(found)
+
+
+@cache
+def source_digest(*roots: str) -> str:
+    """SHA-256 over the sources of all reachable modules, hexadecimal."""
+    digest = hashlib.sha256()
+    for module in reachable(*roots):
+        path = module_file(module)
+        assert path is not None
+        digest.update(module.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def package_digest(*packages: str) -> str:
+    """SHA-256 over every source file of some packages, hexadecimal."""
+    digest = hashlib.sha256()
+    for package in packages:
+        path = module_file(package)
+        if path is None:
+            raise ModuleNotFoundError(f"no package {package!r}")
+        for file in sorted(path.parent.glob("*.py")):
+            digest.update(f"{package}/{file.name}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Installed versions of the libraries that a result depends on."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}

@@ -1,0 +1,54 @@
+"""How a compiled kernel finds the head of an architecture.
+
+Kernels call `head(model, z, v, u, g)`. Which function that is follows from the
+type of `model` at compile time, so one kernel body is specialised, not copied,
+for every architecture, and pays nothing for the choice at run time.
+"""
+
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from numba.extending import overload
+
+FASTMATH = {"reassoc", "contract", "nsz"}
+"""Sums may be reordered for vectorisation; NaN and inf keep their meaning."""
+
+_heads: dict[type, Callable[..., Any]] = {}
+
+
+def head(model, z, v, u, g):
+    """Output of one example from its pre-activations, with both gradients.
+
+    Args:
+        model: NamedTuple of the architecture.
+        z: pre-activations w.T x', shape (width,).
+        v: second layer, shape (width,).
+        u: filled with df/dv, shape (width,).
+        g: filled with df/dz, shape (width,); zero at inactive units.
+
+    Returns:
+        f(x), in the dtype of v.
+    """
+    return _heads[type(model)](model, z, v, u, g)
+
+
+def head_of(model_type: type) -> Callable[[Callable], Callable]:
+    """Decorator: the function is the head of this architecture."""
+
+    def register(function: Callable) -> Callable:
+        _heads[model_type] = function
+        return function
+
+    return register
+
+
+@overload(head, jit_options={"fastmath": FASTMATH, "error_model": "numpy"})
+def _specialise(model, z, v, u, g):
+    return _heads[model.instance_class]
+
+
+def load(architecture: str) -> ModuleType:
+    """The module of an architecture, by its file name."""
+    return importlib.import_module(f"flatminima.models.{architecture}")

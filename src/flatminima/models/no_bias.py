@@ -1,0 +1,43 @@
+"""2-MLP-No-Bias: f(x) = W2 relu(W1 x) (Wen, Li & Ma 2023, scenario I)."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from flatminima.models.base import head_of
+from flatminima.models.relu import relu_forward, relu_head, relu_lower_bound
+
+
+class Model(NamedTuple):
+    """Constants of the architecture: none."""
+
+
+head = head_of(Model)(relu_head)
+
+
+def inputs(model: Model, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """x' = x."""
+    return x
+
+
+def forward(model: Model, w, v, x):
+    """f(x) for a batch; `x` holds the rows x'."""
+    return relu_forward(w, v, x)
+
+
+def laplacian(
+    model: Model,
+    h: Float[np.ndarray, "n width"],
+    f: Float[np.ndarray, " n"],
+    input_sq: Float[np.ndarray, " n"],
+) -> Float[np.ndarray, " n"]:
+    """Trace of the Hessian of f over (w, v): 0 wherever f is differentiable."""
+    return np.zeros_like(f)
+
+
+def lower_bound(
+    model: Model, input_sq: Float[np.ndarray, " n"], f: Float[np.ndarray, " n"]
+) -> float:
+    """(2/n) sum_i 2 |f_i| ||x_i||; attained when n <= d, not in general beyond."""
+    return relu_lower_bound(input_sq, f)

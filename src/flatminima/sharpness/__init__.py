@@ -1,0 +1,1 @@
+"""Measures of sharpness, one a file."""

@@ -1,0 +1,1 @@
+"""Constructions and certificates of the sources, one concept a file."""

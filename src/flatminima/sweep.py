@@ -84,7 +84,8 @@ def sweep(
         workers: threads; by default one for each core.
 
     Returns:
-        One row for each run and checkpoint: the fields of the config, `rule`,
+        One row for each run and checkpoint: the fields of the config (but
+        measure_at), `rule`,
         the columns of `train.measure`, `last` (the row is the run's final
         checkpoint) and `diverged` (the run met NaN or inf later on).
     """
@@ -102,7 +103,8 @@ def tidy(config: Config, run: Run) -> pd.DataFrame:
     """The rows that one run adds to a sweep's table."""
     table = run.history.copy()
     table.insert(0, "rule", config.rule)
-    for position, (name, value) in enumerate(config.model_dump().items()):
+    fields = config.model_dump(exclude={"measure_at"})
+    for position, (name, value) in enumerate(fields.items()):
         table.insert(position, name, value)
     table["last"] = table.index == len(table) - 1
     table["diverged"] = run.diverged_at is not None

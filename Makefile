@@ -1,0 +1,81 @@
+# Needs python3 (3.11 or later) and make; everything else goes to .venv.
+PYTHON ?= python3
+PORT ?= 8000
+PIP_ARGS ?=
+# On Linux, plain torch brings CUDA (gigabytes). For the CPU wheels:
+#   make book TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+INDEX_ARGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+BIN := .venv/bin
+STAMP := .venv/.installed
+PRESS := $(BIN)/python -m flatminima_book
+
+.DEFAULT_GOAL := help
+.PHONY: help install book pages chapter test check serve bench pair lock clean distclean
+
+help: ## Say what there is to make
+	@echo "Make one of:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
+	  awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+	@echo 'Rerun one chapter: make chapter CHAPTER=scenario-2 PARAMS="-p d 40"'
+	@echo "CPU wheels of torch on Linux: add TORCH_INDEX=https://download.pytorch.org/whl/cpu"
+
+$(STAMP): pyproject.toml requirements.lock
+	@echo "Installing into .venv (minutes the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; set PYTHON=python3.x"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check $(INDEX_ARGS) \
+	  $(PIP_ARGS) -c requirements.lock -e ".[book,dev]"
+	@touch $@
+	@echo "Installed: .venv"
+
+install: $(STAMP) ## Create .venv with everything that the book needs
+
+book: $(STAMP) ## Execute every chapter and build the pages
+	@$(PRESS) build
+
+pages: $(STAMP) ## Typeset again what was last executed (after an edit of styles)
+	@$(PRESS) pages
+
+chapter: $(STAMP) ## Execute one chapter: CHAPTER=name PARAMS="-p name value"
+	@test -n "$(CHAPTER)" || { echo 'Say which: make chapter CHAPTER=scenario-2'; exit 1; }
+	@$(PRESS) chapter $(CHAPTER) $(PARAMS)
+
+test: $(STAMP) ## Lint, types and tests; needs no built book
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests --ignore=tests/browser --cov=src --cov-report=term \
+	  --cov-fail-under=90 -q --junitxml=_build/tests.xml
+	@echo "Tested: lint, types, tests (_build/tests.xml)"
+
+check: $(STAMP) ## Test the built pages in a browser
+	@test -f _build/html/index.html || { echo "No pages yet; run: make book"; exit 1; }
+	$(BIN)/python -m pytest tests/browser -q --junitxml=_build/check.xml
+	@echo "Checked: every page of _build/html (_build/check.xml)"
+
+serve: $(STAMP) ## Show the built pages on localhost
+	@test -f _build/html/index.html || { echo "No pages yet; run: make book"; exit 1; }
+	@echo "Open http://localhost:$(PORT) (Ctrl-C stops)"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+bench: $(STAMP) ## Time the engine against what a user would otherwise pick
+	@$(BIN)/python -m benchmarks
+
+pair: $(STAMP) ## Update the notebooks from the chapters' texts
+	@$(PRESS) pair
+
+lock: $(STAMP) ## Pin the dependencies again (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --all-extras pyproject.toml \
+	  -o requirements.lock
+	sed -i -e 's/+cpu//' -e '/^nvidia-/d' -e '/^triton/d' requirements.lock
+	@echo "Pinned: requirements.lock"
+
+clean: ## Remove the pages; finished runs are kept
+	@rm -rf _build/html _build/stage _build/executed _build/chapters _build/.doctrees
+	@echo "Removed the pages; kept _build/store"
+
+distclean: ## Remove everything that was made, finished runs and .venv included
+	@rm -rf _build .venv .mypy_cache .ruff_cache .pytest_cache .coverage
+	@echo "Removed _build and .venv"

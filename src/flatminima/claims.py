@@ -1,0 +1,515 @@
+"""Claims of the sources, and the rules by which data decide them.
+
+`claims.yml` holds every claim with its rule, fixed before the runs. A function
+of this module applies one kind of rule to evidence and returns a `Verdict`; no
+verdict is written by hand anywhere.
+"""
+
+import html
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import yaml
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict
+from scipy import stats
+
+from flatminima.recipes import scale_of
+
+MIME = "application/vnd.flatminima.claim+json"
+
+Word = Literal["holds", "partly", "fails", "undecided", "not testable"]
+Kind = Literal["share", "beats", "attains", "exact", "flattest", "not testable"]
+
+
+class Rule(BaseModel):
+    """How a claim is decided.
+
+    Attributes:
+        kind: the function of this module that decides it.
+        metric: column of a sweep's table, or what the evidence measures.
+        says: for `share`, whether the claim says that the share is high (True)
+            or low (False).
+        lower_is_better: for `beats`, whether the smaller value wins.
+        tight: for `attains`, whether the bound is known to be attained; if not,
+            staying above it decides nothing.
+        tolerance: for `exact`, the largest error allowed.
+        reason: for `not testable`, why.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind
+    metric: str = "test_accuracy"
+    says: bool = True
+    lower_is_better: bool = False
+    tight: bool = True
+    tolerance: float = 0.0
+    reason: str = ""
+
+
+class Thresholds(BaseModel):
+    """The numbers behind every rule, from the top of `claims.yml`.
+
+    Attributes:
+        level: confidence level of all intervals.
+        high: a share is high if its interval lies at or above this.
+        almost: it is almost high if its interval lies at or above this.
+        low: it is low if its interval lies at or below this.
+        bound_ratio: median ratio of trace to bound up to which a bound counts as
+            attained.
+        interpolates: raw training loss that every seed must reach for that.
+        min_seeds: seeds below which nothing that varies over seeds is decided.
+        max_diverged: share of diverged seeds above which nothing is decided.
+        resamples: bootstrap resamples.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: float
+    high: float
+    almost: float
+    low: float
+    bound_ratio: float
+    interpolates: float
+    min_seeds: int
+    max_diverged: float
+    resamples: int
+
+
+class Claim(BaseModel):
+    """A sentence of a source, or of ours, that data can decide.
+
+    Attributes:
+        id: unique name.
+        chapter: where it is decided.
+        source: document and figure, theorem or page.
+        origin: "source" or "ours".
+        statement: the sentence.
+        rule: how it is decided.
+        reported: the source's own number or word, if it gives one.
+        note: anything a reader of the scorecard should know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    chapter: str
+    source: str
+    origin: Literal["source", "ours"]
+    statement: str
+    rule: Rule
+    reported: str | float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decided claim, as one row of the scorecard."""
+
+    id: str
+    chapter: str
+    source: str
+    origin: str
+    statement: str
+    rule: str
+    verdict: Word
+    effect: float | None
+    low: float | None
+    high: float | None
+    n: int
+    scale: str
+    reported: str | float | None
+    note: str
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return Report([self])._repr_mimebundle_()
+
+
+@dataclass(frozen=True)
+class Report:
+    """Verdicts that a chapter shows together, as a table."""
+
+    verdicts: list[Verdict]
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {
+            MIME: [asdict(verdict) for verdict in self.verdicts],
+            "text/html": self._repr_html_(),
+            "text/plain": repr(self),
+        }
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(v.statement)}</td>"
+            f'<td><span class="verdict verdict-{v.verdict.replace(" ", "-")}">'
+            f"{v.verdict}</span></td>"
+            f"<td>{_numbers(v)}</td><td>{v.n}</td>"
+            f"<td>{html.escape(v.note)}</td></tr>"
+            for v in self.verdicts
+        )
+        return (
+            '<table class="verdicts"><thead><tr><th>claim</th><th>verdict</th>'
+            "<th>effect [interval]</th><th>n</th><th>note</th></tr></thead>"
+            f"<tbody>{rows}</tbody></table>"
+        )
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            f"{v.verdict}: {v.statement} ({_numbers(v)}, n = {v.n}) {v.note}".rstrip()
+            for v in self.verdicts
+        )
+
+
+@cache
+def load() -> tuple[Thresholds, dict[str, Claim]]:
+    """Thresholds and claims of `claims.yml`, the claims by id.
+
+    Raises:
+        ValueError: if the file does not fit `Thresholds` and `Claim`.
+    """
+    text = files("flatminima").joinpath("claims.yml").read_text(encoding="utf-8")
+    content = yaml.safe_load(text)
+    claims = [Claim(**entry) for entry in content["claims"]]
+    return Thresholds(**content["thresholds"]), {claim.id: claim for claim in claims}
+
+
+def share(claim_id: str, table: pd.DataFrame) -> Verdict:
+    """Decide whether a share, such as test accuracy, is high or low.
+
+    The effect is its mean over seeds at the last checkpoint, with a percentile
+    bootstrap interval; where all seeds agree, the Wilson interval of the pooled
+    test points. A diverged seed counts as 0.
+
+    Args:
+        claim_id: a claim whose rule is of kind "share".
+        table: rows of one setting from `sweep`.
+    """
+    thresholds, claim = _claim(claim_id, "share")
+    values = per_seed(table, claim.rule.metric, diverged=0.0)
+    low, high = _share_interval(values.to_numpy(), _test_points(table), thresholds)
+    if low >= thresholds.high:
+        word: Word = "holds" if claim.rule.says else "fails"
+    elif low >= thresholds.almost:
+        word = "partly"
+    elif high <= thresholds.low:
+        word = "fails" if claim.rule.says else "holds"
+    else:
+        word = "undecided"
+    verdict = _verdict(claim, word, values.mean(), low, high, len(values), table)
+    return _guarded(verdict, thresholds, table)
+
+
+def beats(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
+    """Decide whether the first setting beats the second.
+
+    The effect is the mean of the differences, paired by data and initialisation
+    seed, signed so that positive means that the first wins. The claim holds if
+    the interval lies above 0 and fails if it lies below.
+
+    Args:
+        claim_id: a claim whose rule is of kind "beats".
+        table, other: rows of one setting each, over the same seeds.
+
+    Raises:
+        ValueError: if the two settings have no seed in common.
+    """
+    thresholds, claim = _claim(claim_id, "beats")
+    worst = np.nan if claim.rule.lower_is_better else 0.0
+    first = per_seed(table, claim.rule.metric, diverged=worst)
+    second = per_seed(other, claim.rule.metric, diverged=worst)
+    difference = (first - second).dropna().to_numpy()
+    if not len(difference):
+        raise ValueError(f"{claim_id}: the two settings have no finished seed in common")
+    if claim.rule.lower_is_better:
+        difference = -difference
+    low, high = bootstrap(difference, thresholds)
+    word: Word = "holds" if low > 0 else "fails" if high < 0 else "undecided"
+    verdict = _verdict(
+        claim, word, difference.mean(), low, high, len(difference), table
+    )
+    return _guarded(verdict, thresholds, pd.concat([table, other]))
+
+
+def associated(
+    claim_id: str, statistics: Float[np.ndarray, " seeds"], scale: str
+) -> Verdict:
+    """Decide whether a statistic, computed once a seed, is positive.
+
+    Args:
+        claim_id: a claim whose rule is of kind "beats": the comparison is with 0.
+        statistics: one number a seed.
+        scale: for the scorecard.
+    """
+    thresholds, claim = _claim(claim_id, "beats")
+    low, high = bootstrap(statistics, thresholds)
+    word: Word = "holds" if low > 0 else "fails" if high < 0 else "undecided"
+    verdict = _verdict(
+        claim, word, statistics.mean(), low, high, len(statistics), scale
+    )
+    return _guarded(verdict, thresholds, None)
+
+
+def attains(
+    claim_id: str, table: pd.DataFrame, trace: str = "retracted_trace"
+) -> Verdict:
+    """Decide whether training attains the certified lower bound on the trace.
+
+    The effect is the median over seeds of trace after retraction over bound. The
+    claim holds if it is at most `bound_ratio` and every seed's raw training loss
+    is at most `interpolates`.
+
+    Args:
+        claim_id: a claim whose rule is of kind "attains".
+        table: rows of one setting from `sweep`.
+        trace: column with the trace at interpolation.
+    """
+    thresholds, claim = _claim(claim_id, "attains")
+    loss = per_seed(table, "train_loss", diverged=np.inf)
+    ratio = per_seed(table, trace, diverged=np.inf) / per_seed(table, "bound")
+    short = int((~(loss <= thresholds.interpolates)).sum())
+    ratio = ratio.dropna()
+    if not len(ratio):
+        verdict = _verdict(claim, "fails", None, None, None, len(loss), table)
+        return replace(verdict, note=_join(verdict.note, "no seed interpolates"))
+    low, high = bootstrap(ratio.to_numpy(), thresholds, np.median)
+    effect = float(np.median(ratio))
+    if short == 0 and effect <= thresholds.bound_ratio:
+        word: Word = "holds"
+    else:
+        word = "fails" if claim.rule.tight else "undecided"
+    verdict = _verdict(claim, word, effect, low, high, len(loss), table)
+    if short:
+        verdict = replace(
+            verdict,
+            note=_join(verdict.note, f"{short} of {len(loss)} seeds do not interpolate"),
+        )
+    return _guarded(verdict, thresholds, table)
+
+
+def exact(
+    claim_id: str, errors: Float[np.ndarray, " instances"], scale: str = "exact"
+) -> Verdict:
+    """Decide a theorem or construction by its worst error over instances.
+
+    Args:
+        claim_id: a claim whose rule is of kind "exact".
+        errors: one non-negative error for each instance.
+        scale: what the instances are.
+
+    Raises:
+        ValueError: if there is no instance.
+    """
+    _, claim = _claim(claim_id, "exact")
+    if not len(errors):
+        raise ValueError(f"{claim_id}: no instance to decide it by")
+    worst = float(np.max(errors))
+    word: Word = "holds" if worst <= claim.rule.tolerance else "fails"
+    return _verdict(claim, word, worst, None, None, len(errors), scale)
+
+
+def flattest(
+    claim_id: str,
+    excess: Float[np.ndarray, " instances"],
+    accuracy: Float[np.ndarray, " instances"],
+    scale: str = "exact",
+) -> Verdict:
+    """Decide "all flattest minimisers generalise" by verified constructions.
+
+    A construction whose trace exceeds the certified bound by at most the
+    tolerance is a flattest minimiser; one that does not generalise refutes the
+    claim. Constructions can never prove it.
+
+    Args:
+        claim_id: a claim whose rule is of kind "flattest".
+        excess: trace over bound minus 1, for each construction.
+        accuracy: its accuracy on held-out points.
+        scale: what the constructions are.
+    """
+    thresholds, claim = _claim(claim_id, "flattest")
+    attained = np.asarray(excess) <= claim.rule.tolerance
+    if attained.any():
+        worst = float(np.min(np.asarray(accuracy)[attained]))
+        word: Word = "fails" if worst <= thresholds.low else "undecided"
+    else:
+        worst, word = None, "undecided"
+    return _verdict(claim, word, worst, None, None, int(attained.sum()), scale)
+
+
+def not_testable(claim_id: str) -> Verdict:
+    """Record a claim that no run here can decide, with the reason."""
+    _, claim = _claim(claim_id, "not testable")
+    verdict = _verdict(claim, "not testable", None, None, None, 0, "none")
+    return replace(verdict, note=_join(verdict.note, claim.rule.reason))
+
+
+def per_seed(table: pd.DataFrame, metric: str, diverged: float = np.nan) -> pd.Series:
+    """A metric at the last checkpoint of every seed of one setting.
+
+    Args:
+        table: rows of one setting from `sweep`.
+        metric: column.
+        diverged: value of the seeds that met NaN or inf.
+
+    Returns:
+        Series indexed by (data_seed, init_seed).
+
+    Raises:
+        ValueError: if a seed has more than one last checkpoint: the rows are of
+            more than one setting.
+    """
+    last = table[table["last"]].set_index(["data_seed", "init_seed"])
+    if last.index.has_duplicates:
+        raise ValueError("the rows are of more than one setting: select one first")
+    return last[metric].where(~last["diverged"], diverged)
+
+
+def bootstrap(
+    values: Float[np.ndarray, " seeds"], thresholds: Thresholds, statistic: Any = np.mean
+) -> tuple[float, float]:
+    """Percentile bootstrap interval over seeds; a point if all values agree."""
+    if len(values) < 2 or np.ptp(values) == 0:
+        point = float(statistic(values))
+        return point, point
+    interval = stats.bootstrap(
+        (values,),
+        statistic,
+        confidence_level=thresholds.level,
+        n_resamples=thresholds.resamples,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def _share_interval(
+    values: np.ndarray, points: int, thresholds: Thresholds
+) -> tuple[float, float]:
+    if len(values) > 1 and np.ptp(values) > 0:
+        return bootstrap(values, thresholds)
+    total = points * len(values)
+    interval = stats.binomtest(round(values.mean() * total), total).proportion_ci(
+        thresholds.level, method="wilson"
+    )
+    return float(interval.low), float(interval.high)
+
+
+def _test_points(table: pd.DataFrame) -> int:
+    from flatminima.data import ENUMERABLE_DIM, NUM_TEST_POINTS
+
+    d, n = int(table["d"].iloc[0]), int(table["n"].iloc[0])
+    return max(2**d - n, 1) if d <= ENUMERABLE_DIM else NUM_TEST_POINTS
+
+
+def _claim(claim_id: str, kind: Kind) -> tuple[Thresholds, Claim]:
+    thresholds, claims = load()
+    if claim_id not in claims:
+        raise KeyError(f"no claim {claim_id!r} in claims.yml")
+    claim = claims[claim_id]
+    if claim.rule.kind != kind:
+        raise ValueError(
+            f"{claim_id}: its rule is of kind {claim.rule.kind!r}, not {kind!r}"
+        )
+    return thresholds, claim
+
+
+def describe(rule: Rule, t: Thresholds) -> str:
+    """The rule in words, for the scorecard."""
+    percent = f"{t.level:.0%}"
+    if rule.kind == "share":
+        high, low = ("holds", "fails") if rule.says else ("fails", "holds")
+        return (
+            f"mean {rule.metric} over seeds at the last checkpoint, {percent} interval: "
+            f"low >= {t.high} {high}, low >= {t.almost} partly, "
+            f"high <= {t.low} {low}, otherwise undecided"
+        )
+    if rule.kind == "beats":
+        sign = "lower is better" if rule.lower_is_better else "higher is better"
+        return (
+            f"mean difference of {rule.metric} paired by seeds ({sign}), {percent} "
+            "interval: above 0 holds, below 0 fails, otherwise undecided"
+        )
+    if rule.kind == "attains":
+        above = "fails" if rule.tight else "undecided"
+        return (
+            f"every raw training loss <= {t.interpolates} and median trace after "
+            f"retraction over bound <= {t.bound_ratio}: holds, otherwise {above}"
+        )
+    if rule.kind == "exact":
+        return f"worst {rule.metric} over instances <= {rule.tolerance:g}"
+    if rule.kind == "flattest":
+        return (
+            f"a construction with trace over bound - 1 <= {rule.tolerance:g} and "
+            f"accuracy <= {t.low} refutes it; otherwise undecided"
+        )
+    return "none"
+
+
+def _verdict(
+    claim: Claim,
+    word: Word,
+    effect: float | None,
+    low: float | None,
+    high: float | None,
+    n: int,
+    scale: str | pd.DataFrame,
+) -> Verdict:
+    thresholds, _ = load()
+    if not isinstance(scale, str):
+        setting = scale[["batch", "d", "n", "width", "num_steps"]].iloc[0]
+        scale = scale_of(**setting)
+    return Verdict(
+        id=claim.id,
+        chapter=claim.chapter,
+        source=claim.source,
+        origin=claim.origin,
+        statement=claim.statement,
+        rule=describe(claim.rule, thresholds),
+        verdict=word,
+        effect=_finite(effect),
+        low=_finite(low),
+        high=_finite(high),
+        n=n,
+        scale=scale,
+        reported=claim.reported,
+        note=claim.note,
+    )
+
+
+def _guarded(
+    verdict: Verdict, thresholds: Thresholds, table: pd.DataFrame | None
+) -> Verdict:
+    """Withdraw what too few seeds or too many diverged ones cannot decide."""
+    if table is not None:
+        last = table[table["last"]]
+        diverged = int(last["diverged"].sum())
+        if diverged:
+            note = f"{diverged} of {len(last)} runs diverged"
+            verdict = replace(verdict, note=_join(verdict.note, note))
+        if diverged > thresholds.max_diverged * len(last):
+            verdict = replace(verdict, verdict="undecided")
+    if verdict.n < thresholds.min_seeds:
+        note = f"{verdict.n} seeds; a verdict needs {thresholds.min_seeds}"
+        note = _join(verdict.note, note)
+        verdict = replace(verdict, verdict="undecided", note=note)
+    return verdict
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and np.isfinite(value) else None
+
+
+def _join(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
+
+
+def _numbers(v: Verdict) -> str:
+    if v.effect is None:
+        return "–"
+    if v.low is None or v.high is None:
+        return f"{v.effect:.3g}"
+    return f"{v.effect:.3f} [{v.low:.3f}, {v.high:.3f}]"

@@ -1,0 +1,141 @@
+"""Command line of the press: ``python -m flatminima_book``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flatminima_book.build import build_book, build_chapter, relative, retypeset
+from flatminima_book.check import check_sources
+from flatminima_book.markdown import MARKS, interval, number
+from flatminima_book.notebooks import is_chapter, load_chapters, read_notebook
+from flatminima_book.pairs import update_pair
+from flatminima_book.parameters import parse_value, read_parameter_file
+from flatminima_book.project import Project, load, toc_names
+from flatminima_book.verdicts import Verdict, collect
+
+
+def say(line: str) -> None:
+    """Print a line at once, with the time since the command began."""
+    print(f"{time.monotonic() - BEGUN:6.0f} s  {line}", flush=True)
+
+
+BEGUN = time.monotonic()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments of the command line."""
+    top = argparse.ArgumentParser(prog="flatminima_book", description=__doc__)
+    top.add_argument("--root", type=Path, default=Path("."), help="the book's folder")
+    commands = top.add_subparsers(dest="command", required=True)
+    commands.add_parser("check", help="check the sources; runs nothing")
+    commands.add_parser("build", help="check, execute every chapter, typeset")
+    commands.add_parser("pages", help="typeset again what was last executed")
+    commands.add_parser("pair", help="update the paired notebooks from the texts")
+    commands.add_parser("expect", help="print the last build's verdicts as expected")
+    chapter = commands.add_parser("chapter", help="execute one chapter")
+    chapter.add_argument("name")
+    chapter.add_argument(
+        *("-p", "--parameter"),
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="override one parameter",
+    )
+    chapter.add_argument("-f", "--file", type=Path, help="a papermill parameter file")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Command-line words; those of the process by default.
+
+    Returns:
+        The exit status: 0 when all is well.
+    """
+    options = parser().parse_args(arguments)
+    try:
+        project = load(options.root)
+        problems = run(project, options)
+    except ValueError as error:
+        problems = [str(error)]
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr, flush=True)
+    if problems:
+        print(f"{options.command}: {len(problems)} to mend", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def run(project: Project, options: argparse.Namespace) -> list[str]:
+    """Run a parsed command and say what it made; returns problems."""
+    if options.command == "check":
+        problems = check_sources(project)
+        if not problems:
+            say("sources are sound")
+        return problems
+    if options.command == "pair":
+        return pair(project)
+    if options.command == "expect":
+        return expect(project)
+    if options.command == "chapter":
+        given: dict[str, Any] = {}
+        if options.file:
+            given.update(read_parameter_file(options.file))
+        given.update({name: parse_value(text) for name, text in options.parameter})
+        problems, verdicts = build_chapter(project, options.name, given, say)
+        for verdict in verdicts:
+            print(verdict_line(verdict))
+        return problems
+    build = build_book if options.command == "build" else retypeset
+    problems = build(project, say)
+    if not problems:
+        for made in (project.html / "index.html", project.build / "scorecard.json"):
+            if made.is_file():
+                say(f"made {relative(made, project.root)}")
+    return problems
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """A verdict for a terminal."""
+    effect = f"{number(verdict['effect'])} {interval(verdict['low'], verdict['high'])}"
+    word = f"{MARKS[verdict['verdict']]} {verdict['verdict']}"
+    return f"{word:<14} {verdict['id']:<28} {effect.strip()}".rstrip()
+
+
+def pair(project: Project) -> list[str]:
+    """Update the paired notebooks of all chapters."""
+    for name in toc_names(project):
+        source = project.book / f"{name}.md"
+        if source.is_file() and is_chapter(source):
+            changed = update_pair(source)
+            say(f"book/{name}.ipynb {'updated' if changed else 'is up to date'}")
+    return []
+
+
+def expect(project: Project) -> list[str]:
+    """Print entries for the file of expected verdicts, for a person to judge."""
+    entries = []
+    for chapter in load_chapters(project):
+        executed = project.executed / f"{chapter.name}.ipynb"
+        if executed.is_file():
+            verdicts = {v["id"]: v["verdict"] for v in collect(read_notebook(executed))}
+            entry = {"chapter": chapter.name, "parameters": chapter.defaults}
+            entries.append({**entry, "verdicts": verdicts})
+    text = yaml.safe_dump(
+        entries, sort_keys=False, allow_unicode=True, default_flow_style=None
+    )
+    print(text, end="")
+    return []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

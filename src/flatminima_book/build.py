@@ -1,0 +1,278 @@
+"""The build: check, execute, collect, typeset, and say what came out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flatminima_book.check import check_sources
+from flatminima_book.claims import Claims, load_claims
+from flatminima_book.clean import check_outputs, clean
+from flatminima_book.execute import Outcome, execute
+from flatminima_book.notebooks import Chapter, load_chapters, read_notebook
+from flatminima_book.pages import typeset
+from flatminima_book.parameters import refuse_unknown
+from flatminima_book.project import Project
+from flatminima_book.rerun_page import rerun_fragment
+from flatminima_book.schedule import run_all, seconds_left
+from flatminima_book.scorecard_page import scorecard_fragment
+from flatminima_book.stage import put_fragment, put_notebook, set_stage
+from flatminima_book.status import (
+    FRAGMENT,
+    Status,
+    fill_page,
+    known_seconds,
+    machine,
+    package_versions,
+    read_status,
+)
+from flatminima_book.verdicts import (
+    Verdict,
+    check_verdicts,
+    collect,
+    duplicate_ids,
+    load_expected,
+    moved,
+    order_keys,
+    write_json,
+)
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Harvest:
+    """What the executed chapters gave: verdicts, problems, remarks."""
+
+    scorecard: list[Verdict] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def build_book(project: Project, say: Say, *, pages: bool = True) -> list[str]:
+    """Build the whole book under default parameters.
+
+    Args:
+        project: The book.
+        say: Told of progress, a line at a time.
+        pages: Whether to typeset; tests of the pipeline do without.
+
+    Returns:
+        One line per problem; empty when the book is sound.
+    """
+    begun = time.monotonic()
+    if problems := check_sources(project):
+        return problems
+    chapters = load_chapters(project)
+    say(f"sources are sound: {len(chapters)} chapters")
+    outcomes = execute_all(project, chapters, say)
+    harvest = gather(project, [c for c in chapters if not outcomes[c.name].failure])
+    problems = [
+        outcome.failure.line(name)
+        for name, outcome in outcomes.items()
+        if outcome.failure
+    ]
+    for remark in harvest.remarks:
+        say(f"note: {remark}")
+    problems += harvest.problems
+    write_json(project.build / "scorecard.json", harvest.scorecard)
+    status = _status(project, outcomes)
+    if pages and not problems:
+        say("typesetting")
+        problems += _typeset(project, chapters, harvest.scorecard, status, begun)
+    status["total_seconds"] = round(time.monotonic() - begun, 2)
+    write_json(project.build / "status.json", status)
+    return problems + moved(project, harvest.scorecard)
+
+
+def execute_all(
+    project: Project, chapters: Sequence[Chapter], say: Say
+) -> dict[str, Outcome]:
+    """Execute chapters, a few at a time; a failing one does not stop the others."""
+    by_name = {chapter.name: chapter for chapter in chapters}
+    seconds = known_seconds(read_status(project))
+
+    def work(name: str) -> Outcome:
+        return execute(
+            by_name[name].paired,
+            project.executed / f"{name}.ipynb",
+            {},
+            root=project.root,
+            build=project.build,
+            timeout=project.timeout,
+        )
+
+    def finished(name: str, outcome: Outcome, unfinished: list[str]) -> None:
+        done = len(by_name) - len(unfinished)
+        state = "failed after" if outcome.failure else "done in"
+        line = f"[{done}/{len(by_name)}] {name} {state} {outcome.seconds:.0f} s"
+        left = seconds_left(unfinished, seconds, project.workers)
+        if unfinished and left is not None:
+            line += f", about {max(left, 1):.0f} s left"
+        say(line)
+
+    say(f"executing, {project.workers} at a time")
+    return run_all(
+        {chapter.name: chapter.after for chapter in chapters},
+        work,
+        workers=project.workers,
+        seconds=seconds,
+        finished=finished,
+        waiting_on=lambda names: say(f"still running: {', '.join(names)}"),
+    )
+
+
+def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
+    """Stage executed chapters and collect their verdicts.
+
+    Args:
+        project: The book.
+        chapters: Those that ran, in reading order.
+
+    Returns:
+        Scorecard entries with ``expected``, and what is wrong with them.
+    """
+    claims = load_claims(project)
+    harvest = Harvest()
+    every = load_chapters(project)
+    names = [chapter.name for chapter in every]
+    set_stage(project, every)
+    for chapter in chapters:
+        notebook = read_notebook(project.executed / f"{chapter.name}.ipynb")
+        entries = read_verdicts(project, chapter, chapter.defaults, notebook, claims)
+        harvest.scorecard += entries.scorecard
+        harvest.problems += entries.problems
+        noise = clean(notebook)
+        harvest.remarks += [f"chapter {chapter.name}, {line}" for line in noise]
+        harvest.problems += check_outputs(notebook, chapter.name, project.root)
+        put_notebook(project, chapter.name, notebook, names)
+    harvest.problems += duplicate_ids(harvest.scorecard)
+    return harvest
+
+
+def read_verdicts(
+    project: Project,
+    chapter: Chapter,
+    parameters: Mapping[str, Any],
+    notebook: Any,
+    claims: Claims,
+) -> Harvest:
+    """Read one executed chapter's verdicts as scorecard entries."""
+    verdicts = collect(notebook)
+    problems = check_verdicts(verdicts, chapter.name, claims.chapter_of)
+    expected = load_expected(project, chapter.name, parameters)
+    sound = not problems
+    entries = [order_keys(v, expected.get(v["id"])) for v in verdicts] if sound else []
+    return Harvest(entries, problems)
+
+
+def _typeset(
+    project: Project,
+    chapters: Sequence[Chapter],
+    scorecard: Sequence[Verdict],
+    status: Status,
+    begun: float,
+) -> list[str]:
+    tables = load_claims(project).tables
+    card = scorecard_fragment(scorecard, tables, chapters)
+    put_fragment(project, "scorecard.md", card)
+    put_fragment(project, "rerun.md", rerun_fragment(project, chapters))
+    put_fragment(project, "status.md", FRAGMENT)
+    sphinx = time.monotonic()
+    problems = typeset(project)
+    status["sphinx_seconds"] = round(time.monotonic() - sphinx, 2)
+    status["total_seconds"] = round(time.monotonic() - begun, 2)
+    fill_page(project.html / "book" / "status.html", status)
+    return problems
+
+
+def retypeset(project: Project, say: Say) -> list[str]:
+    """Typeset again what was last executed, after an edit of pages or styles.
+
+    Args:
+        project: The book.
+        say: Told of progress.
+
+    Returns:
+        One line per problem.
+    """
+    begun = time.monotonic()
+    chapters = load_chapters(project)
+    for chapter in chapters:
+        if not (project.executed / f"{chapter.name}.ipynb").is_file():
+            return [f"chapter {chapter.name} has not been executed; run: make book"]
+    harvest = gather(project, chapters)
+    status = read_status(project) or _status(project, {})
+    say("typesetting")
+    card = _typeset(project, chapters, harvest.scorecard, status, begun)
+    return harvest.problems + card
+
+
+def build_chapter(
+    project: Project, name: str, given: Mapping[str, Any], say: Say
+) -> tuple[list[str], list[Verdict]]:
+    """Execute one chapter under a reader's parameters; nothing is enforced.
+
+    Args:
+        project: The book.
+        name: Chapter name.
+        given: Parameters that override the defaults.
+        say: Told of progress.
+
+    Returns:
+        Problems, and the scorecard entries of this run.
+
+    Raises:
+        ValueError: There is no such chapter, or it lacks a parameter.
+    """
+    chapters = {chapter.name: chapter for chapter in load_chapters(project)}
+    if name not in chapters:
+        raise ValueError(f"no chapter {name}; there are: {', '.join(chapters)}")
+    chapter = chapters[name]
+    refuse_unknown(given, chapter.defaults)
+    output = project.build / "chapters" / f"{name}.ipynb"
+    say(f"executing {name}")
+    outcome = execute(
+        chapter.paired,
+        output,
+        given,
+        root=project.root,
+        build=project.build,
+        timeout=project.timeout,
+    )
+    if outcome.failure:
+        return [outcome.failure.line(name)], []
+    parameters = {**chapter.defaults, **given}
+    notebook = read_notebook(output)
+    found = read_verdicts(project, chapter, parameters, notebook, load_claims(project))
+    write_json(output.with_suffix(".json"), found.scorecard)
+    say(f"{name} done in {outcome.seconds:.0f} s: {relative(output, project.root)}")
+    return found.problems, found.scorecard
+
+
+def relative(path: Path, root: Path) -> str:
+    """A path as a reader in the book's folder would type it."""
+    return path.relative_to(root).as_posix()
+
+
+def _status(project: Project, outcomes: Mapping[str, Outcome]) -> Status:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {
+        "date": now,
+        "machine": machine(),
+        "packages": package_versions(project.packages),
+        "chapters": {
+            name: {
+                "seconds": round(outcome.seconds, 2),
+                "date": now,
+                "failed": outcome.failure is not None,
+            }
+            for name, outcome in outcomes.items()
+        },
+        "sphinx_seconds": 0.0,
+        "total_seconds": 0.0,
+    }

@@ -1,0 +1,91 @@
+"""Cheap checks: everything that can be known before a kernel starts."""
+
+from __future__ import annotations
+
+from flatminima_book.claims import check_claims
+from flatminima_book.links import check_links
+from flatminima_book.notebooks import (
+    Chapter,
+    is_chapter,
+    load_chapter,
+    read_source,
+    tags,
+)
+from flatminima_book.pairs import check_pairs
+from flatminima_book.parameters import read_parameter_file, refuse_unknown
+from flatminima_book.project import Project, toc_names
+from flatminima_book.schedule import find_cycle
+
+START = "chapter.start()"
+
+
+def check_sources(project: Project) -> list[str]:
+    """Run every cheap check.
+
+    Args:
+        project: The book.
+
+    Returns:
+        One line per problem, empty when the sources are sound.
+    """
+    problems = check_links(project) + check_pairs(project)
+    chapters: list[Chapter] = []
+    for name in toc_names(project):
+        path = project.book / f"{name}.md"
+        if path.is_file() and is_chapter(path):
+            try:
+                chapters.append(load_chapter(path))
+            except ValueError as error:
+                problems.append(str(error))
+    for chapter in chapters:
+        problems += check_opening(chapter)
+    problems += check_order(chapters)
+    problems += check_claims(project)
+    problems += check_parameter_files(project, chapters)
+    return problems
+
+
+def check_opening(chapter: Chapter) -> list[str]:
+    """Check a chapter's first code cells: set-up, parameters, start."""
+    where = f"book/{chapter.source.name}"
+    cells = [c for c in read_source(chapter.source).cells if c.cell_type == "code"]
+    if len(cells) < 3:
+        return [f"{where}: opens with fewer than three code cells"]
+    if not {"setup", "remove-cell"} <= set(tags(cells[0])):
+        return [f"{where}: the first code cell must be tagged setup and remove-cell"]
+    if "parameters" not in tags(cells[1]):
+        return [f"{where}: the second code cell must be tagged parameters"]
+    if START not in cells[2].source:
+        return [f"{where}: the third code cell must call {START}"]
+    return []
+
+
+def check_order(chapters: list[Chapter]) -> list[str]:
+    """Check that ``after`` names chapters and has no cycle."""
+    names = {chapter.name for chapter in chapters}
+    problems = [
+        f"book/{chapter.source.name}: runs after {other}, which is no chapter"
+        for chapter in chapters
+        for other in chapter.after
+        if other not in names
+    ]
+    if cycle := find_cycle({c.name: c.after for c in chapters}):
+        problems.append(f"chapters wait for each other: {' -> '.join(cycle)}")
+    return problems
+
+
+def check_parameter_files(project: Project, chapters: list[Chapter]) -> list[str]:
+    """Check that parameter files name chapters and their parameters."""
+    problems = []
+    by_name = {chapter.name: chapter for chapter in chapters}
+    for path in sorted(project.params.glob("*/*.yml")):
+        where = path.relative_to(project.root).as_posix()
+        if path.stem not in by_name:
+            problems.append(f"{where}: there is no chapter {path.stem}")
+            continue
+        try:
+            given = read_parameter_file(path)
+            refuse_unknown(given, by_name[path.stem].defaults)
+        except ValueError as error:
+            problems.append(f"{where}: {error}")
+    return problems

@@ -1,0 +1,147 @@
+"""Chapters as notebooks: reading, and finding cells by tag."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import yaml
+
+from flatminima_book.parameters import Parameter, parse_parameters
+from flatminima_book.project import Project, toc_names
+
+Notebook = Any  # nbformat.NotebookNode has no useful static type
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One executable chapter.
+
+    Attributes:
+        name: File name without suffix.
+        source: The MyST text, which is the truth.
+        paired: The notebook beside it, without outputs.
+        title: Its first heading.
+        after: Chapters that should have finished before it starts.
+        parameters: Its parameters, in order.
+    """
+
+    name: str
+    source: Path
+    paired: Path
+    title: str
+    after: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Default value of each parameter."""
+        return {p.name: p.default for p in self.parameters}
+
+
+def front_matter(path: Path) -> dict[str, Any]:
+    """Read the YAML block at the top of a MyST file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its mapping, empty when there is none.
+    """
+    text = path.read_text("utf8")
+    if not text.startswith("---\n"):
+        return {}
+    block = text[4:].split("\n---", 1)[0]
+    return yaml.safe_load(block) or {}
+
+
+def is_chapter(path: Path) -> bool:
+    """Whether a MyST file is executable, that is, names a kernel."""
+    return "kernelspec" in front_matter(path)
+
+
+def read_source(path: Path) -> Notebook:
+    """Read a MyST chapter as a notebook."""
+    return jupytext.read(path, fmt="md:myst")
+
+
+def read_notebook(path: Path) -> Notebook:
+    """Read an ``.ipynb`` file."""
+    return nbformat.read(path, as_version=4)
+
+
+def tags(cell: Notebook) -> list[str]:
+    """Tags of a cell."""
+    return list(cell.metadata.get("tags", []))
+
+
+def tagged(notebook: Notebook, tag: str) -> list[Notebook]:
+    """Code cells that carry a tag."""
+    return [c for c in notebook.cells if c.cell_type == "code" and tag in tags(c)]
+
+
+def title_of(text: str, fallback: str) -> str:
+    """First level-one heading of a Markdown text."""
+    for line in text.splitlines():
+        if line.startswith("# "):
+            return line[2:].strip()
+    return fallback
+
+
+def load_chapter(path: Path) -> Chapter:
+    """Read one chapter.
+
+    Args:
+        path: Its MyST source.
+
+    Returns:
+        The chapter.
+
+    Raises:
+        ValueError: It has not exactly one well-formed ``parameters`` cell.
+    """
+    notebook = read_source(path)
+    cells = tagged(notebook, "parameters")
+    if len(cells) != 1:
+        raise ValueError(
+            f"book/{path.name}: needs exactly one cell tagged parameters, "
+            f"has {len(cells)}"
+        )
+    try:
+        parameters = parse_parameters(cells[0].source)
+    except ValueError as error:
+        raise ValueError(f"book/{path.name}: parameters cell: {error}") from error
+    prose = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    return Chapter(
+        name=path.stem,
+        source=path,
+        paired=path.with_suffix(".ipynb"),
+        title=title_of(prose, path.stem),
+        after=tuple(notebook.metadata.get("flatminima", {}).get("after", ())),
+        parameters=tuple(parameters),
+    )
+
+
+def load_chapters(project: Project) -> list[Chapter]:
+    """Read all chapters of the table of contents, in reading order.
+
+    Args:
+        project: The book.
+
+    Returns:
+        The chapters; plain pages are left out.
+
+    Raises:
+        ValueError: A page is missing or its parameters cell is malformed.
+    """
+    chapters = []
+    for name in toc_names(project):
+        path = project.book / f"{name}.md"
+        if not path.is_file():
+            raise ValueError(f"_toc.yml: book/{name}.md does not exist")
+        if is_chapter(path):
+            chapters.append(load_chapter(path))
+    return chapters

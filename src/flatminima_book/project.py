@@ -1,0 +1,134 @@
+"""Where things are: the folders and settings of one book."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SETTINGS = {"claims", "expected", "params", "workers", "packages", "timeout"}
+
+
+@dataclass(frozen=True)
+class Project:
+    """One book and its settings, read from ``[tool.flatminima_book]``.
+
+    Attributes:
+        root: Folder that holds ``_toc.yml``, ``_config.yml`` and ``book/``.
+        claims: The claims file, or None when the book makes no claims.
+        expected: The file of expected verdicts.
+        params: Folder of papermill parameter files, ``<scale>/<chapter>.yml``.
+        workers: Chapters executed at the same time.
+        packages: Distributions whose versions the status page shows.
+        timeout: Seconds that a single cell may take.
+    """
+
+    root: Path
+    claims: Path | None
+    expected: Path
+    params: Path
+    workers: int
+    packages: tuple[str, ...]
+    timeout: int
+
+    @property
+    def book(self) -> Path:
+        """Folder of the sources."""
+        return self.root / "book"
+
+    @property
+    def build(self) -> Path:
+        """Folder of everything that a build writes."""
+        return self.root / "_build"
+
+    @property
+    def stage(self) -> Path:
+        """Folder that Sphinx reads."""
+        return self.build / "stage"
+
+    @property
+    def executed(self) -> Path:
+        """Folder of the executed notebooks, as papermill left them."""
+        return self.build / "executed"
+
+    @property
+    def html(self) -> Path:
+        """Folder of the pages."""
+        return self.build / "html"
+
+    @property
+    def config(self) -> Path:
+        """The Jupyter Book configuration."""
+        return self.root / "_config.yml"
+
+    @property
+    def toc(self) -> Path:
+        """The table of contents."""
+        return self.root / "_toc.yml"
+
+
+def load(root: Path) -> Project:
+    """Read the settings of the book in a folder.
+
+    Args:
+        root: Folder that holds ``_toc.yml``.
+
+    Returns:
+        The project.
+
+    Raises:
+        ValueError: No book is there, or a setting is unknown.
+    """
+    root = root.resolve()
+    if not (root / "_toc.yml").is_file():
+        raise ValueError(f"no book in {root}: _toc.yml is missing")
+    settings: dict[str, Any] = {}
+    pyproject = root / "pyproject.toml"
+    if pyproject.is_file():
+        tool = tomllib.loads(pyproject.read_text("utf8")).get("tool", {})
+        settings = tool.get("flatminima_book", {})
+    if unknown := sorted(set(settings) - SETTINGS):
+        raise ValueError(f"pyproject.toml: unknown setting {unknown[0]!r}")
+    claims = settings.get("claims")
+    return Project(
+        root=root,
+        claims=root / claims if claims else None,
+        expected=root / settings.get("expected", "book/expected.yml"),
+        params=root / settings.get("params", "params"),
+        workers=int(settings.get("workers", 2)),
+        packages=tuple(settings.get("packages", ())),
+        timeout=int(settings.get("timeout", 1800)),
+    )
+
+
+def toc_names(project: Project) -> list[str]:
+    """Names of all pages in reading order.
+
+    Args:
+        project: The book.
+
+    Returns:
+        Page names without folder and suffix, the root page first.
+
+    Raises:
+        ValueError: An entry lies outside ``book/``.
+    """
+    files: list[str] = []
+
+    def visit(node: Any) -> None:
+        if isinstance(node, list):
+            for item in node:
+                visit(item)
+        elif isinstance(node, dict):
+            files.extend(node[key] for key in ("root", "file") if key in node)
+            for key in ("parts", "chapters", "sections"):
+                visit(node.get(key))
+
+    visit(yaml.safe_load(project.toc.read_text("utf8")))
+    for file in files:
+        if not file.startswith("book/") or "/" in file[5:]:
+            raise ValueError(f"_toc.yml: {file} is not a page of book/")
+    return [file[5:].removesuffix(".md") for file in files]

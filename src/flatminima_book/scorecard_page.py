@@ -1,0 +1,97 @@
+"""The scorecard page: summary tables, then every claim."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flatminima_book.claims import SummaryTable
+from flatminima_book.markdown import MARKS, badge, interval, list_table, number
+from flatminima_book.notebooks import Chapter
+from flatminima_book.verdicts import WORDS, Verdict
+
+MISSING = "(not run)"
+
+
+def scorecard_fragment(
+    scorecard: Sequence[Verdict],
+    tables: Sequence[SummaryTable],
+    chapters: Sequence[Chapter],
+) -> str:
+    """Write the generated part of the scorecard page.
+
+    Args:
+        scorecard: Entries in reading order.
+        tables: Summary tables of the claims file.
+        chapters: Chapters in reading order.
+
+    Returns:
+        MyST text without anything that changes from run to run.
+    """
+    if not scorecard:
+        return "No chapter has made a claim yet.\n"
+    by_id = {entry["id"]: entry for entry in scorecard}
+    parts = [_counts(scorecard)]
+    parts += [_summary(table, by_id) for table in tables]
+    for chapter in chapters:
+        entries = [e for e in scorecard if e["chapter"] == chapter.name]
+        if entries:
+            parts.append(f"## {chapter.title}\n")
+            parts.append(f"Computed in [this chapter]({chapter.name}.ipynb).\n")
+            parts += [_claim(entry) for entry in entries]
+    return "\n".join(parts)
+
+
+def _counts(scorecard: Sequence[Verdict]) -> str:
+    cells = [
+        f"{badge(word)} {sum(e['verdict'] == word for e in scorecard)}"
+        for word in WORDS
+    ]
+    return f"Of {len(scorecard)} claims: {', '.join(cells)}.\n"
+
+
+def _summary(table: SummaryTable, by_id: Mapping[str, Verdict]) -> str:
+    rows = []
+    for row in table.rows:
+        rows.append([row.label, *(_cell(by_id.get(name)) for name in row.cells)])
+    return list_table(
+        ["", *table.columns],
+        rows,
+        caption=table.caption,
+        name=f"table-{table.name}",
+        kind="summary",
+    )
+
+
+def _cell(entry: Verdict | None) -> str:
+    if entry is None:
+        return MISSING
+    ours = "almost" if entry["verdict"] == "partly" else MARKS[entry["verdict"]]
+    said = entry["reported"] if entry["reported"] is not None else "not said"
+    return f"source {said}, [ours {ours}]({entry['chapter']}.ipynb)"
+
+
+def _claim(entry: Verdict) -> str:
+    """One claim as a card: reads at any width, unlike a table of nine columns."""
+    facts = []
+    if entry["effect"] is not None:
+        bounds = interval(entry["low"], entry["high"])
+        facts.append(f"effect **{number(entry['effect'])}** {bounds}".strip())
+    if entry["n"] is not None:
+        facts.append(f"n = {number(entry['n'])}")
+    if entry["scale"]:
+        facts.append(f"{entry['scale']} scale")
+    if entry["reported"] is not None:
+        facts.append(f"source reports {entry['reported']}")
+    origin = "" if entry["origin"] == "source" else f" ({entry['origin']})"
+    blocks = [f"{badge(entry['verdict'])} {_line(entry['statement'])}"]
+    blocks += [", ".join(facts)] if facts else []
+    blocks += [_line(entry["note"])] if entry["note"] else []
+    source = f"{_line(entry['source'])}{origin} · `{entry['id']}`"
+    blocks.append(f"{{.claim-source}}\n{source}")
+    if entry["rule"]:
+        blocks.append(f"{{.claim-source}}\nRule: {_line(entry['rule'])}")
+    return ":::{div} claim\n" + "\n\n".join(blocks) + "\n:::\n"
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text).split())

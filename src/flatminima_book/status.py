@@ -1,0 +1,100 @@
+"""Status: seconds, dates, versions and hardware of one build."""
+
+from __future__ import annotations
+
+import html
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from flatminima_book.project import Project
+
+Status = dict[str, Any]
+PLACE = "<!-- status of this build -->"
+FRAGMENT = f"```{{raw}} html\n{PLACE}\n```\n"
+
+
+def read_status(project: Project) -> Status:
+    """Read the previous build's status, empty when there is none."""
+    path = project.build / "status.json"
+    try:
+        status = json.loads(path.read_text("utf8"))
+    except (OSError, ValueError):
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def known_seconds(status: Mapping[str, Any]) -> dict[str, float]:
+    """Seconds of each chapter in an earlier build."""
+    chapters = status.get("chapters", {})
+    return {name: float(entry["seconds"]) for name, entry in chapters.items()}
+
+
+def machine() -> dict[str, Any]:
+    """What this build runs on."""
+    import os
+
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+    }
+
+
+def cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
+    """Name of the processor, as far as the system tells."""
+    if info.is_file():
+        for line in info.read_text("utf8", "replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown"
+
+
+def package_versions(names: tuple[str, ...]) -> dict[str, str]:
+    """Installed versions; packages that are absent are left out."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def status_html(status: Mapping[str, Any]) -> str:
+    """The tables that replace the placeholder on the status page."""
+    chapters = [
+        (name, f"{entry['seconds']:.1f}", entry["date"])
+        for name, entry in status["chapters"].items()
+    ]
+    chapters.append(("Sphinx", f"{status['sphinx_seconds']:.1f}", ""))
+    chapters.append(("whole build", f"{status['total_seconds']:.1f}", status["date"]))
+    facts = [*status["machine"].items(), *status["packages"].items()]
+    return _table(("Chapter", "Seconds", "Finished (UTC)"), chapters) + _table(
+        ("What", "Version"), facts
+    )
+
+
+def _table(head: tuple[str, ...], rows: list[Any]) -> str:
+    def line(tag: str, cells: Any) -> str:
+        text = "".join(f"<{tag}>{html.escape(str(c))}</{tag}>" for c in cells)
+        return f"<tr>{text}</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    return (
+        '<div class="pst-scrollable-table-container"><table class="table">'
+        f"<thead>{line('th', head)}</thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def fill_page(page: Path, status: Mapping[str, Any]) -> None:
+    """Put the tables into the built page, if the book has one."""
+    if page.is_file():
+        text = page.read_text("utf8")
+        page.write_text(text.replace(PLACE, status_html(status)), "utf8")

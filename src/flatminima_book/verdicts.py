@@ -1,0 +1,168 @@
+"""Verdicts: collected from executed chapters, compared with the expected ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flatminima_book.notebooks import Notebook
+from flatminima_book.parameters import as_data
+from flatminima_book.project import Project
+
+MIME = "application/vnd.flatminima.claim+json"
+WORDS = ("holds", "partly", "fails", "undecided", "not testable")
+KEYS = (
+    "id",
+    "chapter",
+    "source",
+    "origin",
+    "statement",
+    "rule",
+    "verdict",
+    "effect",
+    "low",
+    "high",
+    "n",
+    "scale",
+    "reported",
+    "expected",
+    "note",
+)
+Verdict = dict[str, Any]
+
+
+def collect(notebook: Notebook) -> list[Verdict]:
+    """Take the verdicts that a notebook displays, in order of appearance."""
+    found: list[Verdict] = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            bundle = output.get("data", {}).get(MIME)
+            if isinstance(bundle, dict):
+                found.append(bundle)
+            elif isinstance(bundle, list):
+                found.extend(bundle)
+    return found
+
+
+def order_keys(verdict: Mapping[str, Any], expected: str | None) -> Verdict:
+    """A scorecard entry: the agreed keys, in the agreed order."""
+    return {
+        key: expected if key == "expected" else verdict.get(key)
+        for key in KEYS
+        if key == "expected" or key in verdict
+    }
+
+
+def check_verdicts(
+    verdicts: Sequence[Mapping[str, Any]], chapter: str, claims: Mapping[str, str]
+) -> list[str]:
+    """Check one chapter's verdicts against the contract and the claims file.
+
+    Args:
+        verdicts: What the chapter displayed.
+        chapter: Its name.
+        claims: Chapter of each claim id; empty when there is no claims file.
+
+    Returns:
+        One line per problem.
+    """
+    problems = []
+    seen: list[str] = []
+    for verdict in verdicts:
+        name = verdict.get("id", "without id")
+        where = f"chapter {chapter}: claim {name}"
+        wanted = set(KEYS) - {"expected"}
+        if wrong := sorted(wanted ^ set(verdict)):
+            state = "lacks" if wrong[0] in wanted else "has the unknown"
+            problems.append(f"{where} {state} key {wrong[0]}")
+            continue
+        if name in seen:
+            problems.append(f"{where} has two verdicts")
+        seen.append(name)
+        if verdict["chapter"] != chapter:
+            problems.append(f"{where} belongs to chapter {verdict['chapter']}")
+        if verdict["verdict"] not in WORDS:
+            problems.append(
+                f"{where}: verdict {verdict['verdict']!r} is none of {', '.join(WORDS)}"
+            )
+        if claims and name not in claims:
+            problems.append(f"{where} is not in the claims file")
+        try:
+            json.dumps(dict(verdict), allow_nan=False)
+        except ValueError:
+            problems.append(f"{where}: a number is not finite; use null")
+    problems += [
+        f"chapter {chapter}: claim {name} has no verdict"
+        for name, home in claims.items()
+        if home == chapter and name not in seen
+    ]
+    return problems
+
+
+def duplicate_ids(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Find claim ids that two chapters share."""
+    homes: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        homes.setdefault(verdict["id"], []).append(verdict["chapter"])
+    return [
+        f"claim {name} has verdicts in {' and '.join(sorted(set(chapters)))}"
+        for name, chapters in homes.items()
+        if len(set(chapters)) > 1
+    ]
+
+
+def load_expected(
+    project: Project, chapter: str, parameters: Mapping[str, Any]
+) -> dict[str, str]:
+    """Expected verdicts of a chapter under given parameters.
+
+    Args:
+        project: The book.
+        chapter: Chapter name.
+        parameters: Every parameter, defaults included.
+
+    Returns:
+        Verdict per claim id, empty when no entry has exactly these parameters.
+    """
+    if not project.expected.is_file():
+        return {}
+    for entry in yaml.safe_load(project.expected.read_text("utf8")) or []:
+        if entry["chapter"] != chapter:
+            continue
+        if as_data(entry.get("parameters") or {}) == as_data(dict(parameters)):
+            return dict(entry.get("verdicts") or {})
+    return {}
+
+
+def moved(project: Project, scorecard: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Compare the default build's verdicts with the expected ones.
+
+    Args:
+        project: The book.
+        scorecard: Entries, ``expected`` filled in.
+
+    Returns:
+        One line per verdict that moved or that nobody has accepted yet.
+    """
+    path = project.expected
+    where = path.relative_to(project.root).as_posix()
+    lines = []
+    for entry in scorecard:
+        if entry["verdict"] != entry["expected"]:
+            expected = entry["expected"] or "nothing for these parameters"
+            lines.append(
+                f"chapter {entry['chapter']}: claim {entry['id']}: expected "
+                f"{expected}, got {entry['verdict']}; if this is right, edit {where}"
+            )
+    return lines
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write indented JSON with a final newline; refuses NaN."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", "utf8")

@@ -1,0 +1,127 @@
+"""Pages: Sphinx runs on the small book, twice, in two places."""
+
+from pathlib import Path
+
+import pytest
+
+from flatminima_book.build import build_book, retypeset
+from flatminima_book.pages import log_problems, stopped_by
+from flatminima_book.status import PLACE
+from tests.book.fixture_book import make_book
+
+
+def press(book):
+    """Build with pages; returns problems."""
+    return build_book(book.project, lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The same book built at two paths of different lengths."""
+    books = []
+    for name in ("a", "another-place"):
+        book = make_book(tmp_path_factory.mktemp(name) / name)
+        assert press(book) == []
+        books.append(book)
+    return books
+
+
+def files(book) -> dict[str, bytes]:
+    """All built files by relative path."""
+    html: Path = book.root / "_build/html"
+    return {
+        path.relative_to(html).as_posix(): path.read_bytes()
+        for path in sorted(html.rglob("*"))
+        if path.is_file()
+    }
+
+
+def page(book, name: str) -> str:
+    """Text of a built page."""
+    return (book.root / f"_build/html/book/{name}.html").read_text("utf8")
+
+
+def test_pages_are_the_same_bytes_at_another_path(built):
+    one, other = (files(book) for book in built)
+    assert list(one) == list(other)
+    differ = [name for name in one if one[name] != other[name]]
+    assert set(differ) <= {"book/status.html"}
+
+
+def test_no_page_names_this_machine(built):
+    for book in built:
+        for name, data in files(book).items():
+            assert str(book.root).encode() not in data, name
+
+
+def test_status_page_is_filled_and_only_there(built):
+    text = page(built[0], "status")
+    assert PLACE not in text
+    for word in ("whole build", "Sphinx", "python", "cores"):
+        assert word in text
+    assert "whole build" not in (
+        built[0].root / "_build/html/searchindex.js"
+    ).read_text("utf8")
+
+
+def test_scorecard_page_shows_both_words_and_every_claim(built):
+    text = page(built[0], "scorecard")
+    assert "What the source says" in text
+    assert "source ✓" in text
+    assert "ours ✗" in text
+    assert 'class="verdict verdict-holds"' in text
+    assert "two-a" in text
+
+
+def test_rerun_page_lists_every_parameter(built):
+    text = page(built[0], "rerun")
+    assert "input dimension" in text
+    assert (
+        "papermill book/two.ipynb out.ipynb -p d 3"
+        in text.replace("</span>", "")
+        .replace("<span>", "")
+        .replace('<span class="w"> ', " ")
+        or "-p" in text
+    )
+
+
+def test_setup_is_hidden_and_launch_links_point_at_the_pair(built):
+    text = page(built[0], "two")
+    assert "google.colab" not in text
+    assert "blob/main/book/two.ipynb" in text
+    assert "thebe" not in text.lower()
+
+
+def test_mathjax_is_local(built):
+    html = built[0].root / "_build/html"
+    assert (html / "_static/mathjax/tex-chtml.js").is_file()
+    assert list((html / "_static/mathjax").rglob("*.woff"))
+    assert "_static/mathjax/tex-chtml.js" in page(built[0], "two")
+
+
+def test_typesetting_again_changes_nothing(built):
+    before = files(built[1])
+    assert retypeset(built[1].project, lambda line: None) == []
+    after = files(built[1])
+    assert [n for n in before if before[n] != after.get(n)] in (
+        [],
+        ["book/status.html"],
+    )
+
+
+def test_a_warning_of_sphinx_is_one_line(book):
+    book.edit("book/intro.md", "# The start", "# The start\n\n{ref}`nowhere`")
+    problems = press(book)
+    assert len(problems) == 1
+    assert problems[0].startswith("book/intro.md:")
+    assert "WARNING: undefined label: 'nowhere'" in problems[0]
+
+
+def test_an_error_that_stops_sphinx_is_found_in_its_log():
+    log = "\x1b[91mExtension error:\x1b[0m\nCould not import x\nTraceback\n  File\n"
+    assert stopped_by(log) == "Could not import x"
+    assert stopped_by("a\nb\n") == "b"
+    assert stopped_by("") == "no message"
+    assert log_problems(
+        "/s/a.md:1: WARNING: x\n/s/a.md:1: WARNING: x\n", Path("/s")
+    ) == ["a.md:1: WARNING: x"]

@@ -1,0 +1,44 @@
+"""What all tests share: one thread, a private store, shapes checked at run time."""
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import hypothesis
+import pytest
+from jaxtyping import install_import_hook
+
+from tests import shapes
+
+# Not the kernels, nor the models with a head of their own: numba compiles those
+# functions, and a wrapped function does not compile.
+SHAPES_CHECKED = [
+    "flatminima.data",
+    "flatminima.models.bias",
+    "flatminima.models.no_bias",
+    "flatminima.sharpness",
+    "flatminima.theory",
+    "flatminima.train",
+]
+install_import_hook(SHAPES_CHECKED, f"{shapes.__name__}.checked")
+
+hypothesis.settings.register_profile(
+    "flatminima", derandomize=True, deadline=None, database=None, max_examples=50
+)
+hypothesis.settings.load_profile("flatminima")
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers",
+        "uncompiled: also run with NUMBA_DISABLE_JIT=1, where coverage sees kernels",
+    )
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    """A store of the test's own."""
+    folder = tmp_path / "store"
+    monkeypatch.setenv("FLATMINIMA_STORE", str(folder))
+    return folder

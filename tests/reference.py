@@ -1,0 +1,118 @@
+"""Every training rule written plainly in PyTorch, to test the engine against.
+
+Nothing here uses the engine's formulas: modules hold W1, b1 and W2 width-major as
+in the source, autograd differentiates, torch.optim.SGD updates. Only the order of
+the examples, which no formula fixes, is taken from the engine.
+"""
+
+import numpy as np
+import torch
+
+from flatminima.config import Config
+from flatminima.data import sample_xor
+from flatminima.train import State, example_order
+
+
+class Net(torch.nn.Module):
+    """2-MLP-No-Bias, 2-MLP-Bias or 2-MLP-Sim-LN in float64."""
+
+    def __init__(self, architecture: str, d: int, width: int, eps: float = 1e-4):
+        super().__init__()
+        has_bias = architecture != "no_bias"
+        self.first = torch.nn.Linear(d, width, bias=has_bias, dtype=torch.float64)
+        self.second = torch.nn.Linear(width, 1, bias=False, dtype=torch.float64)
+        self.normalised = architecture == "sim_ln"
+        self.eps = eps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = torch.relu(self.first(x))
+        if self.normalised:
+            norm = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
+            hidden = hidden / norm.clamp(min=self.eps)
+        return self.second(hidden).squeeze(-1)
+
+    @torch.no_grad()
+    def set(self, w: np.ndarray, v: np.ndarray) -> "Net":
+        """Take the engine's input-major parameters."""
+        d = self.first.in_features
+        self.first.weight.copy_(torch.as_tensor(w[:d].T))
+        if self.first.bias is not None:
+            self.first.bias.copy_(torch.as_tensor(w[d]))
+        self.second.weight.copy_(torch.as_tensor(v)[None])
+        return self
+
+    def get(self) -> tuple[np.ndarray, np.ndarray]:
+        """The parameters, input-major as in the engine."""
+        rows = [self.first.weight.detach().numpy().T]
+        if self.first.bias is not None:
+            rows.append(self.first.bias.detach().numpy()[None])
+        return np.vstack(rows), self.second.weight.detach().numpy()[0].copy()
+
+
+def mean_squared_error(net: Net, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """The loss of the source: a mean, without 1/2."""
+    return ((net(x) - y) ** 2).mean()
+
+
+def net_of(config: Config, w: np.ndarray, v: np.ndarray) -> Net:
+    """The network of a config at given parameters."""
+    net = Net(config.architecture, config.d, config.width, config.eps)
+    return net.set(np.asarray(w, np.float64), np.asarray(v, np.float64))
+
+
+def training_set(config: Config) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs and labels of a config."""
+    data = sample_xor(config.n, config.d, config.data_seed)
+    return torch.as_tensor(data.x), torch.as_tensor(data.y)
+
+
+def gradients(net: Net, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Gradient of the loss for every parameter."""
+    return torch.autograd.grad(mean_squared_error(net, x, y), list(net.parameters()))
+
+
+def ascend(net: Net, gradient: tuple[torch.Tensor, ...], rho: float) -> None:
+    """theta <- theta + rho grad / ||grad||; stay where the gradient is zero."""
+    norm = torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradient]))
+    if norm > 0:
+        for p, g in zip(net.parameters(), gradient, strict=True):
+            p.data += rho * g / norm
+
+
+def descend(
+    net: Net, gradient: tuple[torch.Tensor, ...], lr: float, weight_decay: float
+) -> None:
+    """torch.optim.SGD without momentum: theta <- theta - lr (grad + wd theta)."""
+    for p, g in zip(net.parameters(), gradient, strict=True):
+        p.data -= lr * (g + weight_decay * p.data)
+
+
+def project(net: Net, radius: float) -> None:
+    """Bring the first layer, bias included, to a given Frobenius norm."""
+    first = list(net.first.parameters())
+    norm = torch.linalg.vector_norm(torch.cat([p.data.flatten() for p in first]))
+    for p in first:
+        p.data *= radius / norm
+
+
+def train(config: Config, start: State, num_steps: int, at: set[int]) -> dict:
+    """Take steps from `start`; returns {step: (w, v)} for the steps in `at`."""
+    net = net_of(config, start.w, start.v)
+    x, y = training_set(config)
+    order = example_order(config, start.step, start.step + num_steps)
+    seen = {}
+    for step, example in enumerate(order, start.step + 1):
+        batch = slice(example, example + 1) if config.batch == "one" else slice(None)
+        gradient = gradients(net, x[batch], y[batch])
+        if config.rho > 0:
+            before = [p.data.clone() for p in net.parameters()]
+            ascend(net, gradient, config.rho)
+            gradient = gradients(net, x[batch], y[batch])
+            for p, old in zip(net.parameters(), before, strict=True):
+                p.data = old
+        descend(net, gradient, config.lr, config.weight_decay)
+        if config.radius > 0:
+            project(net, config.radius)
+        if step in at:
+            seen[step] = net.get()
+    return seen

@@ -1,0 +1,413 @@
+"""The engine trains as a plain PyTorch loop does, and its runs are well behaved."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flatminima import train
+from flatminima.config import Config
+from flatminima.train import Divergence, State, advance, initial_state
+from tests import reference
+
+ARCHITECTURES = ["no_bias", "bias", "sim_ln"]
+RULES = {
+    "SGD": {"batch": "one"},
+    "1-SAM": {"batch": "one", "rho": 0.05},
+    "GD": {"batch": "full"},
+    "n-SAM": {"batch": "full", "rho": 0.05},
+}
+COMPILED = os.environ.get("NUMBA_DISABLE_JIT") != "1"
+
+each_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
+each_rule = pytest.mark.parametrize("rule", RULES)
+each_dtype = pytest.mark.parametrize("dtype", ["float64", "float32"])
+
+
+def tiny(architecture="bias", rule="1-SAM", **fields) -> Config:
+    defaults = {"d": 6, "n": 12, "width": 16, "num_steps": 1000}
+    return Config(architecture=architecture, **(defaults | RULES[rule] | fields))
+
+
+def distance(a, b) -> float:
+    """Relative distance of two arrays."""
+    return np.linalg.norm(a - b) / np.linalg.norm(b)
+
+
+def assert_same_bits(a: State, b: State) -> None:
+    assert a.step == b.step
+    np.testing.assert_array_equal(a.w, b.w)
+    np.testing.assert_array_equal(a.v, b.v)
+
+
+@pytest.mark.parametrize("radius", [0.0, 3.0], ids=["free", "projected"])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.05], ids=["plain", "wd"])
+@each_rule
+@each_architecture
+def test_equals_pytorch_step_for_step(architecture, rule, weight_decay, radius):
+    config = tiny(architecture, rule, weight_decay=weight_decay, radius=radius)
+    state = initial_state(config)
+    at = [1, 10, 100, 1000]
+    expected = reference.train(config, state, at[-1], set(at))
+    for step in at:
+        state = advance(state, config, step - state.step)
+        w, v = expected[step]
+        assert distance(state.w, w) < 1e-10, step
+        assert distance(state.v, v) < 1e-10, step
+
+
+@pytest.mark.uncompiled
+@pytest.mark.parametrize("weight_decay", [0.0, 0.05], ids=["plain", "wd"])
+@pytest.mark.parametrize("radius", [0.0, 3.0], ids=["free", "projected"])
+@each_rule
+@each_architecture
+def test_equals_pytorch_at_tiny_size(architecture, rule, radius, weight_decay):
+    # width 5 and 4 or 5 inputs: whatever the kernels do at their remainders
+    config = tiny(
+        architecture,
+        rule,
+        d=4,
+        n=5,
+        width=5,
+        radius=radius,
+        weight_decay=weight_decay,
+        lr=0.05,
+    )
+    state = initial_state(config)
+    expected = reference.train(config, state, 20, {20})
+    state = advance(state, config, 20)
+    assert distance(state.w, expected[20][0]) < 1e-12
+    assert distance(state.v, expected[20][1]) < 1e-12
+
+
+@pytest.mark.parametrize("width", [1, 3, 16, 33])
+@pytest.mark.parametrize("d", [2, 3, 5, 8, 13])
+@each_architecture
+def test_equals_pytorch_at_every_shape(architecture, d, width):
+    config = tiny(architecture, "1-SAM", d=d, n=4, width=width)
+    state = initial_state(config)
+    expected = reference.train(config, state, 10, {10})
+    state = advance(state, config, 10)
+    assert distance(state.w, expected[10][0]) < 1e-12
+    assert distance(state.v, expected[10][1]) < 1e-12
+
+
+UNCOMPILED = """
+import sys
+import numpy as np
+from flatminima.config import Config
+from flatminima.train import advance, initial_state
+config = Config.model_validate_json(sys.argv[1])
+state = advance(initial_state(config), config, 50)
+np.savez(sys.argv[2], w=state.w, v=state.v)
+"""
+
+
+@each_rule
+def test_compiled_and_plain_python_agree(rule, tmp_path):
+    config = tiny("sim_ln", rule, d=4, n=5, width=5)
+    file = tmp_path / "state.npz"
+    subprocess.run(
+        [sys.executable, "-c", UNCOMPILED, config.model_dump_json(), str(file)],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        check=True,
+    )
+    compiled = advance(initial_state(config), config, 50)
+    with np.load(file) as plain:
+        assert distance(compiled.w, plain["w"]) < 1e-13
+        assert distance(compiled.v, plain["v"]) < 1e-13
+
+
+@pytest.mark.uncompiled
+@each_rule
+@each_architecture
+def test_dead_network_stays_as_it_is(architecture, rule):
+    # w = 0 puts every unit on the kink, where the derivative is 0 as in torch
+    config = tiny(architecture, rule)
+    start = initial_state(config)
+    start = replace(start, w=np.zeros_like(start.w))
+    assert_same_bits(advance(start, config, 5), replace(start, step=5))
+
+
+@each_rule
+@each_architecture
+def test_dead_network_decays_as_in_torch(architecture, rule):
+    config = tiny(architecture, rule, weight_decay=0.1)
+    start = initial_state(config)
+    w = np.zeros_like(start.w)
+    if architecture != "no_bias":
+        w[-1] = -1.0
+    start = replace(start, w=w)
+    state = advance(start, config, 20)
+    expected = reference.train(config, start, 20, {20})[20]
+    np.testing.assert_allclose(state.w, expected[0], rtol=1e-13)
+    np.testing.assert_allclose(state.v, expected[1], rtol=1e-13)
+
+
+@pytest.mark.uncompiled
+@each_rule
+def test_zero_residual_moves_nothing(rule):
+    # z = x.x/4 = 1 and v = y, all exact in binary: f(x) = y, and the loss is 0
+    config = tiny("no_bias", rule, d=4, n=1, width=2)
+    setting = train.problem(config)
+    w = np.column_stack([setting.inputs[0] / 4, -setting.inputs[0]])
+    start = State(w, np.array([setting.y[0], 1.0]), 0)
+    assert_same_bits(advance(start, config, 7), replace(start, step=7))
+
+
+@pytest.mark.uncompiled
+@pytest.mark.parametrize("rule", ["SGD", "1-SAM"])
+def test_half_dead_network_survives(rule):
+    # every example in turn finds no unit, or one
+    config = tiny("bias", rule, d=4, n=5, width=2)
+    start = initial_state(config)
+    w = start.w.copy()
+    w[-1] = [-10.0, -0.5]
+    state = advance(replace(start, w=w), config, 200)
+    assert np.isfinite(state.w).all()
+    np.testing.assert_array_equal(state.w[:, 0], w[:, 0])
+
+
+@pytest.mark.uncompiled
+@pytest.mark.parametrize("architecture", ["no_bias", "bias"])
+@each_rule
+def test_divergence_names_step_and_config(architecture, rule):
+    config = tiny(architecture, rule, d=4, n=5, width=5, lr=0.2, init_scale=1e3)
+    with pytest.raises(Divergence, match=r"diverged after \d+ steps: Config\(") as met:
+        advance(initial_state(config), config, 1000)
+    assert met.value.config == config
+    assert 0 <= met.value.step < 1000
+    assert f"diverged after {met.value.step} steps" in str(met.value)
+    assert f"architecture='{architecture}'" in str(met.value)
+    assert "lr=0.2" in str(met.value)
+
+
+def test_divergence_counts_from_the_start_of_the_run():
+    config = tiny("bias", "SGD", lr=0.2, init_scale=1e3)
+    start = initial_state(config)
+    with pytest.raises(Divergence) as whole:
+        advance(start, config, 1000)
+    with pytest.raises(Divergence) as rest:
+        advance(advance(start, config, 2), config, 1000)
+    assert rest.value.step == whole.value.step > 2
+
+
+def test_run_records_divergence():
+    config = tiny("bias", "SGD", lr=0.2, init_scale=1e3, measure_at=(2,))
+    run = train.run(config)
+    assert type(run.diverged_at) is int
+    assert 2 < run.diverged_at < 1000
+    assert list(run.history["step"]) == [0, 2]
+    assert np.isnan(run.w).all() and np.isnan(run.v).all()
+    finished = train.run(tiny("bias", "SGD"))
+    assert list(run.history.columns) == list(finished.history.columns)
+    assert finished.diverged_at is None
+
+
+@each_dtype
+@each_rule
+@each_architecture
+def test_independent_of_how_a_run_is_cut(architecture, rule, dtype):
+    config = tiny(architecture, rule, dtype=dtype, weight_decay=0.01)
+    start = initial_state(config)
+    whole = advance(start, config, 1000)
+    state = start
+    for k in (1, 7, 992):
+        state = advance(state, config, k)
+    assert_same_bits(whole, state)
+
+
+@each_dtype
+@pytest.mark.parametrize("rule", ["SGD", "1-SAM"])
+def test_independent_of_the_cut_when_projected(rule, dtype):
+    config = tiny("sim_ln", rule, dtype=dtype, radius=3.0)
+    start = initial_state(config)
+    pieces = advance(advance(start, config, 13), config, 987)
+    assert_same_bits(advance(start, config, 1000), pieces)
+
+
+@each_dtype
+def test_independent_of_the_cut_at_full_size(dtype):
+    config = Config(architecture="bias", rho=0.05, dtype=dtype)
+    start = initial_state(config)
+    pieces = advance(advance(start, config, 501), config, 1499)
+    assert_same_bits(advance(start, config, 2000), pieces)
+
+
+@each_dtype
+@each_rule
+def test_pure(rule, dtype):
+    config = tiny("bias", rule, dtype=dtype)
+    start = initial_state(config)
+    w, v = start.w.copy(), start.v.copy()
+    after = advance(start, config, 10)
+    assert_same_bits(start, State(w, v, 0))
+    assert_same_bits(after, advance(start, config, 10))
+    assert not np.shares_memory(after.w, start.w)
+
+
+@each_dtype
+@each_rule
+@each_architecture
+def test_state_shapes(architecture, rule, dtype):
+    config = tiny(architecture, rule, dtype=dtype)
+    for state in (start := initial_state(config), advance(start, config, 3)):
+        assert state.w.shape == (6 if architecture == "no_bias" else 7, 16)
+        assert state.v.shape == (16,)
+        assert state.w.dtype == state.v.dtype == dtype
+
+
+@each_rule
+@each_architecture
+def test_float32_follows_float64(architecture, rule):
+    config = tiny(architecture, rule)
+    single = tiny(architecture, rule, dtype="float32")
+    state, state32 = initial_state(config), initial_state(single)
+    for _ in range(5):
+        state, state32 = advance(state, config, 20), advance(state32, single, 20)
+        assert distance(state32.w, state.w) < 1e-4
+        assert distance(state32.v, state.v) < 1e-4
+
+
+def test_projection_does_not_drift_in_float32():
+    # the norm is updated, never measured, by the batch-one kernel
+    config = tiny("sim_ln", "1-SAM", dtype="float32", radius=3.0, lr=0.05)
+    state = advance(initial_state(config), config, 300_000)
+    assert np.linalg.norm(state.w.astype(float)) == pytest.approx(3.0, rel=1e-4)
+
+
+def test_initialisation_is_torchs_default():
+    config = Config(architecture="bias", d=30, n=4, width=2000)
+    state = initial_state(config)
+    assert np.abs(state.w).max() == pytest.approx(30**-0.5, rel=1e-3)
+    assert np.abs(state.v).max() == pytest.approx(2000**-0.5, rel=1e-3)
+    # variance of U(-b, b) is b^2 / 3; three standard errors of 62000 draws
+    assert np.var(state.w) == pytest.approx(1 / 90, abs=3 * 4e-5)
+
+
+def test_initial_scale_and_radius():
+    plain = initial_state(tiny("sim_ln"))
+    scaled = initial_state(tiny("sim_ln", init_scale=0.01))
+    held = initial_state(tiny("sim_ln", init_scale=0.01, radius=10.0))
+    np.testing.assert_allclose(scaled.w, 0.01 * plain.w)
+    np.testing.assert_array_equal(scaled.v, plain.v)
+    assert np.linalg.norm(held.w) == pytest.approx(10.0)
+
+
+@given(
+    n=st.integers(1, 9),
+    start=st.integers(0, 2000),
+    length=st.integers(1, 900),
+    cut=st.integers(0, 900),
+)
+def test_order_of_examples_can_be_had_in_pieces(n, start, length, cut):
+    config = tiny(d=4, n=n, width=1)
+    stop = start + length
+    middle = start + min(cut, length - 1)
+    whole = train.example_order(config, start, stop)
+    assert len(whole) == length
+    assert whole.min() >= 0 and whole.max() < n
+    last = train.example_order(config, middle, stop)
+    np.testing.assert_array_equal(whole[middle - start :], last)
+
+
+def test_every_epoch_is_a_fresh_permutation():
+    config = tiny()
+    epochs = train.example_order(config, 0, 100 * 12).reshape(100, 12)
+    np.testing.assert_array_equal(np.sort(epochs, axis=1), np.tile(range(12), (100, 1)))
+    assert len(np.unique(epochs, axis=0)) == 100
+    other = train.example_order(config.with_seeds(0, 1), 0, 100 * 12)
+    assert (other.reshape(100, 12) != epochs).any(axis=1).all()
+
+
+def test_checkpoints():
+    steps = train.checkpoints(tiny(num_checkpoints=4, measure_at=(7, 1000, 2000)))
+    assert [int(step) for step in steps] == [0, 7, 100, 316, 1000]
+    steps = train.checkpoints(tiny(num_steps=3, num_checkpoints=2))
+    assert [int(step) for step in steps] == [0, 3]
+
+
+def test_a_call_is_short():
+    # 0.3 s a call at most: 500 x 31 weights take at most 5 microseconds a step
+    config = Config(architecture="bias")
+    assert 20_000 < train.steps_per_call(config) < 150_000
+    full = Config(architecture="bias", batch="full")
+    assert 100 < train.steps_per_call(full) < 2000
+    assert train.steps_per_call(tiny("bias", "GD", d=16, n=50_000, width=5000)) == 1
+
+
+@each_architecture
+def test_history_against_pytorch(architecture):
+    config = tiny(architecture, "1-SAM", num_steps=300, num_checkpoints=3, lr=0.05)
+    run = train.run(config)
+    last = run.history.iloc[-1]
+    net = reference.net_of(config, run.w, run.v)
+    x, y = reference.training_set(config)
+    setting = train.problem(config)
+    with torch.no_grad():
+        loss = float(reference.mean_squared_error(net, x, y))
+        f = net(torch.as_tensor(setting.test.x)).numpy()
+    assert last["train_loss"] == pytest.approx(loss, rel=1e-10)
+    assert last["test_accuracy"] == np.mean(np.sign(f) == setting.test.y)
+    w1 = torch.cat([p.flatten() for p in net.first.parameters()])
+    assert last["first_layer_norm"] == pytest.approx(float(w1.norm()))
+    assert last["second_layer_norm"] == pytest.approx(float(net.second.weight.norm()))
+    assert list(run.history["step"]) == [0, 100, 300]
+    assert last["epoch"] == 25.0
+    assert run.history["lambda_max"].notna().tolist() == [False, False, True]
+    assert set(run.history["train_loss"] <= train.INTERPOLATES) == set(
+        run.history["retracted_trace"].notna()
+    ) or (run.history["train_loss"] > train.INTERPOLATES).all()
+
+
+def test_interpolating_rows_are_retracted():
+    config = tiny("bias", "SGD", num_steps=5000, lr=0.05, width=64)
+    last = train.run(config).history.iloc[-1]
+    assert last["train_loss"] <= train.INTERPOLATES
+    assert last["retracted_loss"] <= 1e-20
+    assert last["retracted_trace"] >= last["bound"] * (1 - 1e-9)
+    assert last["bound"] == pytest.approx(4 * np.sqrt(7))
+
+
+def test_epoch_of_a_full_batch_is_a_step():
+    history = train.run(tiny("bias", "GD", num_steps=10)).history
+    np.testing.assert_array_equal(history["epoch"], history["step"])
+
+
+def test_output_zero_is_an_error():
+    setting = train.problem(tiny("bias"))
+    dead = np.zeros((7, 16)), np.ones(16)
+    assert train.accuracy(setting, *dead) == 0.0
+
+
+def test_accuracy_without_test_points():
+    config = tiny("bias", d=2, n=4)
+    state = initial_state(config)
+    assert np.isnan(train.accuracy(train.problem(config), state.w, state.v))
+
+
+def test_accuracy_in_pieces():
+    # 1024 - 12 held-out points: three batches, one of them partial
+    config = tiny("no_bias", d=10, width=4)
+    setting = train.problem(config)
+    signs = np.array([[1, 1], [-1, -1], [1, -1], [-1, 1]]).T
+    w = np.zeros((10, 4))
+    w[:2] = signs
+    v = np.array([1.0, 1.0, -1.0, -1.0])
+    assert train.accuracy(setting, w, v) == 1.0
+    assert train.accuracy(setting, w, -v) == 0.0
+
+
+def test_wrong_shapes_are_refused():
+    from jaxtyping import TypeCheckError
+
+    with pytest.raises(TypeCheckError):
+        State(np.zeros((7, 16)), np.zeros((16, 1)), 0)
+    with pytest.raises(TypeCheckError):
+        State(np.zeros((7, 16)), np.zeros(15), 0)

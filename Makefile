@@ -66,7 +66,7 @@ bench: $(STAMP) ## Time the engine against what a user would otherwise pick
 pair: $(STAMP) ## Update the notebooks from the chapters' texts
 	@$(PRESS) pair
 
-lock: $(STAMP) ## Pin the dependencies again (needs uv)
+lock: ## Pin the dependencies again (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --all-extras pyproject.toml \
 	  -o requirements.lock
 	sed -i -e 's/+cpu//' -e '/^nvidia-/d' -e '/^triton/d' requirements.lock

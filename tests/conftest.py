@@ -1,11 +1,7 @@
 """What all tests share: one thread, a private store, shapes checked at run time."""
 
-import os
-
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"
-
 import hypothesis
+import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
@@ -42,3 +38,9 @@ def store(tmp_path, monkeypatch):
     folder = tmp_path / "store"
     monkeypatch.setenv("FLATMINIMA_STORE", str(folder))
     return folder
+
+
+@pytest.fixture
+def rng():
+    """A generator, the same in every test."""
+    return np.random.default_rng(0)

@@ -165,6 +165,42 @@ class Report:
         )
 
 
+@dataclass(frozen=True)
+class Shortfall:
+    """Claims of a source that did not come out as the source has them."""
+
+    verdicts: list[Verdict]
+
+    def _repr_html_(self) -> str:
+        if not self.verdicts:
+            return (
+                "<p>Every claim of the source that this chapter decides holds under "
+                "these parameters.</p>"
+            )
+        items = "".join(
+            f"<li><strong>{v.verdict}</strong>: {html.escape(v.statement)}"
+            f" ({html.escape(v.source)})</li>"
+            for v in self.verdicts
+        )
+        return f"<ul>{items}</ul>"
+
+    def __repr__(self) -> str:
+        lines = [f"{v.verdict}: {v.statement} ({v.source})" for v in self.verdicts]
+        return "\n".join(lines) or "Every claim of the source holds."
+
+
+def shortfall(*reports: Report) -> Shortfall:
+    """The claims of a source, among those reported, that do not hold."""
+    return Shortfall(
+        [
+            verdict
+            for report in reports
+            for verdict in report.verdicts
+            if verdict.origin == "source" and verdict.verdict != "holds"
+        ]
+    )
+
+
 @cache
 def load() -> tuple[Thresholds, dict[str, Claim]]:
     """Thresholds and claims of `claims.yml`, the claims by id.
@@ -224,7 +260,9 @@ def beats(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
     second = per_seed(other, claim.rule.metric, diverged=worst)
     difference = (first - second).dropna().to_numpy()
     if not len(difference):
-        raise ValueError(f"{claim_id}: the two settings have no finished seed in common")
+        raise ValueError(
+            f"{claim_id}: the two settings have no finished seed in common"
+        )
     if claim.rule.lower_is_better:
         difference = -difference
     low, high = bootstrap(difference, thresholds)
@@ -286,7 +324,9 @@ def attains(
     if short:
         verdict = replace(
             verdict,
-            note=_join(verdict.note, f"{short} of {len(loss)} seeds do not interpolate"),
+            note=_join(
+                verdict.note, f"{short} of {len(loss)} seeds do not interpolate"
+            ),
         )
     return _guarded(verdict, thresholds, table)
 
@@ -369,7 +409,9 @@ def per_seed(table: pd.DataFrame, metric: str, diverged: float = np.nan) -> pd.S
 
 
 def bootstrap(
-    values: Float[np.ndarray, " seeds"], thresholds: Thresholds, statistic: Any = np.mean
+    values: Float[np.ndarray, " seeds"],
+    thresholds: Thresholds,
+    statistic: Any = np.mean,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval over seeds; a point if all values agree."""
     if len(values) < 2 or np.ptp(values) == 0:
@@ -423,8 +465,8 @@ def describe(rule: Rule, t: Thresholds) -> str:
     if rule.kind == "share":
         high, low = ("holds", "fails") if rule.says else ("fails", "holds")
         return (
-            f"mean {rule.metric} over seeds at the last checkpoint, {percent} interval: "
-            f"low >= {t.high} {high}, low >= {t.almost} partly, "
+            f"mean {rule.metric} over seeds at the last checkpoint, {percent} "
+            f"interval: low >= {t.high} {high}, low >= {t.almost} partly, "
             f"high <= {t.low} {low}, otherwise undecided"
         )
     if rule.kind == "beats":

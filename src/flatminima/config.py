@@ -81,6 +81,5 @@ class Config(BaseModel):
 
     def with_seeds(self, data_seed: int, init_seed: int) -> Self:
         """The same run on other data and from another start."""
-        return self.model_copy(
-            update={"data_seed": data_seed, "init_seed": init_seed}
-        )
+        seeds = {"data_seed": data_seed, "init_seed": init_seed}
+        return type(self)(**(self.model_dump() | seeds))

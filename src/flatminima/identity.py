@@ -36,12 +36,14 @@ def imported_modules(module: str) -> Iterator[str]:
         return
     if "." in module:
         yield module.rpartition(".")[0]
+    home = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names = [node.module]
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            source = "." * node.level + (node.module or "")
+            source = importlib.util.resolve_name(source, home)
+            names = [source, *(f"{source}.{alias.name}" for alias in node.names)]
         else:
             continue
         for name in names:

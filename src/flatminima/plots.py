@@ -12,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 from jaxtyping import Float
 from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -149,7 +150,11 @@ def units(
     for axis, (title, columns) in zip(axes[0], panels.items(), strict=True):
         limit = np.abs(columns).max()
         image = axis.imshow(
-            columns / limit, cmap="PuOr", vmin=-1, vmax=1, aspect="auto",
+            columns / limit,
+            cmap="PuOr",
+            vmin=-1,
+            vmax=1,
+            aspect="auto",
             interpolation="nearest",
         )
         axis.set(title=title, xlabel="unit, largest first", xticks=[])
@@ -164,9 +169,7 @@ def units(
     return fig
 
 
-def flat_against_right(
-    table: pd.DataFrame, architectures: Sequence[str]
-) -> Figure:
+def flat_against_right(table: pd.DataFrame, architectures: Sequence[str]) -> Figure:
     """Test accuracy against trace over bound, one panel an architecture.
 
     A point is a near-interpolating checkpoint of one seed, after retraction;
@@ -189,24 +192,41 @@ def flat_against_right(
                 continue
             ratio = part["retracted_trace"] / part["bound"]
             axis.scatter(
-                ratio, part["test_accuracy"], s=6, color=colour, alpha=0.35, lw=0,
-                marker=marker, rasterized=True,
+                ratio,
+                part["test_accuracy"],
+                s=6,
+                color=colour,
+                alpha=0.35,
+                lw=0,
+                marker=marker,
+                rasterized=True,
             )
             end = part["last"]
             axis.scatter(
-                ratio[end], part.loc[end, "test_accuracy"], s=26, color=colour,
-                edgecolor="black", lw=0.5, marker=marker, label=rule, rasterized=True,
+                ratio[end],
+                part.loc[end, "test_accuracy"],
+                s=26,
+                color=colour,
+                edgecolor="black",
+                lw=0.5,
+                marker=marker,
+                label=rule,
+                rasterized=True,
             )
         axis.set(xscale="log", xlabel="trace / bound", title=name)
         axis.axvline(1.0, color="0.3", lw=0.8, ls=":")
     axes[0][0].set(ylabel="test accuracy", ylim=(0.45, 1.03))
-    handles: dict[str, object] = {}
+    handles: dict[str, Artist] = {}
     for axis in axes[0]:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     fig.legend(
-        list(handles.values()), list(handles), loc="outside lower center",
-        ncols=len(handles), handletextpad=0.2, columnspacing=1.2,
+        list(handles.values()),
+        list(handles),
+        loc="outside lower center",
+        ncols=len(handles),
+        handletextpad=0.2,
+        columnspacing=1.2,
     )
     return fig
 
@@ -233,15 +253,26 @@ def memorising_plane(
     )
     for unit in w.T:
         axis.contour(
-            span, span, (grid @ unit[:2] + unit[2]).reshape(401, 401), [0.0],
-            colors="0.2", linewidths=0.9, linestyles="--",
+            span,
+            span,
+            (grid @ unit[:2] + unit[2]).reshape(401, 401),
+            [0.0],
+            colors="0.2",
+            linewidths=0.9,
+            linestyles="--",
         )
     labels = np.sign(bias.forward(model, w, v, bias.inputs(model, x)))
     for label, marker in ((1, "o"), (-1, "X")):
         chosen = labels == label
         axis.scatter(
-            *x[chosen].T, marker=marker, s=70, color="white", edgecolor="black",
-            label=f"y = {label:+d}", zorder=3,
+            x[chosen, 0],
+            x[chosen, 1],
+            marker=marker,
+            s=70,
+            color="white",
+            edgecolor="black",
+            label=f"y = {label:+d}",
+            zorder=3,
         )
     axis.set(xlabel="x[1]", ylabel="x[2]", aspect="equal")
     axis.legend(loc="center")
@@ -272,15 +303,22 @@ def verdict_map(table: pd.DataFrame, rules: Sequence[str]) -> Figure:
         y = y.quantile([0.1, 0.5, 0.9])
         name, marker = ARCHITECTURES[str(architecture)]
         axis.errorbar(
-            x[0.5], y[0.5],
+            x[0.5],
+            y[0.5],
             xerr=[[x[0.5] - x[0.1]], [x[0.9] - x[0.5]]],
             yerr=[[y[0.5] - y[0.1]], [y[0.9] - y[0.5]]],
-            color=RULE_STYLES[str(rule)][0], marker=marker, ms=9, mec="black", lw=1.2,
+            color=RULE_STYLES[str(rule)][0],
+            marker=marker,
+            ms=9,
+            mec="black",
+            lw=1.2,
             label=f"{name}, {rule}",
         )
     axis.set(
-        xscale="log", xlabel="trace / bound (left is flatter)",
-        ylabel="test accuracy", ylim=(0.45, 1.03),
+        xscale="log",
+        xlabel="trace / bound (left is flatter)",
+        ylabel="test accuracy",
+        ylim=(0.45, 1.03),
     )
     axis.axvline(1.0, color="0.3", lw=0.8, ls=":")
     axis.axhspan(0.95, 1.03, color=_COLOURS[2], alpha=0.12, lw=0)
@@ -288,9 +326,7 @@ def verdict_map(table: pd.DataFrame, rules: Sequence[str]) -> Figure:
     return fig
 
 
-def seed_grid(
-    table: pd.DataFrame, metric: str, label: str
-) -> tuple[Figure, Axes]:
+def seed_grid(table: pd.DataFrame, metric: str, label: str) -> tuple[Figure, Axes]:
     """A crossed table of data seeds and initialisation seeds as an image.
 
     Args:

@@ -8,6 +8,7 @@ between the two.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from flatminima.config import Config
 
@@ -77,11 +78,13 @@ def scenario(
     weight_decay = setting.weight_decay if weight_decay is None else weight_decay
     for name, value in (("rho", rho), ("weight_decay", weight_decay)):
         if not value > 0:
-            raise ValueError(f"{name} = {value}: must be above 0, rules without are run")
+            raise ValueError(
+                f"{name} = {value}: must be above 0, rules without are run"
+            )
     for name, count in (("epochs", epochs), ("full_batch_steps", full_batch_steps)):
         if not (isinstance(count, int) and count >= 1):
             raise ValueError(f"{name} = {count!r}: must be an integer of at least 1")
-    base = {
+    base: dict[str, Any] = {
         "architecture": architecture,
         "d": d,
         "n": n,
@@ -90,8 +93,8 @@ def scenario(
         "init_scale": setting.init_scale,
         "measure_at": (full_batch_steps,),
     }
-    one = {"batch": "one", "num_steps": epochs * n}
-    full = {"batch": "full", "num_steps": full_batch_steps}
+    one: dict[str, Any] = {"batch": "one", "num_steps": epochs * n}
+    full: dict[str, Any] = {"batch": "full", "num_steps": full_batch_steps}
     configs = [
         Config(**base, **full, weight_decay=weight_decay),
         Config(**base, **full, rho=rho),
@@ -121,7 +124,7 @@ def fixed_scale(
     Returns:
         Configs by the name of the rule: SGD and 1-SAM, projected.
     """
-    base = {
+    base: dict[str, Any] = {
         "architecture": "sim_ln",
         "d": d,
         "n": n,

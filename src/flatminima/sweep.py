@@ -34,6 +34,8 @@ def over_seeds(
         if seeds < 1:
             raise ValueError(f"seeds = {seeds}: at least 1 is needed")
         seeds = [(seed, seed) for seed in range(seeds)]
+    if not seeds:
+        raise ValueError("seeds = []: at least 1 is needed")
     return [config.with_seeds(*pair) for config in configs for pair in seeds]
 
 

@@ -22,6 +22,7 @@ from flatminima.sharpness.closed_form import per_example_gradients, trace_hessia
 from flatminima.sharpness.largest_eigenvalue import lambda_max
 from flatminima.sharpness.retraction import retract
 from flatminima.theory.memorising import memorisation
+from flatminima.theory.zero_one import zero_one_error
 
 INTERPOLATES = 1e-2
 """Raw training loss up to which an iterate is retracted and compared."""
@@ -29,7 +30,6 @@ INTERPOLATES = 1e-2
 EPOCHS_PER_BLOCK = 64
 SECONDS_PER_CALL = 0.2
 SECONDS_PER_WEIGHT = 2e-10
-TEST_BATCH = 500
 
 
 class Divergence(ArithmeticError):
@@ -224,29 +224,12 @@ def checkpoints(config: Config) -> np.ndarray:
     return np.unique(np.concatenate([[0], np.rint(steps), extra]).astype(int))
 
 
-def accuracy(setting: Problem, w: np.ndarray, v: np.ndarray) -> float:
-    """Share of held-out points with sign f(x) = y; an output of 0 is an error.
-
-    NaN if there are no held-out points.
-    """
-    x, y = setting.test.x, setting.test.y
-    if len(y) == 0:
-        return float("nan")
-    correct = 0
-    for start in range(0, len(y), TEST_BATCH):
-        part = slice(start, start + TEST_BATCH)
-        rows = setting.architecture.inputs(setting.model, x[part])
-        f = setting.architecture.forward(setting.model, w, v, rows)
-        correct += np.count_nonzero(f * y[part] > 0)
-    return correct / len(y)
-
-
 def measure(config: Config, state: State) -> dict[str, float]:
     """Everything that a history row holds, computed in float64.
 
     Returns:
-        step; epoch (passes over the data, forward passes not counted);
-        train_loss; test_accuracy; trace (Tr Hess L); bound (certified lower
+        step; epoch (passes over the data); train_loss; test_accuracy (NaN if the
+        training set is the whole hypercube); trace (Tr Hess L); bound (certified lower
         bound at interpolation); bound_outputs (the same at the current outputs);
         retracted_trace, retracted_distance and retracted_loss (after retraction,
         NaN if train_loss > 1e-2); first_layer_norm and second_layer_norm
@@ -259,11 +242,14 @@ def measure(config: Config, state: State) -> dict[str, float]:
     gradients = per_example_gradients(model, w, v, inputs)
     loss = float(np.mean((gradients.f - y) ** 2))
     one_hot = memorisation(gradients.h)
+    error = zero_one_error(
+        config.architecture, w, v, setting.test.x, setting.test.y, **model._asdict()
+    )
     row = {
         "step": state.step,
         "epoch": state.step / (config.n if config.batch == "one" else 1),
         "train_loss": loss,
-        "test_accuracy": accuracy(setting, w, v),
+        "test_accuracy": 1.0 - error,
         "trace": trace_hessian(architecture, model, gradients, y),
         "bound": architecture.lower_bound(model, gradients.input_sq, y),
         "bound_outputs": architecture.lower_bound(
@@ -294,19 +280,16 @@ def run(config: Config) -> Run:
     """
     state = initial_state(config)
     longest = steps_per_call(config)
-    rows = []
-    for target in checkpoints(config):
+    rows: list[dict[str, float]] = []
+    for target in checkpoints(config).tolist():
         while state.step < target:
             try:
                 state = advance(state, config, min(longest, target - state.step))
             except Divergence as divergence:
                 nothing = replace(state, w=state.w * np.nan, v=state.v * np.nan)
-                return Run(
-                    pd.DataFrame(rows), nothing.w, nothing.v, divergence.step
-                )
-        rows.append(measure(config, state))
+                return Run(pd.DataFrame(rows), nothing.w, nothing.v, divergence.step)
+        rows.append(measure(config, state) | {"lambda_max": np.nan})
     history = pd.DataFrame(rows)
-    history["lambda_max"] = np.nan
     setting = problem(config)
     history.loc[history.index[-1], "lambda_max"] = lambda_max(
         setting.architecture,

@@ -260,15 +260,15 @@ def relative(path: Path, root: Path) -> str:
 
 
 def _status(project: Project, outcomes: Mapping[str, Outcome]) -> Status:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
     return {
-        "date": now,
+        "date": now.removesuffix("+00:00"),
         "machine": machine(),
         "packages": package_versions(project.packages),
         "chapters": {
             name: {
                 "seconds": round(outcome.seconds, 2),
-                "date": now,
+                "date": outcome.finished,
                 "failed": outcome.failure is not None,
             }
             for name, outcome in outcomes.items()

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from flatminima_book.notebooks import is_chapter
 from flatminima_book.project import Project, toc_names
 
 CLAIM_KEYS = ("id", "chapter", "source", "origin", "statement")
@@ -114,6 +115,8 @@ def check_claims(project: Project) -> list[str]:
         source = project.book / f"{chapter}.md"
         if chapter not in names or not source.is_file():
             problems.append(f"claim {claim}: chapter {chapter} is not in _toc.yml")
+        elif not is_chapter(source):
+            problems.append(f"claim {claim}: book/{chapter}.md has no kernel to decide")
         elif claim not in source.read_text("utf8"):
             problems.append(f"claim {claim}: book/{chapter}.md never mentions it")
     return problems

@@ -10,6 +10,7 @@ from flatminima_book.verdicts import MIME
 
 KEEP_NOTEBOOK = ("kernelspec", "mystnb", "flatminima")
 KEEP_CELL = ("tags", "mystnb", "glue")
+STYLER = re.compile(r"\bT_[0-9a-f]{5}(?=_|\b)")  # pandas draws it at random
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
 MARKUP = re.compile(r"\{[\w:-]+\}(?=`)|\[(?=[^\]]*\]\()|\]\([^)]*\)|[`*$\\{}]")
 RICH = ("text/html", "image/svg+xml", "image/png", "text/markdown", "text/latex")
@@ -61,9 +62,12 @@ def _clean_outputs(cell: Notebook) -> list[str]:
         elif output.output_type in ("display_data", "execute_result"):
             data = output.data
             data.pop(MIME, None)
-            rich = any(mime in data for mime in RICH)
-            if rich and ADDRESS.search(data.get("text/plain", "")):
-                del data["text/plain"]
+            rich = any(key.endswith(RICH) for key in data)
+            for key in [key for key in data if key.endswith("text/plain")]:
+                if rich and ADDRESS.search(data[key]):
+                    del data[key]
+            for key in [key for key in data if key.endswith("text/html")]:
+                data[key] = _steady_ids(data[key], cell.execution_count)
             if not data:
                 continue
         outputs.append(output)
@@ -71,6 +75,13 @@ def _clean_outputs(cell: Notebook) -> list[str]:
     if not errors:
         return []
     return [f"cell {cell.execution_count} wrote to standard error: {errors.strip()}"]
+
+
+def _steady_ids(html: str, cell: int | None) -> str:
+    """Number the identifiers that pandas gives to styled tables."""
+    found = list(dict.fromkeys(STYLER.findall(html)))
+    names = {old: f"T_{cell}n{number}" for number, old in enumerate(found)}
+    return STYLER.sub(lambda match: names[match[0]], html)
 
 
 def _describe_figure(cell: Notebook) -> None:

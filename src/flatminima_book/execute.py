@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One execution: how long it took, and what went wrong if anything did."""
+    """One execution: how long it took, its end (UTC), and what went wrong."""
 
     chapter: str
     seconds: float
     failure: Failure | None
+    finished: str = ""
 
 
 def environment(build: Path) -> dict[str, str]:
@@ -114,7 +116,8 @@ def execute(
     else:
         last = (child.stderr.strip().splitlines() or ["no message"])[-1]
         failure = Failure(None, f"exit status {child.returncode}", last)
-    return Outcome(notebook.stem, seconds, failure)
+    now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+    return Outcome(notebook.stem, seconds, failure, now.removesuffix("+00:00"))
 
 
 def run_job(job: Mapping[str, Any]) -> Failure | None:
@@ -141,7 +144,7 @@ def run_job(job: Mapping[str, Any]) -> Failure | None:
         )
     except PapermillExecutionError as error:
         return Failure(error.exec_count, error.ename, first_line(error.evalue))
-    except Exception as error:  # noqa: BLE001 (a dead kernel, a timeout: reported)
+    except Exception as error:  # a dead kernel, a timeout: reported
         return Failure(None, type(error).__name__, first_line(str(error)))
     return None
 

@@ -149,7 +149,7 @@ def read_parameter_file(path: Path) -> dict[str, Any]:
     data = yaml.safe_load(path.read_text("utf8")) or {}
     if not isinstance(data, dict):
         message = f"{path}: not a mapping of parameter names to values"
-        raise ValueError(message)  # noqa: TRY004 (the file is wrong, not a type)
+        raise ValueError(message)
     return data
 
 

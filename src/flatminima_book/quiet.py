@@ -1,4 +1,4 @@
-"""A Sphinx extension: pages load nothing from other sites, live code included."""
+"""A Sphinx extension: pages load nothing from other sites, and MathJax everywhere."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ UNWANTED = "thebe"
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
+    # Titles with formulas stand in the sidebar of pages without formulas.
+    app.set_html_assets_policy("always")
     app.connect("doctree-resolved", drop_nodes, priority=900)
     app.connect("html-page-context", drop_files, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -160,6 +160,9 @@ def test_claims_file(book):
     assert "claims.yml: claim one-a appears twice" in spoil(id="one-a")
     assert "claim two-a: chapter three is not in _toc.yml" in spoil(chapter="three")
     assert "claims.yml: claim two-a has no statement" in spoil(statement="")
+    assert spoil(chapter="intro") == [
+        "claim two-a: book/intro.md has no kernel to decide"
+    ]
     line = "claim two-b: book/two.md never mentions it"
     cell = "claims.yml: table summary, row 2-MLP: no claim two-a"
     assert spoil(id="two-b") == [cell, line]

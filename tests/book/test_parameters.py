@@ -42,7 +42,7 @@ def test_an_unknown_name_is_refused_with_its_value_and_the_allowed_names():
 
 
 def test_start_refuses_what_papermill_injects():
-    with pytest.raises(ValueError, match="unknown parameter seed = 3;.*: d, rates"):
+    with pytest.raises(ValueError, match=r"unknown parameter seed = 3;.*: d, rates"):
         check_injected([SETUP, CELL, "# Parameters\nseed = 3\n", "chapter.start()"])
 
 

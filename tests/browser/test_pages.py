@@ -23,7 +23,8 @@ MATH_ERRORS = """() => [...document.querySelectorAll('mjx-merror, [data-mjx-erro
   .map(node => node.textContent)"""
 IMAGES = """() => Promise.all([...document.querySelectorAll('article img')].map(
   image => { image.loading = 'eager'; return image.decode().then(
-    () => ({src: image.getAttribute('src'), alt: image.alt, ok: image.naturalWidth > 0}),
+    () => ({src: image.getAttribute('src'), alt: image.alt,
+            ok: image.naturalWidth > 0}),
     () => ({src: image.getAttribute('src'), alt: image.alt, ok: false}))}))"""
 # Contrast as WCAG 2 defines it, against the nearest opaque background.
 CONTRAST = """selector => {

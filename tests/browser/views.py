@@ -20,7 +20,8 @@ FLAGS = [
 
 def pages() -> list[str]:
     """Every built page, by its path below ``_build/html``."""
-    return sorted(path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html"))
+    found = sorted(path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html"))
+    return [name for name in found if not name.startswith("_static/")]
 
 
 def find_browser() -> str | None:

@@ -15,7 +15,8 @@ from flatminima.paths import build_folder
 
 def _use_own_cache_folder() -> None:
     digest = package_digest("flatminima.kernels", "flatminima.models")
-    numba.config.CACHE_DIR = str(build_folder() / "numba" / digest[:16])
+    folder = build_folder() / "numba" / digest[:16]
+    setattr(numba.config, "CACHE_DIR", str(folder))  # noqa: B010 (not declared)
 
 
 _use_own_cache_folder()

@@ -66,8 +66,7 @@ def run(model, w, v, x, y, order, lr, rho, weight_decay, radius):
 
     theta <- theta - lr (grad L_i(theta + rho grad L_i / ||grad L_i||) +
     weight_decay theta) with L_i = (f(x_i) - y_i)^2; no ascent where the gradient
-    is zero. With radius > 0, ||w|| = radius on entry and is restored after
-    every step.
+    is zero. With radius > 0, every step ends with ||w|| = radius.
 
     Args:
         model: architecture.
@@ -116,7 +115,7 @@ def run(model, w, v, x, y, order, lr, rho, weight_decay, radius):
             for j in range(v.size):
                 overlap += g[j] * z[j]
             norm = np.sqrt(
-                scale * scale * radius * radius
+                scale * scale * squared_norm(w.reshape(-1))
                 + two * scale * step * overlap
                 + step * step * x_sq * squared_norm(g)
             )

@@ -45,9 +45,7 @@ def lambda_max(
 
     def hessian_product(p: np.ndarray) -> np.ndarray:
         direction = torch.as_tensor(p.ravel())
-        (product,) = torch.autograd.grad(
-            gradient, theta, direction, retain_graph=True
-        )
+        (product,) = torch.autograd.grad(gradient, theta, direction, retain_graph=True)
         return product.numpy()
 
     size = theta.numel()

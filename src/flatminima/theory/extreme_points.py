@@ -45,7 +45,9 @@ def distinct(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"]) -> Dataset
     if x.ndim != 2 or x.size == 0:
         raise ValueError(f"x has shape {x.shape}: needed is (n, d) with n, d >= 1")
     if y.shape != x.shape[:1]:
-        raise ValueError(f"y has shape {y.shape}: needed is one label a point, {len(x)}")
+        raise ValueError(
+            f"y has shape {y.shape}: needed is one label a point, {len(x)}"
+        )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("x and y must be finite")
     first, original = _first_occurrences(x)
@@ -109,7 +111,9 @@ def separate(x: Float[np.ndarray, "n d"]) -> Separation:
 def _first_occurrences(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ascending indices of first occurrences; for every point, its own first one."""
     # Adding 0 turns -0.0 into 0.0.
-    _, index, inverse = np.unique(x + 0.0, axis=0, return_index=True, return_inverse=True)
+    _, index, inverse = np.unique(
+        x + 0.0, axis=0, return_index=True, return_inverse=True
+    )
     return np.sort(index), index[inverse.reshape(-1)]
 
 

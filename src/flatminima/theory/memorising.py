@@ -40,6 +40,4 @@ def memorisation(
     is_active = h > active * h.max(axis=1, keepdims=True)
     single = is_active.sum(axis=1) == 1
     units = is_active[single].argmax(axis=1)
-    return Memorisation(
-        float(np.mean(single)), len(np.unique(units)) == len(units)
-    )
+    return Memorisation(float(np.mean(single)), len(np.unique(units)) == len(units))

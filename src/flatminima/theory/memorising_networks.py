@@ -108,9 +108,7 @@ def check_activation(eps: float, activation: float | None) -> float:
     return activation
 
 
-def _one_unit_a_point(
-    x: np.ndarray, height: np.ndarray, fraction: float
-) -> np.ndarray:
+def _one_unit_a_point(x: np.ndarray, height: np.ndarray, fraction: float) -> np.ndarray:
     """First layer, bias last, whose unit i outputs height_i on x_i alone."""
     if not 0 < fraction < 1:
         raise ValueError(f"fraction = {fraction}: allowed are 0 < fraction < 1")

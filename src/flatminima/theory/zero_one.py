@@ -41,7 +41,7 @@ def zero_one_error(
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
         f = architecture.forward(model, w, v, architecture.inputs(model, x[part]))
-        wrong += np.count_nonzero(~(f * y[part] > 0))
+        wrong += int(np.count_nonzero(~(f * y[part] > 0)))
     return wrong / len(x)
 
 

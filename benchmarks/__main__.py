@@ -1,0 +1,34 @@
+"""Time the engine on one core and write `_build/bench.json`."""
+
+import json
+
+import torch
+
+from benchmarks import sam_step
+from flatminima.config import Config
+from flatminima.paths import build_folder
+
+COLUMNS = ("ours", "peer", "ratio", "limit", "limit_ratio")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    print("One core, microseconds a step; limit: what the memory's bandwidth allows")
+    print(f"{'':28} {'dtype':8}" + "".join(f"{name:>12}" for name in COLUMNS))
+    rows = []
+    for architecture in sam_step.TITLES:
+        for dtype in ("float64", "float32"):
+            config = Config(architecture=architecture, rho=0.05, dtype=dtype)
+            row = sam_step.row(config, num_steps=100_000, peer_steps=1000, repeats=5)
+            numbers = "".join(f"{row[name]:12.2f}" for name in COLUMNS)
+            print(f"{row['name']:28} {dtype:8}" + numbers, flush=True)
+            rows.append(row)
+    file = build_folder() / "bench.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(rows, indent=1) + "\n")
+    print(f"On {rows[0]['machine']}, against {rows[0]['peer_name']}")
+    print(f"Wrote {file}")
+
+
+if __name__ == "__main__":
+    main()

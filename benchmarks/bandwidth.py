@@ -1,0 +1,36 @@
+"""What the memory of this machine allows."""
+
+import time
+
+import numba
+import numpy as np
+
+from flatminima.train import aligned_copy
+
+
+@numba.njit
+def scale(a, factors):
+    """Read and write all of `a` once for each factor."""
+    for factor in factors:
+        for i in range(a.size):
+            a[i] *= factor
+
+
+def seconds_a_pass(size: int, dtype: str, passes: int, repeats: int) -> float:
+    """Least time in which `size` numbers can be read and written back in place.
+
+    Args:
+        size: how many numbers; they stay in the same level of cache as a run's.
+        dtype: their precision.
+        passes: passes timed together.
+        repeats: times that this is tried; the best counts.
+    """
+    a = aligned_copy(np.ones(size, dtype))
+    factors = np.ones(passes, dtype)
+    scale(a, factors[:1])
+    best = np.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        scale(a, factors)
+        best = min(best, time.perf_counter() - start)
+    return float(best / passes)

@@ -1,0 +1,85 @@
+"""One step of 1-SAM with batch size 1, as in the source's figures."""
+
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import peer
+from benchmarks.bandwidth import seconds_a_pass
+from flatminima.config import Config
+from flatminima.train import advance, initial_state
+
+TITLES = {"bias": "2-MLP-Bias", "no_bias": "2-MLP-No-Bias", "sim_ln": "2-MLP-Sim-LN"}
+CHECK_STEPS = 200
+# pytorch-optimizer takes the norm of the gradient in float32, whatever the dtype.
+AGREE = 1e-6
+
+
+def machine() -> str:
+    """Model of the processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def check_same_run(config: Config) -> None:
+    """Refuse to compare two programs that compute different things.
+
+    Raises:
+        AssertionError: if the parameters differ after 200 steps in float64.
+    """
+    config = config.model_copy(update={"dtype": "float64"})
+    start = initial_state(config)
+    state = advance(start, config, CHECK_STEPS)
+    loop = peer.Loop(config, start)
+    loop.run(CHECK_STEPS)
+    for ours, theirs in zip((state.w, state.v), loop.parameters(), strict=True):
+        difference = np.linalg.norm(ours - theirs) / np.linalg.norm(ours)
+        if not difference < AGREE:
+            raise AssertionError(f"the two runs differ by {difference:.1e}: {config}")
+
+
+def microseconds(run: Callable[[int], object], num_steps: int, repeats: int) -> float:
+    """Best time of a step over several runs, after one that does not count."""
+    run(max(1, num_steps // 10))
+    best = np.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run(num_steps)
+        best = min(best, time.perf_counter() - start)
+    return float(best / num_steps * 1e6)
+
+
+def row(config: Config, num_steps: int, peer_steps: int, repeats: int) -> dict:
+    """Measure one architecture in one precision.
+
+    Args:
+        config: the run; its batch is one and rho is positive.
+        num_steps: our steps a repeat.
+        peer_steps: the peer's.
+        repeats: the best of so many counts, for us, the peer and the limit.
+    """
+    check_same_run(config)
+    start = initial_state(config)
+    ours = microseconds(lambda k: advance(start, config, k), num_steps, repeats)
+    theirs = microseconds(peer.Loop(config, start).run, peer_steps, repeats)
+    size = start.w.size + start.v.size
+    limit = 1e6 * seconds_a_pass(size, config.dtype, num_steps // 10, 3 * repeats)
+    return {
+        "name": f"1-SAM step, {TITLES[config.architecture]}",
+        "unit": "microseconds",
+        "ours": ours,
+        "peer": theirs,
+        "peer_name": peer.NAME,
+        "ratio": theirs / ours,
+        "limit": limit,
+        "limit_ratio": ours / limit,
+        "dtype": config.dtype,
+        "machine": machine(),
+    }

@@ -1,0 +1,63 @@
+"""The free scale of 2-MLP-Sim-LN.
+
+Multiplying the first layer by a constant leaves every output unchanged as long
+as ||h|| > eps, and divides the first layer's part of the trace by the constant
+squared. What is left is the second layer's part, which is the certified bound.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from flatminima.config import Config
+from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
+from flatminima.sharpness.retraction import retract
+from flatminima.sweep import over_seeds, run_all, tidy
+from flatminima.train import problem
+
+
+def rescaled_traces(
+    config: Config, seeds: int, factors: Sequence[float]
+) -> pd.DataFrame:
+    """The ends of trained networks with their first layer multiplied.
+
+    Args:
+        config: the setting.
+        seeds: number of seeds.
+        factors: what to multiply the first layer with, after retraction; above 0.
+
+    Returns:
+        The last row of every run in `sweep`'s table, once for each factor, with
+        `factor` and, at that factor, `retracted_trace` and `first_layer_norm`.
+
+    Raises:
+        ValueError: if a factor is not above 0.
+    """
+    for factor in factors:
+        if not factor > 0:
+            raise ValueError(f"factor = {factor}: must be above 0")
+    rows = []
+    cells = over_seeds([config], seeds)
+    for cell, run in zip(cells, run_all(cells), strict=True):
+        last = tidy(cell, run).tail(1)
+        if last["retracted_trace"].isna().all():
+            rows += [last.assign(factor=factor) for factor in factors]
+            continue
+        setting = problem(cell)
+        flat = retract(
+            setting.model,
+            run.w.astype(float),
+            run.v.astype(float),
+            setting.inputs,
+            setting.y,
+        )
+        for factor in factors:
+            at = per_example_gradients(
+                setting.model, factor * flat.w, flat.v, setting.inputs
+            )
+            trace = trace_hessian(setting.architecture, setting.model, at, setting.y)
+            norm = factor * float((flat.w**2).sum() ** 0.5)
+            rows.append(
+                last.assign(factor=factor, retracted_trace=trace, first_layer_norm=norm)
+            )
+    return pd.concat(rows, ignore_index=True)

@@ -1,0 +1,104 @@
+"""What a sweep's table says beyond single settings, one number a seed."""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy import stats
+
+SEEDS = ["data_seed", "init_seed"]
+
+
+def near_interpolating(table: pd.DataFrame) -> pd.DataFrame:
+    """Checkpoints whose trace can be compared with the bound at interpolation.
+
+    Returns:
+        The rows that were retracted, with a column `ratio` = trace over bound.
+    """
+    rows = table.dropna(subset=["retracted_trace"])
+    return rows.assign(ratio=rows["retracted_trace"] / rows["bound"])
+
+
+def flatness_association(table: pd.DataFrame) -> Float[np.ndarray, " seeds"]:
+    """Minus Kendall's tau of trace over bound and test accuracy, for each seed.
+
+    Over all near-interpolating checkpoints of all rules of one architecture.
+    Positive: flatter checkpoints are more accurate.
+
+    Args:
+        table: of one architecture, from `sweep`.
+    """
+    rows = near_interpolating(table)
+    taus = [
+        -stats.kendalltau(part["ratio"], part["test_accuracy"]).statistic
+        for _, part in rows.groupby(SEEDS)
+        if len(part) > 2
+    ]
+    return np.array([tau for tau in taus if np.isfinite(tau)])
+
+
+def matched_difference(
+    table: pd.DataFrame, rule: str, other: str, tolerance: float = 0.1
+) -> Float[np.ndarray, " seeds"]:
+    """Difference in test accuracy between two rules at equal trace, by seed.
+
+    All pairs of near-interpolating checkpoints, one of each rule, whose traces
+    differ by at most the tolerance; the mean over pairs is the seed's number.
+    Seeds without a pair are left out.
+
+    Args:
+        table: of one architecture, from `sweep`.
+        rule, other: names of rules; positive means that the first is better.
+        tolerance: relative difference allowed between traces, above 0.
+
+    Raises:
+        ValueError: if the tolerance is not above 0.
+    """
+    if not tolerance > 0:
+        raise ValueError(f"tolerance = {tolerance}: must be above 0")
+    differences = []
+    for _, part in near_interpolating(table).groupby(SEEDS):
+        first = part[part["rule"] == rule]
+        second = part[part["rule"] == other]
+        gap = np.subtract.outer(
+            np.log(first["ratio"].to_numpy()), np.log(second["ratio"].to_numpy())
+        )
+        gain = np.subtract.outer(
+            first["test_accuracy"].to_numpy(), second["test_accuracy"].to_numpy()
+        )
+        near = np.abs(gap) <= np.log1p(tolerance)
+        if near.any():
+            differences.append(gain[near].mean())
+    return np.array(differences)
+
+
+def variance_shares(table: pd.DataFrame, metric: str) -> dict[str, float]:
+    """Which of data and initialisation moves a metric, from crossed seeds.
+
+    Two-way analysis of variance without replication: sums of squares of the data
+    seeds, of the initialisation seeds and of the remainder, which is interaction.
+
+    Args:
+        table: of one setting over all pairs of seeds, from `sweep`.
+        metric: column, read at the last checkpoint.
+
+    Returns:
+        Shares of the total sum of squares; all 0 if nothing varies.
+
+    Raises:
+        ValueError: if a pair of seeds is missing.
+    """
+    last = table[table["last"]]
+    cells = last.pivot(index="data_seed", columns="init_seed", values=metric)
+    if cells.isna().any().any():
+        raise ValueError("the table of data and initialisation seeds has a gap")
+    values = cells.to_numpy()
+    mean = values.mean()
+    total = np.sum((values - mean) ** 2)
+    data = values.shape[1] * np.sum((values.mean(axis=1) - mean) ** 2)
+    initialisation = values.shape[0] * np.sum((values.mean(axis=0) - mean) ** 2)
+    scale = total if total > 0 else 1.0
+    return {
+        "data": float(data / scale),
+        "initialisation": float(initialisation / scale),
+        "interaction": float((total - data - initialisation) / scale),
+    }

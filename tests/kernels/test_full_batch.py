@@ -1,0 +1,34 @@
+"""The full-batch gradient against autograd."""
+
+import numpy as np
+import pytest
+import torch
+
+from flatminima.kernels import full_batch
+from flatminima.models.base import load
+
+pytestmark = pytest.mark.uncompiled
+
+
+@pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln"])
+def test_gradient(architecture, rng):
+    module = load(architecture)
+    model = module.Model()
+    x = module.inputs(model, rng.choice([-1.0, 1.0], (6, 4)))
+    y = rng.normal(size=6)
+    w, v = rng.normal(size=(x.shape[1], 5)), rng.normal(size=5)
+    z, u, dw, dv = np.empty((6, 5)), np.empty(5), np.empty_like(w), np.empty_like(v)
+    loss = full_batch.gradient(model, w, v, x, y, z, u, dw, dv)
+    first = torch.as_tensor(w).requires_grad_()
+    second = torch.as_tensor(v).requires_grad_()
+    f = module.forward(model, first, second, torch.as_tensor(x))
+    expected = ((f - torch.as_tensor(y)) ** 2).mean()
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-13)
+    np.testing.assert_allclose(dw, first.grad, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(dv, second.grad, rtol=1e-10, atol=1e-12)
+
+
+def test_squared_norm(rng):
+    a = rng.normal(size=(3, 5))
+    assert full_batch.squared_norm(a) == pytest.approx(np.sum(a * a), rel=1e-14)

@@ -1,0 +1,72 @@
+"""Certified lower bounds on the trace of the Hessian, against the source's numbers."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flatminima.config import Config
+from flatminima.models.base import load
+from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
+from flatminima.train import problem
+
+
+@pytest.mark.parametrize(
+    ("architecture", "bound"),
+    # Wen, Li & Ma 2023 at d = 30: 4 sqrt(d), 4 sqrt(d + 1) and 2
+    [("no_bias", 21.9089), ("bias", 22.2711), ("sim_ln", 2.0)],
+)
+def test_published_values(architecture, bound):
+    setting = problem(Config(architecture=architecture, d=30, n=100))
+    input_sq = np.sum(setting.inputs**2, axis=1)
+    value = setting.architecture.lower_bound(setting.model, input_sq, setting.y)
+    assert value == pytest.approx(bound, abs=5e-5)
+
+
+@pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln"])
+@given(seed=st.integers(0, 10_000), log_scale=st.floats(-6, 2))
+def test_no_network_is_below_its_bound(architecture, seed, log_scale):
+    # labels are the outputs, so that the network interpolates
+    rng = np.random.default_rng(seed)
+    module = load(architecture)
+    model = module.Model()
+    inputs = module.inputs(model, rng.choice([-1.0, 1.0], (5, 3)))
+    w = rng.normal(size=(inputs.shape[1], 4)) * 10**log_scale
+    gradients = per_example_gradients(model, w, rng.normal(size=4), inputs)
+    trace = trace_hessian(module, model, gradients, gradients.f)
+    bound = module.lower_bound(model, gradients.input_sq, gradients.f)
+    assert trace >= bound * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("architecture", ["no_bias", "bias"])
+def test_attained_by_one_balanced_unit(architecture):
+    module = load(architecture)
+    model = module.Model()
+    inputs = module.inputs(model, np.array([[1.0, -1.0, 1.0]]))
+    norm = np.linalg.norm(inputs)
+    w = inputs.T / norm**1.5
+    gradients = per_example_gradients(model, w, np.array([norm**-0.5]), inputs)
+    bound = module.lower_bound(model, gradients.input_sq, gradients.f)
+    trace = trace_hessian(module, model, gradients, gradients.f)
+    assert trace == pytest.approx(bound, rel=1e-14)
+
+
+def test_sim_ln_bound_below_the_floor_is_that_of_the_plain_network():
+    # ||h|| < eps: f = v.h / eps, and one unit with v / eps and h balanced attains it
+    module = load("sim_ln")
+    model = module.Model(eps=100.0)
+    inputs = module.inputs(model, np.array([[1.0, -1.0, 1.0]]))
+    norm = np.linalg.norm(inputs)
+    balance = np.sqrt(norm / model.eps)
+    w = inputs.T / norm**2 * balance
+    gradients = per_example_gradients(model, w, np.array([balance]), inputs)
+    assert model.eps > gradients.h.max()
+    trace = trace_hessian(module, model, gradients, gradients.f)
+    bound = module.lower_bound(model, gradients.input_sq, gradients.f)
+    # u = h/eps, g = v/eps: AM-GM is tight when |h| = |v| ||x'||, so rescale to it
+    h, v = gradients.h[0, 0], balance
+    scale = np.sqrt(v * norm / h)
+    tight = per_example_gradients(model, w * scale, np.array([v / scale]), inputs)
+    tight_trace = trace_hessian(module, model, tight, tight.f)
+    assert tight_trace == pytest.approx(bound, rel=1e-12)
+    assert trace >= bound

@@ -1,0 +1,96 @@
+"""Retraction reaches f = y, by the shortest way to first order, or says it did not."""
+
+import numpy as np
+import pytest
+import torch
+
+from flatminima.sharpness.closed_form import per_example_gradients
+from flatminima.sharpness.retraction import retract
+from tests.sharpness.dense import random_point
+
+ARCHITECTURES = ["no_bias", "bias", "sim_ln"]
+each_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
+
+
+def near_interpolation(architecture, seed, residual):
+    """A random network whose labels are its outputs, moved by `residual`."""
+    point = random_point(architecture, seed)
+    # distinct inputs, so that small moves of the labels can be followed
+    _, first = np.unique(point.inputs, axis=0, return_index=True)
+    inputs = point.inputs[np.sort(first)]
+    f = per_example_gradients(point.model, point.w, point.v, inputs).f
+    move = np.random.default_rng(seed).choice([-residual, residual], len(f))
+    return point._replace(
+        inputs=inputs, x=point.x[np.sort(first)], y=np.where(f != 0, f + move, 0.0)
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+@each_architecture
+def test_converges_from_nearby(architecture, seed):
+    point = near_interpolation(architecture, seed, 1e-2)
+    flat = retract(*point.engine, point.y)
+    assert flat.converged
+    assert flat.loss <= 1e-20
+    f = point.module.forward(point.model, flat.w, flat.v, point.inputs)
+    np.testing.assert_allclose(f, point.y, atol=1e-9)
+    moved = np.sqrt(np.sum((flat.w - point.w) ** 2) + np.sum((flat.v - point.v) ** 2))
+    assert flat.distance == pytest.approx(moved)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@each_architecture
+def test_shortest_way_to_first_order(architecture, seed):
+    # the linearised constraint J delta = y - f has a least-norm solution in closed form
+    point = near_interpolation(architecture, seed, 1e-5)
+    parameters = list(point.net.parameters())
+    rows = [
+        torch.cat([p.flatten() for p in torch.autograd.grad(f, parameters)]).numpy()
+        for f in (point.net(x) for x in point.x)
+    ]
+    residual = point.y - point.net(point.x).detach().numpy()
+    shortest = np.linalg.norm(np.linalg.pinv(np.stack(rows)) @ residual)
+    flat = retract(*point.engine, point.y)
+    assert flat.distance == pytest.approx(shortest, rel=1e-2)
+
+
+def test_stays_where_it_interpolates():
+    point = near_interpolation("bias", 0, 0.0)
+    flat = retract(*point.engine, point.y)
+    assert flat.distance == 0.0
+    assert flat.converged
+    np.testing.assert_array_equal(flat.w, point.w)
+
+
+@each_architecture
+def test_dead_network_is_reported(architecture):
+    point = random_point(architecture, 0)
+    w = np.zeros_like(point.w)
+    flat = retract(point.model, w, point.v, point.inputs, point.y)
+    assert not flat.converged
+    assert flat.loss == pytest.approx(np.mean(point.y**2))
+    assert flat.distance == 0.0
+
+
+def test_contradicting_labels_are_reported():
+    point = random_point("bias", 0)
+    inputs = np.repeat(point.inputs[:1], 2, axis=0)
+    flat = retract(point.model, point.w, point.v, inputs, np.array([1.0, -1.0]))
+    assert not flat.converged
+    # the least-squares answer is 0 for both
+    assert flat.loss == pytest.approx(1.0, rel=1e-6)
+
+
+def test_too_few_steps_are_reported():
+    point = near_interpolation("sim_ln", 1, 0.5)
+    flat = retract(*point.engine, point.y, max_steps=1)
+    assert not flat.converged
+    assert flat.loss > 1e-20
+
+
+def test_input_is_unchanged():
+    point = near_interpolation("bias", 0, 1e-2)
+    w, v = point.w.copy(), point.v.copy()
+    retract(*point.engine, point.y)
+    np.testing.assert_array_equal(point.w, w)
+    np.testing.assert_array_equal(point.v, v)

@@ -1,0 +1,108 @@
+"""A config accepts what can be run and refuses the rest by name."""
+
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from flatminima.config import Config
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"),
+    [
+        ("architecture", "resnet", "'no_bias', 'bias' or 'sim_ln'"),
+        ("d", 1, "greater than or equal to 2"),
+        ("d", 1001, "less than or equal to 1000"),
+        ("d", 30.0, "valid integer"),
+        ("n", 0, "greater than or equal to 1"),
+        ("n", "100", "valid integer"),
+        ("n", True, "valid integer"),
+        ("width", 0, "greater than or equal to 1"),
+        ("batch", "two", "'one' or 'full'"),
+        ("lr", 0.0, "greater than 0"),
+        ("lr", math.inf, "finite number"),
+        ("lr", math.nan, "finite number"),
+        ("lr", "fast", "valid number"),
+        ("rho", -0.1, "greater than or equal to 0"),
+        ("rho", math.nan, "finite number"),
+        ("weight_decay", -1.0, "greater than or equal to 0"),
+        ("num_steps", 0, "greater than or equal to 1"),
+        ("num_steps", 1.5, "valid integer"),
+        ("num_checkpoints", 1, "greater than or equal to 2"),
+        ("num_checkpoints", 1001, "less than or equal to 1000"),
+        ("measure_at", (0,), "greater than or equal to 1"),
+        ("init_scale", 0.0, "greater than 0"),
+        ("radius", -1.0, "greater than or equal to 0"),
+        ("eps", 0.0, "greater than 0"),
+        ("dtype", "float16", "'float32' or 'float64'"),
+        ("data_seed", -1, "greater than or equal to 0"),
+        ("init_seed", 1.5, "valid integer"),
+    ],
+)
+def test_bad_values_are_refused_by_name(field, value, allowed):
+    with pytest.raises(ValidationError) as refused:
+        Config(**{"architecture": "bias", field: value})
+    message = str(refused.value)
+    shown = value[0] if isinstance(value, tuple) else value
+    assert message.splitlines()[1].startswith(field)
+    assert allowed in message
+    assert f"input_value={shown!r}" in message
+
+
+def test_unknown_field_is_refused():
+    with pytest.raises(ValidationError, match=r"seed\n.*not permitted"):
+        Config(architecture="bias", seed=3)
+
+
+def test_architecture_is_asked_for():
+    with pytest.raises(ValidationError, match=r"architecture\n.*required"):
+        Config()
+
+
+def test_fewer_points_than_asked_for():
+    with pytest.raises(ValidationError, match=r"n = 17: .* 2\^d .* d = 4"):
+        Config(architecture="bias", d=4, n=17)
+    assert Config(architecture="bias", d=4, n=16).n == 16
+
+
+def test_decay_that_overshoots_is_refused():
+    with pytest.raises(ValidationError, match=r"lr \* weight_decay = 1.0: .* below 1"):
+        Config(architecture="bias", lr=0.5, weight_decay=2.0)
+
+
+def test_a_config_is_a_value():
+    a, b = (Config(architecture="bias", lr=1) for _ in range(2))
+    assert a == b
+    assert hash(a) == hash(b)
+    with pytest.raises(ValidationError, match="frozen"):
+        a.lr = 0.2
+    assert Config.model_validate_json(a.model_dump_json()) == a
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({}, "SGD"),
+        ({"batch": "full"}, "GD"),
+        ({"rho": 0.1}, "1-SAM"),
+        ({"rho": 0.1, "batch": "full"}, "n-SAM"),
+        ({"weight_decay": 0.1, "batch": "full"}, "GD + wd"),
+        ({"weight_decay": 0.1, "rho": 0.1}, "1-SAM + wd"),
+        ({"radius": 10.0, "rho": 0.1}, "1-SAM, projected"),
+        ({"radius": 10.0, "weight_decay": 0.1}, "SGD + wd, projected"),
+    ],
+)
+def test_rule_names(fields, rule):
+    assert Config(architecture="bias", **fields).rule == rule
+
+
+def test_with_seeds():
+    config = Config(architecture="bias", lr=0.3).with_seeds(4, 5)
+    assert (config.data_seed, config.init_seed, config.lr) == (4, 5, 0.3)
+
+
+@pytest.mark.parametrize("seeds", [(-1, 0), (0, -1), (0.5, 0), ("0", 0)])
+def test_with_bad_seeds(seeds):
+    with pytest.raises(ValidationError, match=r"(data|init)_seed"):
+        Config(architecture="bias").with_seeds(*seeds)

@@ -66,10 +66,12 @@ bench: $(STAMP) ## Time the engine against what a user would otherwise pick
 pair: $(STAMP) ## Update the notebooks from the chapters' texts
 	@$(PRESS) pair
 
-lock: ## Pin the dependencies again (needs uv)
-	uv pip compile -q --universal --python-version 3.11 --all-extras pyproject.toml \
-	  -o requirements.lock
-	sed -i -e 's/+cpu//' -e '/^nvidia-/d' -e '/^triton/d' requirements.lock
+lock: $(STAMP) ## Pin the dependencies again
+	$(BIN)/python -m pip install -q uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras \
+	  --no-header pyproject.toml -o requirements.lock
+	sed -i -E -e '/^(nvidia-|triton|cuda-)/d' -e 's/^torch==([0-9.]+).*/torch==\1/' \
+	  -e '/^ +#/d' requirements.lock
 	@echo "Pinned: requirements.lock"
 
 clean: ## Remove the pages; finished runs are kept

@@ -4,6 +4,7 @@ import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -12,7 +13,11 @@ from benchmarks.bandwidth import seconds_a_pass
 from flatminima.config import Config
 from flatminima.train import advance, initial_state
 
-TITLES = {"bias": "2-MLP-Bias", "no_bias": "2-MLP-No-Bias", "sim_ln": "2-MLP-Sim-LN"}
+TITLES: dict[Literal["bias", "no_bias", "sim_ln"], str] = {
+    "bias": "2-MLP-Bias",
+    "no_bias": "2-MLP-No-Bias",
+    "sim_ln": "2-MLP-Sim-LN",
+}
 CHECK_STEPS = 200
 # pytorch-optimizer takes the norm of the gradient in float32, whatever the dtype.
 AGREE = 1e-6

@@ -395,28 +395,28 @@ def test_epoch_of_a_full_batch_is_a_step():
     np.testing.assert_array_equal(history["epoch"], history["step"])
 
 
+def accuracy(config: Config, w, v) -> float:
+    return train.measure(config, State(w, v, 0))["test_accuracy"]
+
+
 def test_output_zero_is_an_error():
-    setting = train.problem(tiny("bias"))
-    dead = np.zeros((7, 16)), np.ones(16)
-    assert train.accuracy(setting, *dead) == 0.0
+    assert accuracy(tiny("bias"), np.zeros((7, 16)), np.ones(16)) == 0.0
 
 
 def test_accuracy_without_test_points():
     config = tiny("bias", d=2, n=4)
     state = initial_state(config)
-    assert np.isnan(train.accuracy(train.problem(config), state.w, state.v))
+    assert np.isnan(accuracy(config, state.w, state.v))
 
 
-def test_accuracy_in_pieces():
-    # 1024 - 12 held-out points: three batches, one of them partial
+def test_accuracy_of_the_exact_network():
+    # 2 y = relu(x1 + x2) + relu(-x1 - x2) - relu(x1 - x2) - relu(x2 - x1)
     config = tiny("no_bias", d=10, width=4)
-    setting = train.problem(config)
-    signs = np.array([[1, 1], [-1, -1], [1, -1], [-1, 1]]).T
     w = np.zeros((10, 4))
-    w[:2] = signs
+    w[:2] = np.array([[1, 1], [-1, -1], [1, -1], [-1, 1]]).T
     v = np.array([1.0, 1.0, -1.0, -1.0])
-    assert train.accuracy(setting, w, v) == 1.0
-    assert train.accuracy(setting, w, -v) == 0.0
+    assert accuracy(config, w, v) == 1.0
+    assert accuracy(config, w, -v) == 0.0
 
 
 def test_wrong_shapes_are_refused():

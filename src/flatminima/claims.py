@@ -502,7 +502,8 @@ def _verdict(
 ) -> Verdict:
     thresholds, _ = load()
     if not isinstance(scale, str):
-        setting = scale[["batch", "d", "n", "width", "num_steps"]].iloc[0]
+        columns = ["batch", "d", "n", "width", "num_steps", "radius"]
+        setting = scale[columns].iloc[0]
         scale = scale_of(**setting)
     return Verdict(
         id=claim.id,

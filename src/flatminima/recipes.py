@@ -10,12 +10,14 @@ between the two.
 from dataclasses import dataclass
 from typing import Any
 
-from flatminima.config import Config
+from flatminima.config import Config, Phase
 
 PAPER_STEPS = {"one": 10_000_000, "full": 100_000}
 """Updates behind the source's curves: 1e5 epochs, of n = 100 steps or of one."""
 
-SOURCE_RULES = ("GD + wd", "1-SAM")
+PAPER_FIXED_SCALE_STEPS = 150_000
+"""Updates behind figure 6b: three phases of 500 epochs."""
+
 RULES = ("GD + wd", "n-SAM", "SGD", "SGD + wd", "1-SAM", "1-SAM + wd")
 
 
@@ -106,24 +108,44 @@ def scenario(
     return {config.rule: config for config in configs}
 
 
+FIXED_SCALE_RHOS = (0.1, 0.5, 1.0)
+"""Radii of the three phases of the paper's figure 6b."""
+
+
 def fixed_scale(
-    *, d: int, n: int, width: int, epochs: int, rho: float = 0.1, radius: float = 10.0
+    *, d: int, n: int, width: int, phase_epochs: int, radius: float = 10.0
 ) -> dict[str, Config]:
     """Sim-LN with the first-layer norm held at `radius` (paper, figure 6b).
 
     The source holds the norm of first-layer weight and bias at 10, with eta =
-    0.01 and rho = 0.1, 0.5 and 1 in turn. We hold the norm of both together and
-    keep one rho. The control takes no ascent step.
+    0.01 and rho = 0.1, 0.5 and 1 for 500 epochs each. We hold the norm of both
+    together. The control takes no ascent step.
 
     Args:
         d, n, width: size of the problem and of the network.
-        epochs: passes over the data.
-        rho: radius of 1-SAM, above 0.
+        phase_epochs: passes over the data in each of the three phases.
         radius: norm of the first layer, above 0.
 
     Returns:
         Configs by the name of the rule: SGD and 1-SAM, projected.
+
+    Raises:
+        ValueError: if a value is out of range.
     """
+    if not radius > 0:
+        raise ValueError(
+            f"radius = {radius}: must be above 0 (0 frees the first layer)"
+        )
+    if not (isinstance(phase_epochs, int) and phase_epochs >= 1):
+        raise ValueError(
+            f"phase_epochs = {phase_epochs!r}: must be an integer of at least 1"
+        )
+    phase_steps = phase_epochs * n
+    first, *later = FIXED_SCALE_RHOS
+    phases = [
+        Phase(start=(k + 1) * phase_steps, lr=0.01, rho=rho)
+        for k, rho in enumerate(later)
+    ]
     base: dict[str, Any] = {
         "architecture": "sim_ln",
         "d": d,
@@ -131,15 +153,17 @@ def fixed_scale(
         "width": width,
         "lr": 0.01,
         "radius": radius,
-        "num_steps": epochs * n,
+        "num_steps": len(FIXED_SCALE_RHOS) * phase_steps,
     }
-    configs = [Config(**base), Config(**base, rho=rho)]
+    configs = [Config(**base), Config(**base, rho=first, phases=tuple(phases))]
     return {config.rule: config for config in configs}
 
 
-def scale_of(batch: str, d: int, n: int, width: int, num_steps: int) -> str:
+def scale_of(
+    batch: str, d: int, n: int, width: int, num_steps: int, radius: float = 0.0
+) -> str:
     """How a run compares with the source's own, for the scorecard."""
-    paper = PAPER_STEPS[batch]
+    paper = PAPER_FIXED_SCALE_STEPS if radius > 0 else PAPER_STEPS[batch]
     size = f"d = {d}, n = {n}, width {width}"
     if (d, n, width) == (30, 100, 500) and num_steps >= paper:
         return f"paper: {size}, {num_steps} updates"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import joblib
 import pandas as pd
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from flatminima import store, train
 from flatminima.config import Config
@@ -66,7 +66,7 @@ def run_all(configs: Sequence[Config], workers: int | None = None) -> list[Run]:
         with threadpool_limits(limits=1):
             finished = pool(joblib.delayed(_timed)(config) for config in missing)
             for config, run, seconds in tqdm(
-                finished, total=len(missing), desc="runs", unit="run"
+                finished, total=len(missing), desc="runs", unit="run", mininterval=1
             ):
                 store.save(folder, config, run, _provenance(seconds))
                 runs[config] = run
@@ -87,7 +87,7 @@ def sweep(
 
     Returns:
         One row for each run and checkpoint: the fields of the config (but
-        measure_at), `rule`,
+        measure_at and phases), `rule`,
         the columns of `train.measure`, `last` (the row is the run's final
         checkpoint) and `diverged` (the run met NaN or inf later on).
     """
@@ -105,7 +105,7 @@ def tidy(config: Config, run: Run) -> pd.DataFrame:
     """The rows that one run adds to a sweep's table."""
     table = run.history.copy()
     table.insert(0, "rule", config.rule)
-    fields = config.model_dump(exclude={"measure_at"})
+    fields = config.model_dump(exclude={"measure_at", "phases"})
     for position, (name, value) in enumerate(fields.items()):
         table.insert(position, name, value)
     table["last"] = table.index == len(table) - 1

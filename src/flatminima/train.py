@@ -183,27 +183,35 @@ def advance(state: State, config: Config, k: int) -> State:
     """
     setting = problem(config)
     scalar = np.dtype(config.dtype).type
-    w, v = aligned_copy(state.w), aligned_copy(state.v)
-    if config.batch == "one":
-        order = example_order(config, state.step, state.step + k)
-    else:
-        order = np.zeros(k, dtype=np.int64)
     kernel = importlib.import_module(kernel_module(config))
-    done = kernel.run(
-        setting.model,
-        w,
-        v,
-        setting.inputs.astype(config.dtype),
-        setting.y.astype(config.dtype),
-        order,
-        scalar(config.lr),
-        scalar(config.rho),
-        scalar(config.weight_decay),
-        scalar(config.radius),
-    )
-    if done < k or not (np.isfinite(w).all() and np.isfinite(v).all()):
-        raise Divergence(config, state.step + int(done))
-    return State(w, v, state.step + k)
+    x, y = setting.inputs.astype(config.dtype), setting.y.astype(config.dtype)
+    w, v = aligned_copy(state.w), aligned_copy(state.v)
+    step, end = state.step, state.step + k
+    while step < end:
+        lr, rho, until = config.rates(step)
+        stop = end if until <= step else min(end, until)
+        if config.batch == "one":
+            order = example_order(config, step, stop)
+        else:
+            order = np.zeros(stop - step, dtype=np.int64)
+        done = step + int(
+            kernel.run(
+                setting.model,
+                w,
+                v,
+                x,
+                y,
+                order,
+                scalar(lr),
+                scalar(rho),
+                scalar(config.weight_decay),
+                scalar(config.radius),
+            )
+        )
+        if done < stop or not (np.isfinite(w).all() and np.isfinite(v).all()):
+            raise Divergence(config, done)
+        step = stop
+    return State(w, v, end)
 
 
 def aligned_copy(a: np.ndarray) -> np.ndarray:

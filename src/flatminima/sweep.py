@@ -14,6 +14,7 @@ from tqdm import tqdm
 from flatminima import store, train
 from flatminima.config import Config
 from flatminima.paths import store_folder
+from flatminima.slots import compute_slot
 from flatminima.train import Run
 
 
@@ -48,8 +49,9 @@ def run_all(configs: Sequence[Config], workers: int | None = None) -> list[Run]:
     """All runs, in the order of their configs.
 
     Finished runs come from the store. The others are computed by threads, since
-    the kernels release the GIL, with one BLAS thread each; each is stored as
-    soon as it is done, so an interrupted sweep goes on where it stopped.
+    the kernels release the GIL, with one BLAS thread each and no more at a time
+    than the machine has cores. Each is stored as soon as it is done, so an
+    interrupted sweep goes on where it stopped.
 
     Args:
         configs: what to run.
@@ -114,9 +116,10 @@ def tidy(config: Config, run: Run) -> pd.DataFrame:
 
 
 def _timed(config: Config) -> tuple[Config, Run, float]:
-    start = time.perf_counter()
-    run = train.run(config)
-    return config, run, time.perf_counter() - start
+    with compute_slot():
+        start = time.perf_counter()
+        run = train.run(config)
+        return config, run, time.perf_counter() - start
 
 
 def _provenance(seconds: float) -> dict[str, str | float]:

@@ -5,7 +5,7 @@ import time
 import numba
 import numpy as np
 
-from flatminima.train import aligned_copy
+from flatminima.train import padded_copy
 
 
 @numba.njit
@@ -25,7 +25,7 @@ def seconds_a_pass(size: int, dtype: str, passes: int, repeats: int) -> float:
         passes: passes timed together.
         repeats: times that this is tried; the best counts.
     """
-    a = aligned_copy(np.ones(size, dtype))
+    a = padded_copy(np.ones(size, dtype))[:size]
     factors = np.ones(passes, dtype)
     scale(a, factors[:1])
     best = np.inf

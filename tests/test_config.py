@@ -106,3 +106,43 @@ def test_with_seeds():
 def test_with_bad_seeds(seeds):
     with pytest.raises(ValidationError, match=r"(data|init)_seed"):
         Config(architecture="bias").with_seeds(*seeds)
+
+
+PHASE = {"lr": 0.1, "rho": 0.2}
+
+
+@pytest.mark.parametrize("starts", [(20, 10), (10, 10), (100,), (10, 200)])
+def test_phases_that_cannot_follow_are_refused(starts):
+    phases = [PHASE | {"start": start} for start in starts]
+    message = rf"phases start at \[{starts[0]}.*: must ascend .* num_steps = 100"
+    with pytest.raises(ValidationError, match=message):
+        Config(architecture="bias", num_steps=100, phases=phases)
+
+
+def test_bad_phases_are_refused_by_name():
+    with pytest.raises(ValidationError, match=r"phases\.0\.start\n.*greater than or"):
+        Config(architecture="bias", phases=[PHASE | {"start": 0}])
+    with pytest.raises(ValidationError, match=r"phases\.0\.momentum\n.*not permitted"):
+        Config(architecture="bias", phases=[PHASE | {"start": 5, "momentum": 1}])
+    with pytest.raises(ValidationError, match=r"lr \* weight_decay = 1\.0"):
+        Config(
+            architecture="bias",
+            weight_decay=10.0,
+            phases=[{"start": 5, "lr": 0.1, "rho": 0.0}],
+        )
+
+
+def test_rates_follow_the_phases():
+    config = Config(
+        architecture="bias",
+        rho=0.05,
+        num_steps=100,
+        phases=[PHASE | {"start": 30}, {"start": 70, "lr": 0.5, "rho": 0.0}],
+    )
+    assert config.rates(0) == (0.01, 0.05, 30)
+    assert config.rates(29) == (0.01, 0.05, 30)
+    assert config.rates(30) == (0.1, 0.2, 70)
+    assert config.rates(70) == (0.5, 0.0, 100)
+    assert config.rule == "1-SAM"
+    later = Config(architecture="bias", phases=[PHASE | {"start": 30}])
+    assert later.rule == "1-SAM"

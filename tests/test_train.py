@@ -435,3 +435,19 @@ def test_wrong_shapes_are_refused():
         State(np.zeros((7, 16)), np.zeros((16, 1)), 0)
     with pytest.raises(TypeCheckError):
         State(np.zeros((7, 16)), np.zeros(15), 0)
+
+
+def test_phases_switch_rates_where_they_say():
+    # by hand: the same state goes on under the next phase's own config
+    phases = (
+        {"start": 30, "lr": 0.02, "rho": 0.1},
+        {"start": 70, "lr": 0.05, "rho": 0},
+    )
+    config = tiny("bias", "1-SAM", phases=phases, num_steps=100)
+    start = initial_state(config)
+    state = advance(start, tiny("bias", "1-SAM"), 30)
+    state = advance(state, tiny("bias", lr=0.02, rho=0.1), 40)
+    state = advance(state, tiny("bias", lr=0.05, rho=0.0), 30)
+    assert_same_bits(advance(start, config, 100), state)
+    pieces = advance(advance(start, config, 50), config, 50)
+    assert_same_bits(pieces, state)

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
+from flatminima.data import ENUMERABLE_DIM, NUM_TEST_POINTS
 from flatminima.recipes import scale_of
 
 MIME = "application/vnd.flatminima.claim+json"
@@ -219,15 +220,24 @@ def share(claim_id: str, table: pd.DataFrame) -> Verdict:
 
     The effect is its mean over seeds at the last checkpoint, with a percentile
     bootstrap interval; where all seeds agree, the Wilson interval of the pooled
-    test points. A diverged seed counts as 0.
+    points. A diverged seed counts as 0; a seed without a value, as where no point
+    is held out, decides nothing.
 
     Args:
         claim_id: a claim whose rule is of kind "share".
         table: rows of one setting from `sweep`.
     """
     thresholds, claim = _claim(claim_id, "share")
-    values = per_seed(table, claim.rule.metric, diverged=0.0)
-    low, high = _share_interval(values.to_numpy(), _test_points(table), thresholds)
+    metric = claim.rule.metric
+    values = per_seed(table, metric, diverged=0.0)
+    missing = int(values.isna().sum())
+    if missing:
+        verdict = _verdict(claim, "undecided", None, None, None, len(values), table)
+        note = f"{missing} of {len(values)} seeds have no {metric}"
+        verdict = replace(verdict, note=_join(verdict.note, note))
+        return _guarded(verdict, thresholds, table)
+    points = _num_points(table, metric)
+    low, high = _share_interval(values.to_numpy(), points, thresholds)
     if low >= thresholds.high:
         word: Word = "holds" if claim.rule.says else "fails"
     elif low >= thresholds.almost:
@@ -245,7 +255,8 @@ def beats(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
 
     The effect is the mean of the differences, paired by data and initialisation
     seed, signed so that positive means that the first wins. The claim holds if
-    the interval lies above 0 and fails if it lies below.
+    the interval lies above 0 and fails if it lies below. A diverged run has an
+    accuracy of 0 and no trace: where lower is better its pair is left out.
 
     Args:
         claim_id: a claim whose rule is of kind "beats".
@@ -258,19 +269,13 @@ def beats(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
     worst = np.nan if claim.rule.lower_is_better else 0.0
     first = per_seed(table, claim.rule.metric, diverged=worst)
     second = per_seed(other, claim.rule.metric, diverged=worst)
+    if first.index.intersection(second.index).empty:
+        raise ValueError(f"{claim_id}: the two settings have no seed in common")
     difference = (first - second).dropna().to_numpy()
-    if not len(difference):
-        raise ValueError(
-            f"{claim_id}: the two settings have no finished seed in common"
-        )
     if claim.rule.lower_is_better:
         difference = -difference
-    low, high = bootstrap(difference, thresholds)
-    word: Word = "holds" if low > 0 else "fails" if high < 0 else "undecided"
-    verdict = _verdict(
-        claim, word, difference.mean(), low, high, len(difference), table
-    )
-    return _guarded(verdict, thresholds, pd.concat([table, other]))
+    verdict = _sign(claim, difference, thresholds, table)
+    return _guarded(verdict, thresholds, table, other)
 
 
 def associated(
@@ -284,12 +289,7 @@ def associated(
         scale: for the scorecard.
     """
     thresholds, claim = _claim(claim_id, "beats")
-    low, high = bootstrap(statistics, thresholds)
-    word: Word = "holds" if low > 0 else "fails" if high < 0 else "undecided"
-    verdict = _verdict(
-        claim, word, statistics.mean(), low, high, len(statistics), scale
-    )
-    return _guarded(verdict, thresholds, None)
+    return _guarded(_sign(claim, statistics, thresholds, scale), thresholds)
 
 
 def attains(
@@ -297,9 +297,9 @@ def attains(
 ) -> Verdict:
     """Decide whether training attains the certified lower bound on the trace.
 
-    The effect is the median over seeds of trace after retraction over bound. The
-    claim holds if it is at most `bound_ratio` and every seed's raw training loss
-    is at most `interpolates`.
+    The effect is the median of trace after retraction over bound, over the seeds
+    that were retracted. The claim holds if it is at most `bound_ratio` and every
+    seed's raw training loss is at most `interpolates`.
 
     Args:
         claim_id: a claim whose rule is of kind "attains".
@@ -308,14 +308,10 @@ def attains(
     """
     thresholds, claim = _claim(claim_id, "attains")
     loss = per_seed(table, "train_loss", diverged=np.inf)
-    ratio = per_seed(table, trace, diverged=np.inf) / per_seed(table, "bound")
+    ratio = (per_seed(table, trace) / per_seed(table, "bound")).dropna().to_numpy()
     short = int((~(loss <= thresholds.interpolates)).sum())
-    ratio = ratio.dropna()
-    if not len(ratio):
-        verdict = _verdict(claim, "fails", None, None, None, len(loss), table)
-        return replace(verdict, note=_join(verdict.note, "no seed interpolates"))
-    low, high = bootstrap(ratio.to_numpy(), thresholds, np.median)
-    effect = float(np.median(ratio))
+    low, high = bootstrap(ratio, thresholds, np.median)
+    effect = float(np.median(ratio)) if len(ratio) else np.inf
     if short == 0 and effect <= thresholds.bound_ratio:
         word: Word = "holds"
     else:
@@ -413,7 +409,12 @@ def bootstrap(
     thresholds: Thresholds,
     statistic: Any = np.mean,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval over seeds; a point if all values agree."""
+    """Percentile bootstrap interval over seeds; a point if all values agree.
+
+    NaN if there are no values.
+    """
+    if not len(values):
+        return np.nan, np.nan
     if len(values) < 2 or np.ptp(values) == 0:
         point = float(statistic(values))
         return point, point
@@ -440,11 +441,25 @@ def _share_interval(
     return float(interval.low), float(interval.high)
 
 
-def _test_points(table: pd.DataFrame) -> int:
-    from flatminima.data import ENUMERABLE_DIM, NUM_TEST_POINTS
-
+def _num_points(table: pd.DataFrame, metric: str) -> int:
+    """Points of one seed that a share is of: test points, else training examples."""
     d, n = int(table["d"].iloc[0]), int(table["n"].iloc[0])
+    if metric != "test_accuracy":
+        return n
     return max(2**d - n, 1) if d <= ENUMERABLE_DIM else NUM_TEST_POINTS
+
+
+def _sign(
+    claim: Claim,
+    values: Float[np.ndarray, " seeds"],
+    thresholds: Thresholds,
+    scale: str | pd.DataFrame,
+) -> Verdict:
+    """Whether the mean of one number a seed is above 0."""
+    low, high = bootstrap(values, thresholds)
+    word: Word = "holds" if low > 0 else "fails" if high < 0 else "undecided"
+    effect = float(np.mean(values)) if len(values) else None
+    return _verdict(claim, word, effect, low, high, len(values), scale)
 
 
 def _claim(claim_id: str, kind: Kind) -> tuple[Thresholds, Claim]:
@@ -524,17 +539,16 @@ def _verdict(
 
 
 def _guarded(
-    verdict: Verdict, thresholds: Thresholds, table: pd.DataFrame | None
+    verdict: Verdict, thresholds: Thresholds, *settings: pd.DataFrame
 ) -> Verdict:
     """Withdraw what too few seeds or too many diverged ones cannot decide."""
-    if table is not None:
-        last = table[table["last"]]
-        diverged = int(last["diverged"].sum())
-        if diverged:
-            note = f"{diverged} of {len(last)} runs diverged"
-            verdict = replace(verdict, note=_join(verdict.note, note))
-        if diverged > thresholds.max_diverged * len(last):
-            verdict = replace(verdict, verdict="undecided")
+    ends = [table.loc[table["last"], "diverged"] for table in settings]
+    diverged = sum(int(end.sum()) for end in ends)
+    if diverged:
+        note = f"{diverged} of {sum(map(len, ends))} runs diverged"
+        verdict = replace(verdict, note=_join(verdict.note, note))
+    if any(end.sum() > thresholds.max_diverged * len(end) for end in ends):
+        verdict = replace(verdict, verdict="undecided")
     if verdict.n < thresholds.min_seeds:
         note = f"{verdict.n} seeds; a verdict needs {thresholds.min_seeds}"
         note = _join(verdict.note, note)

@@ -7,6 +7,7 @@ squared. What is left is the second layer's part, which is the certified bound.
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from flatminima.config import Config
@@ -28,7 +29,8 @@ def rescaled_traces(
 
     Returns:
         The last row of every run in `sweep`'s table, once for each factor, with
-        `factor` and, at that factor, `retracted_trace` and `first_layer_norm`.
+        `factor` and, at that factor, `retracted_trace` and `first_layer_norm`. The
+        trace is NaN for a run that does not interpolate or that diverged.
 
     Raises:
         ValueError: if a factor is not above 0.
@@ -40,8 +42,13 @@ def rescaled_traces(
     cells = over_seeds([config], seeds)
     for cell, run in zip(cells, run_all(cells), strict=True):
         last = tidy(cell, run).tail(1)
-        if last["retracted_trace"].isna().all():
-            rows += [last.assign(factor=factor) for factor in factors]
+        if run.diverged_at is not None or last["retracted_trace"].isna().all():
+            unknown = last.assign(retracted_trace=np.nan)
+            norm = last["first_layer_norm"]
+            rows += [
+                unknown.assign(factor=factor, first_layer_norm=factor * norm)
+                for factor in factors
+            ]
             continue
         setting = problem(cell)
         flat = retract(

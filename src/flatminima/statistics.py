@@ -96,9 +96,10 @@ def variance_shares(table: pd.DataFrame, metric: str) -> dict[str, float]:
     total = np.sum((values - mean) ** 2)
     data = values.shape[1] * np.sum((values.mean(axis=1) - mean) ** 2)
     initialisation = values.shape[0] * np.sum((values.mean(axis=0) - mean) ** 2)
-    scale = total if total > 0 else 1.0
+    if np.ptp(values) == 0:  # a rounded mean would leave a remainder to divide by
+        return {"data": 0.0, "initialisation": 0.0, "interaction": 0.0}
     return {
-        "data": float(data / scale),
-        "initialisation": float(initialisation / scale),
-        "interaction": float((total - data - initialisation) / scale),
+        "data": float(data / total),
+        "initialisation": float(initialisation / total),
+        "interaction": float((total - data - initialisation) / total),
     }

@@ -7,10 +7,11 @@ from flatminima.models.base import head
 
 
 @compiled
-def gradient(model, w, v, x, y, z, u, dw, dv):
+def gradient(model, w, v, x, y, z, u, g, dw, dv):
     """Gradient of L = (1/n) sum (f(x_i) - y_i)^2 into dw and dv; returns L.
 
-    `z` and `u` are scratch, shapes (n, width) and (width,).
+    `z`, `u` and `g` are scratch, shapes (n, width), (width,) and (n, width). They
+    must not overlap: the loops over units would no longer be vectorised.
     """
     n = y.size
     two = v.dtype.type(2)
@@ -18,14 +19,13 @@ def gradient(model, w, v, x, y, z, u, dw, dv):
     np.dot(x, w, z)
     dv[:] = 0
     for i in range(n):
-        g = z[i]
-        residual = head(model, z[i], v, u, g) - y[i]
+        residual = head(model, z[i], v, u, g[i]) - y[i]
         loss += residual * residual
         slope = two * residual / v.dtype.type(n)
         for j in range(v.size):
             dv[j] += slope * u[j]
-            g[j] *= slope
-    np.dot(x.T, z, dw)
+            g[i, j] *= slope
+    np.dot(x.T, g, dw)
     return loss / v.dtype.type(n)
 
 
@@ -52,17 +52,18 @@ def run(model, w, v, x, y, order, lr, rho, weight_decay, radius):
     zero = v.dtype.type(0)
     z = np.empty((y.size, v.size), v.dtype)
     u = np.empty_like(v)
+    g = np.empty_like(z)
     dw = np.empty_like(w)
     dv = np.empty_like(v)
     decay = one - lr * weight_decay
     for t in range(order.size):
-        loss = gradient(model, w, v, x, y, z, u, dw, dv)
+        loss = gradient(model, w, v, x, y, z, u, g, dw, dv)
         if rho > zero:
             norm = np.sqrt(squared_norm(dw) + squared_norm(dv))
             if norm > zero:
                 ascent = rho / norm
                 loss = gradient(
-                    model, w + ascent * dw, v + ascent * dv, x, y, z, u, dw, dv
+                    model, w + ascent * dw, v + ascent * dv, x, y, z, u, g, dw, dv
                 )
         if not np.isfinite(loss):
             return t

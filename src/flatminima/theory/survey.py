@@ -23,13 +23,22 @@ def memorising(architecture: str, x, y, eps: float = 1e-4):
     Raises:
         ValueError: if the architecture has none here.
     """
+    _refuse_other(architecture)
     if architecture == "bias":
         return memorising_bias(x, y)
-    if architecture == "sim_ln":
-        return memorising_sim_ln(x, y, eps)
-    raise ValueError(
-        f"architecture = {architecture!r}: allowed are 'bias' and 'sim_ln'"
-    )
+    return memorising_sim_ln(x, y, eps)
+
+
+def generalising(architecture: str, d: int, eps: float = 1e-4):
+    """The generalising network of an architecture; see `generalising_networks`.
+
+    Raises:
+        ValueError: if the architecture has none here.
+    """
+    _refuse_other(architecture)
+    if architecture == "bias":
+        return generalising_bias(d)
+    return generalising_sim_ln(d, eps)
 
 
 def memorise_spheres(
@@ -111,24 +120,34 @@ def generalise_cube(
 
     Returns:
         One row a dimension: interpolation, excess and zero_one_error.
+
+    Raises:
+        ValueError: if the architecture has none here.
     """
     rows = []
+    constants = {"eps": eps} if architecture == "sim_ln" else {}
     for d in dims:
-        if architecture == "bias":
-            w, v = generalising_bias(d)
-        else:
-            w, v = generalising_sim_ln(d, eps)
+        w, v = generalising(architecture, d, eps)
         train = _draws(n, d)
-        checked = verify(architecture, w, v, train.x, train.y)
+        checked = verify(architecture, w, v, train.x, train.y, **constants)
         rows.append(
             {
                 "d": d,
                 "interpolation": checked.worst_error,
                 "excess": abs(checked.relative_excess),
-                "zero_one_error": hypercube_zero_one_error(architecture, w, v, d),
+                "zero_one_error": hypercube_zero_one_error(
+                    architecture, w, v, d, **constants
+                ),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _refuse_other(architecture: str) -> None:
+    if architecture not in ("bias", "sim_ln"):
+        raise ValueError(
+            f"architecture = {architecture!r}: allowed are 'bias' and 'sim_ln'"
+        )
 
 
 def _draws(n: int, d: int) -> Dataset:

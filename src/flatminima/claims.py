@@ -1,218 +1,41 @@
-"""Claims of the sources, and the rules by which data decide them.
+"""Decide claims by data.
 
-`claims.yml` holds every claim with its rule, fixed before the runs. A function
-of this module applies one kind of rule to evidence and returns a `Verdict`; no
-verdict is written by hand anywhere.
+A function of this module applies one kind of rule to evidence and returns a
+`Verdict`. Claims and rules are fixed before the runs, in `claims.yml`; no verdict
+is written by hand anywhere.
 """
 
-import html
-from dataclasses import asdict, dataclass, replace
-from functools import cache
-from importlib.resources import files
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
 from flatminima.data import ENUMERABLE_DIM, NUM_TEST_POINTS
 from flatminima.recipes import scale_of
+from flatminima.report import MIME, Report, Shortfall, Verdict, Word, shortfall
+from flatminima.rules import Claim, Kind, Thresholds, describe, load
 
-MIME = "application/vnd.flatminima.claim+json"
-
-Word = Literal["holds", "partly", "fails", "undecided", "not testable"]
-Kind = Literal["share", "beats", "attains", "exact", "flattest", "not testable"]
-
-
-class Rule(BaseModel):
-    """How a claim is decided.
-
-    Attributes:
-        kind: the function of this module that decides it.
-        metric: column of a sweep's table, or what the evidence measures.
-        says: for `share`, whether the claim says that the share is high (True)
-            or low (False).
-        lower_is_better: for `beats`, whether the smaller value wins.
-        tight: for `attains`, whether the bound is known to be attained; if not,
-            staying above it decides nothing.
-        tolerance: for `exact`, the largest error allowed.
-        reason: for `not testable`, why.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Kind
-    metric: str = "test_accuracy"
-    says: bool = True
-    lower_is_better: bool = False
-    tight: bool = True
-    tolerance: float = 0.0
-    reason: str = ""
-
-
-class Thresholds(BaseModel):
-    """The numbers behind every rule, from the top of `claims.yml`.
-
-    Attributes:
-        level: confidence level of all intervals.
-        high: a share is high if its interval lies at or above this.
-        almost: it is almost high if its interval lies at or above this.
-        low: it is low if its interval lies at or below this.
-        bound_ratio: median ratio of trace to bound up to which a bound counts as
-            attained.
-        interpolates: raw training loss that every seed must reach for that.
-        min_seeds: seeds below which nothing that varies over seeds is decided.
-        max_diverged: share of diverged seeds above which nothing is decided.
-        resamples: bootstrap resamples.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    level: float
-    high: float
-    almost: float
-    low: float
-    bound_ratio: float
-    interpolates: float
-    min_seeds: int
-    max_diverged: float
-    resamples: int
-
-
-class Claim(BaseModel):
-    """A sentence of a source, or of ours, that data can decide.
-
-    Attributes:
-        id: unique name.
-        chapter: where it is decided.
-        source: document and figure, theorem or page.
-        origin: "source" or "ours".
-        statement: the sentence.
-        rule: how it is decided.
-        reported: the source's own number or word, if it gives one.
-        note: anything a reader of the scorecard should know.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    chapter: str
-    source: str
-    origin: Literal["source", "ours"]
-    statement: str
-    rule: Rule
-    reported: str | float | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A decided claim, as one row of the scorecard."""
-
-    id: str
-    chapter: str
-    source: str
-    origin: str
-    statement: str
-    rule: str
-    verdict: Word
-    effect: float | None
-    low: float | None
-    high: float | None
-    n: int
-    scale: str
-    reported: str | float | None
-    note: str
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return Report([self])._repr_mimebundle_()
-
-
-@dataclass(frozen=True)
-class Report:
-    """Verdicts that a chapter shows together, as a table."""
-
-    verdicts: list[Verdict]
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return {
-            MIME: [asdict(verdict) for verdict in self.verdicts],
-            "text/html": self._repr_html_(),
-            "text/plain": repr(self),
-        }
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{html.escape(v.statement)}</td>"
-            f'<td><span class="verdict verdict-{v.verdict.replace(" ", "-")}">'
-            f"{v.verdict}</span></td>"
-            f"<td>{_numbers(v)}</td><td>{v.n}</td>"
-            f"<td>{html.escape(v.note)}</td></tr>"
-            for v in self.verdicts
-        )
-        return (
-            '<table class="verdicts"><thead><tr><th>claim</th><th>verdict</th>'
-            "<th>effect [interval]</th><th>n</th><th>note</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>"
-        )
-
-    def __repr__(self) -> str:
-        return "\n".join(
-            f"{v.verdict}: {v.statement} ({_numbers(v)}, n = {v.n}) {v.note}".rstrip()
-            for v in self.verdicts
-        )
-
-
-@dataclass(frozen=True)
-class Shortfall:
-    """Claims of a source that did not come out as the source has them."""
-
-    verdicts: list[Verdict]
-
-    def _repr_html_(self) -> str:
-        if not self.verdicts:
-            return (
-                "<p>Every claim of the source that this chapter decides holds under "
-                "these parameters.</p>"
-            )
-        items = "".join(
-            f"<li><strong>{v.verdict}</strong>: {html.escape(v.statement)}"
-            f" ({html.escape(v.source)})</li>"
-            for v in self.verdicts
-        )
-        return f"<ul>{items}</ul>"
-
-    def __repr__(self) -> str:
-        lines = [f"{v.verdict}: {v.statement} ({v.source})" for v in self.verdicts]
-        return "\n".join(lines) or "Every claim of the source holds."
-
-
-def shortfall(*reports: Report) -> Shortfall:
-    """The claims of a source, among those reported, that do not hold."""
-    return Shortfall(
-        [
-            verdict
-            for report in reports
-            for verdict in report.verdicts
-            if verdict.origin == "source" and verdict.verdict != "holds"
-        ]
-    )
-
-
-@cache
-def load() -> tuple[Thresholds, dict[str, Claim]]:
-    """Thresholds and claims of `claims.yml`, the claims by id.
-
-    Raises:
-        ValueError: if the file does not fit `Thresholds` and `Claim`.
-    """
-    text = files("flatminima").joinpath("claims.yml").read_text(encoding="utf-8")
-    content = yaml.safe_load(text)
-    claims = [Claim(**entry) for entry in content["claims"]]
-    return Thresholds(**content["thresholds"]), {claim.id: claim for claim in claims}
+__all__ = [
+    "MIME",
+    "Report",
+    "Shortfall",
+    "Verdict",
+    "associated",
+    "attains",
+    "beats",
+    "bootstrap",
+    "describe",
+    "exact",
+    "flattest",
+    "load",
+    "not_testable",
+    "per_seed",
+    "share",
+    "shortfall",
+]
 
 
 def share(claim_id: str, table: pd.DataFrame) -> Verdict:
@@ -474,38 +297,6 @@ def _claim(claim_id: str, kind: Kind) -> tuple[Thresholds, Claim]:
     return thresholds, claim
 
 
-def describe(rule: Rule, t: Thresholds) -> str:
-    """The rule in words, for the scorecard."""
-    percent = f"{t.level:.0%}"
-    if rule.kind == "share":
-        high, low = ("holds", "fails") if rule.says else ("fails", "holds")
-        return (
-            f"mean {rule.metric} over seeds at the last checkpoint, {percent} "
-            f"interval: low >= {t.high} {high}, low >= {t.almost} partly, "
-            f"high <= {t.low} {low}, otherwise undecided"
-        )
-    if rule.kind == "beats":
-        sign = "lower is better" if rule.lower_is_better else "higher is better"
-        return (
-            f"mean difference of {rule.metric} paired by seeds ({sign}), {percent} "
-            "interval: above 0 holds, below 0 fails, otherwise undecided"
-        )
-    if rule.kind == "attains":
-        above = "fails" if rule.tight else "undecided"
-        return (
-            f"every raw training loss <= {t.interpolates} and median trace after "
-            f"retraction over bound <= {t.bound_ratio}: holds, otherwise {above}"
-        )
-    if rule.kind == "exact":
-        return f"worst {rule.metric} over instances <= {rule.tolerance:g}"
-    if rule.kind == "flattest":
-        return (
-            f"a construction with trace over bound - 1 <= {rule.tolerance:g} and "
-            f"accuracy <= {t.low} refutes it; otherwise undecided"
-        )
-    return "none"
-
-
 def _verdict(
     claim: Claim,
     word: Word,
@@ -562,11 +353,3 @@ def _finite(value: float | None) -> float | None:
 
 def _join(*notes: str) -> str:
     return "; ".join(note for note in notes if note)
-
-
-def _numbers(v: Verdict) -> str:
-    if v.effect is None:
-        return "–"
-    if v.low is None or v.high is None:
-        return f"{v.effect:.3g}"
-    return f"{v.effect:.3f} [{v.low:.3f}, {v.high:.3f}]"

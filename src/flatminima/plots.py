@@ -5,6 +5,7 @@ style as well. Sizes and fonts are fixed, so every figure of the book matches.
 """
 
 from collections.abc import Sequence
+from itertools import product
 
 import matplotlib as mpl
 import numpy as np
@@ -17,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from flatminima.models.base import load
+from flatminima.statistics import near_interpolating
 
 WIDTH = 8.0
 """Width of a figure that fills the column, in inches."""
@@ -111,8 +113,9 @@ def training_curves(
 
 
 def _band(axis, groups, colour, style, label, floor=0.0) -> None:
-    quantiles = groups.quantile([0.1, 0.5, 0.9]).unstack().clip(lower=floor)
-    quantiles = quantiles.dropna()
+    levels = [0.1, 0.5, 0.9]
+    quantiles = groups.quantile(levels).unstack().reindex(columns=levels)
+    quantiles = quantiles.clip(lower=floor).dropna()
     axis.plot(quantiles.index, quantiles[0.5], color=colour, ls=style, label=label)
     axis.fill_between(
         quantiles.index, quantiles[0.1], quantiles[0.9], color=colour, alpha=0.18, lw=0
@@ -148,7 +151,7 @@ def units(
         1, len(panels), figsize=(WIDTH, 3.4), sharey=True, squeeze=False
     )
     for axis, (title, columns) in zip(axes[0], panels.items(), strict=True):
-        limit = np.abs(columns).max()
+        limit = np.abs(columns).max() or 1.0
         image = axis.imshow(
             columns / limit,
             cmap="PuOr",
@@ -160,10 +163,10 @@ def units(
         axis.set(title=title, xlabel="unit, largest first", xticks=[])
         axis.axhline(1.5, color="0.3", lw=0.6)
     num_inputs = len(next(iter(panels.values())))
-    ticks = [0, 1, 9, 19, num_inputs - 1]
-    labels = ["1", "2", "10", "20", "bias" if has_bias else str(num_inputs)]
-    kept = [(t, name) for t, name in zip(ticks, labels, strict=True) if t < num_inputs]
-    axes[0][0].set_yticks([t for t, _ in kept], [name for _, name in kept])
+    ticks = [t for t in (0, 1, 9, 19) if t < num_inputs - 1]
+    labels = [str(t + 1) for t in ticks]
+    labels.append("bias" if has_bias else str(num_inputs))
+    axes[0][0].set_yticks([*ticks, num_inputs - 1], labels)
     axes[0][0].set_ylabel("input")
     fig.colorbar(image, ax=axes[0], label="weight / largest", shrink=0.9)
     return fig
@@ -283,36 +286,35 @@ def memorising_plane(
 def verdict_map(table: pd.DataFrame, rules: Sequence[str]) -> Figure:
     """The book in one figure: where each rule ends, for each architecture.
 
-    Medians over seeds with bars from the 10th to the 90th percentile: test
-    accuracy against trace over bound, at the last checkpoint, the trace after
-    retraction where the iterate nearly interpolates.
+    Medians over the seeds that nearly interpolate, with bars from the 10th to the
+    90th percentile: test accuracy against trace over bound at the last checkpoint,
+    after retraction. A rule none of whose seeds gets there is left out.
 
     Args:
         table: from `sweep`.
-        rules: which rules to draw.
+        rules: which rules to draw, in the order of the legend.
     """
     fig, axis = plt.subplots(figsize=(WIDTH, 3.8))
-    last = table[table["last"]].copy()
-    last["ratio"] = (last["retracted_trace"] / last["bound"]).fillna(
-        last["trace"] / last["bound_outputs"]
-    )
-    for (architecture, rule), part in last.groupby(["architecture", "rule"]):
-        if rule not in rules:
+    last = near_interpolating(table[table["last"]])
+    for rule, (architecture, (name, marker)) in product(rules, ARCHITECTURES.items()):
+        part = last[(last["rule"] == rule) & (last["architecture"] == architecture)]
+        if part.empty:
             continue
-        x, y = part["ratio"].quantile([0.1, 0.5, 0.9]), part["test_accuracy"]
-        y = y.quantile([0.1, 0.5, 0.9])
-        name, marker = ARCHITECTURES[str(architecture)]
+        levels = [0.1, 0.5, 0.9]
+        x0, x, x1 = part["ratio"].quantile(levels)
+        y0, y, y1 = part["test_accuracy"].quantile(levels)
         axis.errorbar(
-            x[0.5],
-            y[0.5],
-            xerr=[[x[0.5] - x[0.1]], [x[0.9] - x[0.5]]],
-            yerr=[[y[0.5] - y[0.1]], [y[0.9] - y[0.5]]],
-            color=RULE_STYLES[str(rule)][0],
+            x,
+            y,
+            xerr=[[x - x0], [x1 - x]],
+            yerr=[[y - y0], [y1 - y]],
+            color=RULE_STYLES[rule][0],
             marker=marker,
-            ms=9,
+            ms=12 if architecture == "no_bias" else 8,
             mec="black",
             lw=1.2,
-            label=f"{name}, {rule}",
+            ls="none",
+            label=f"{rule}, {name}",
         )
     axis.set(
         xscale="log",

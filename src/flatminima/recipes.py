@@ -64,8 +64,8 @@ def scenario(
         architecture: key of `SETTINGS`.
         d, n, width: size of the problem and of the network.
         epochs: passes over the data of the rules with batch size 1.
-        full_batch_steps: updates of the rules that use all examples; the others
-            are measured at this update too.
+        full_batch_steps: updates of the rules that use all examples. Every rule
+            is measured at the smaller of this and epochs * n.
         lr, rho, weight_decay: in place of the source's values.
 
     Returns:
@@ -93,7 +93,7 @@ def scenario(
         "width": width,
         "lr": setting.lr if lr is None else lr,
         "init_scale": setting.init_scale,
-        "measure_at": (full_batch_steps,),
+        "measure_at": (min(full_batch_steps, epochs * n),),
     }
     one: dict[str, Any] = {"batch": "one", "num_steps": epochs * n}
     full: dict[str, Any] = {"batch": "full", "num_steps": full_batch_steps}

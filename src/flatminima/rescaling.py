@@ -44,9 +44,9 @@ def rescaled_traces(
         last = tidy(cell, run).tail(1)
         if run.diverged_at is not None or last["retracted_trace"].isna().all():
             unknown = last.assign(retracted_trace=np.nan)
-            norm = last["first_layer_norm"]
+            norms = last["first_layer_norm"]
             rows += [
-                unknown.assign(factor=factor, first_layer_norm=factor * norm)
+                unknown.assign(factor=factor, first_layer_norm=factor * norms)
                 for factor in factors
             ]
             continue

@@ -43,7 +43,7 @@ def matched_difference(
 
     All pairs of near-interpolating checkpoints, one of each rule, whose traces
     differ by at most the tolerance; the mean over pairs is the seed's number.
-    Seeds without a pair are left out.
+    Seeds without a pair, or without an accuracy, are left out.
 
     Args:
         table: of one architecture, from `sweep`.
@@ -68,7 +68,7 @@ def matched_difference(
         near = np.abs(gap) <= np.log1p(tolerance)
         if near.any():
             differences.append(gain[near].mean())
-    return np.array(differences)
+    return np.array([gain for gain in differences if np.isfinite(gain)])
 
 
 def variance_shares(table: pd.DataFrame, metric: str) -> dict[str, float]:
@@ -82,14 +82,15 @@ def variance_shares(table: pd.DataFrame, metric: str) -> dict[str, float]:
         metric: column, read at the last checkpoint.
 
     Returns:
-        Shares of the total sum of squares; all 0 if nothing varies.
+        Shares of the total sum of squares; all 0 if nothing varies, and NaN if the
+        metric is NaN somewhere.
 
     Raises:
         ValueError: if a pair of seeds is missing.
     """
     last = table[table["last"]]
     cells = last.pivot(index="data_seed", columns="init_seed", values=metric)
-    if cells.isna().any().any():
+    if len(last) < cells.size:
         raise ValueError("the table of data and initialisation seeds has a gap")
     values = cells.to_numpy()
     mean = values.mean()

@@ -14,24 +14,33 @@ COLUMNS = {
 }
 
 
-def final_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Medians over seeds at the end of training, one row a rule.
+def rule_table(table: pd.DataFrame, step: int | None = None) -> pd.DataFrame:
+    """Medians over seeds, one row a rule.
 
     Args:
         table: of one architecture, from `sweep`.
+        step: compare after this many updates; by default at the end of each run.
 
     Returns:
-        The columns of `COLUMNS`; `interpolate` counts the seeds whose training
-        loss is small enough for a retraction, over which trace / bound and the
-        distance moved are taken.
+        Those of `COLUMNS` that were measured there; `interpolate` counts the seeds
+        whose training loss is small enough for a retraction, over which trace /
+        bound and the distance moved are taken.
+
+    Raises:
+        ValueError: if nothing was measured at that step, unless every run
+            diverged: the table is then empty.
     """
-    last = table[table["last"]].assign(
-        ratio=table["retracted_trace"] / table["bound"],
-        interpolates=table["retracted_trace"].notna(),
+    rows = table[table["last"] if step is None else table["step"] == step]
+    if rows.empty and not table["diverged"].all():
+        raise ValueError(f"step = {step}: nothing was measured there")
+    rows = rows.assign(
+        ratio=rows["retracted_trace"] / rows["bound"],
+        interpolates=rows["retracted_trace"].notna(),
     )
-    by_rule = last.groupby("rule", sort=False)
-    medians = by_rule[list(COLUMNS)].median().rename(columns=COLUMNS)
+    by_rule = rows.groupby("rule", sort=False)
+    medians = by_rule[list(COLUMNS)].median()
+    medians = medians.loc[:, medians.notna().any() | medians.empty]
     counts = by_rule["interpolates"].sum().astype(str) + " of "
     counts += by_rule["interpolates"].size().astype(str)
     medians.insert(2, "interpolate", counts)
-    return medians.round(4)
+    return medians.rename(columns=COLUMNS).round(4)

@@ -1,6 +1,7 @@
 """The constructions, verified on many instances, as tables for the chapters."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,18 +28,6 @@ def memorising(architecture: str, x, y, eps: float = 1e-4):
     if architecture == "bias":
         return memorising_bias(x, y)
     return memorising_sim_ln(x, y, eps)
-
-
-def generalising(architecture: str, d: int, eps: float = 1e-4):
-    """The generalising network of an architecture; see `generalising_networks`.
-
-    Raises:
-        ValueError: if the architecture has none here.
-    """
-    _refuse_other(architecture)
-    if architecture == "bias":
-        return generalising_bias(d)
-    return generalising_sim_ln(d, eps)
 
 
 def memorise_spheres(
@@ -124,10 +113,14 @@ def generalise_cube(
     Raises:
         ValueError: if the architecture has none here.
     """
+    _refuse_other(architecture)
     rows = []
-    constants = {"eps": eps} if architecture == "sim_ln" else {}
+    constants: dict[str, Any] = {"eps": eps} if architecture == "sim_ln" else {}
     for d in dims:
-        w, v = generalising(architecture, d, eps)
+        if architecture == "bias":
+            w, v = generalising_bias(d)
+        else:
+            w, v = generalising_sim_ln(d, eps)
         train = _draws(n, d)
         checked = verify(architecture, w, v, train.x, train.y, **constants)
         rows.append(
@@ -153,7 +146,7 @@ def _refuse_other(architecture: str) -> None:
 def _draws(n: int, d: int) -> Dataset:
     cube = hypercube(d)
     if n >= len(cube):
-        x = np.vstack([cube, cube[: n - len(cube)]])
+        x = np.resize(cube, (n, d))
     else:
         x = cube[generator(n, "draws").integers(len(cube), size=n)]
     return Dataset(x, xor_labels(x))

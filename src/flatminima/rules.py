@@ -1,0 +1,136 @@
+"""The claims of the sources and their rules, as `claims.yml` holds them."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+Kind = Literal["share", "beats", "attains", "exact", "flattest", "not testable"]
+
+
+class Rule(BaseModel):
+    """How a claim is decided.
+
+    Attributes:
+        kind: the function of this module that decides it.
+        metric: column of a sweep's table, or what the evidence measures.
+        says: for `share`, whether the claim says that the share is high (True)
+            or low (False).
+        lower_is_better: for `beats`, whether the smaller value wins.
+        tight: for `attains`, whether the bound is known to be attained; if not,
+            staying above it decides nothing.
+        tolerance: for `exact`, the largest error allowed.
+        reason: for `not testable`, why.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind
+    metric: str = "test_accuracy"
+    says: bool = True
+    lower_is_better: bool = False
+    tight: bool = True
+    tolerance: float = 0.0
+    reason: str = ""
+
+
+class Thresholds(BaseModel):
+    """The numbers behind every rule, from the top of `claims.yml`.
+
+    Attributes:
+        level: confidence level of all intervals.
+        high: a share is high if its interval lies at or above this.
+        almost: it is almost high if its interval lies at or above this.
+        low: it is low if its interval lies at or below this.
+        bound_ratio: median ratio of trace to bound up to which a bound counts as
+            attained.
+        interpolates: raw training loss that every seed must reach for that.
+        min_seeds: seeds below which nothing that varies over seeds is decided.
+        max_diverged: share of diverged seeds above which nothing is decided.
+        resamples: bootstrap resamples.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: float
+    high: float
+    almost: float
+    low: float
+    bound_ratio: float
+    interpolates: float
+    min_seeds: int
+    max_diverged: float
+    resamples: int
+
+
+class Claim(BaseModel):
+    """A sentence of a source, or of ours, that data can decide.
+
+    Attributes:
+        id: unique name.
+        chapter: where it is decided.
+        source: document and figure, theorem or page.
+        origin: "source" or "ours".
+        statement: the sentence.
+        rule: how it is decided.
+        reported: the source's own number or word, if it gives one.
+        note: anything a reader of the scorecard should know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    chapter: str
+    source: str
+    origin: Literal["source", "ours"]
+    statement: str
+    rule: Rule
+    reported: str | float | None = None
+    note: str = ""
+
+
+@cache
+def load() -> tuple[Thresholds, dict[str, Claim]]:
+    """Thresholds and claims of `claims.yml`, the claims by id.
+
+    Raises:
+        ValueError: if the file does not fit `Thresholds` and `Claim`.
+    """
+    text = files("flatminima").joinpath("claims.yml").read_text(encoding="utf-8")
+    content = yaml.safe_load(text)
+    claims = [Claim(**entry) for entry in content["claims"]]
+    return Thresholds(**content["thresholds"]), {claim.id: claim for claim in claims}
+
+
+def describe(rule: Rule, t: Thresholds) -> str:
+    """The rule in words, for the scorecard."""
+    percent = f"{t.level:.0%}"
+    if rule.kind == "share":
+        high, low = ("holds", "fails") if rule.says else ("fails", "holds")
+        return (
+            f"mean {rule.metric} over seeds at the last checkpoint, {percent} "
+            f"interval: low >= {t.high} {high}, low >= {t.almost} partly, "
+            f"high <= {t.low} {low}, otherwise undecided"
+        )
+    if rule.kind == "beats":
+        sign = "lower is better" if rule.lower_is_better else "higher is better"
+        return (
+            f"mean difference of {rule.metric} paired by seeds ({sign}), {percent} "
+            "interval: above 0 holds, below 0 fails, otherwise undecided"
+        )
+    if rule.kind == "attains":
+        above = "fails" if rule.tight else "undecided"
+        return (
+            f"every raw training loss <= {t.interpolates} and median trace after "
+            f"retraction over bound <= {t.bound_ratio}: holds, otherwise {above}"
+        )
+    if rule.kind == "exact":
+        return f"worst {rule.metric} over instances <= {rule.tolerance:g}"
+    if rule.kind == "flattest":
+        return (
+            f"a construction with trace over bound - 1 <= {rule.tolerance:g} and "
+            f"accuracy <= {t.low} refutes it; otherwise undecided"
+        )
+    return "none"

@@ -1,0 +1,241 @@
+"""Every chapter runs, at a scale of seconds, as its reader would run it.
+
+All chapters share one store of results, as they do in a build. What a chapter
+refuses is tried twice: as papermill shows it, for one chapter, and for all of them
+by running their cells here.
+"""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import matplotlib as mpl
+import nbformat
+import pytest
+from matplotlib import pyplot as plt
+
+from flatminima import claims
+from flatminima_book.execute import Outcome, execute
+from flatminima_book.notebooks import load_chapters, read_source, tagged
+from flatminima_book.parameters import read_parameter_file
+from flatminima_book.project import load
+
+ROOT = Path(__file__).parents[2]
+# The scenarios first: intro and flat-vs-right use their runs.
+CHAPTERS = {
+    chapter.name: chapter
+    for chapter in sorted(load_chapters(load(ROOT)), key=lambda c: len(c.after))
+}
+REFUSED = {"unknown": {"seed": 3}, "out of range": {"n": 0}}
+each_chapter = pytest.mark.parametrize("name", CHAPTERS)
+
+
+def smoke(name: str) -> dict:
+    """Parameters at which a chapter takes seconds."""
+    return read_parameter_file(ROOT / f"params/smoke/{name}.yml")
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Path:
+    """Where executed chapters and their results go."""
+    return tmp_path_factory.mktemp("chapters")
+
+
+@pytest.fixture(scope="session")
+def outcomes(folder) -> dict[str, Outcome]:
+    """Every chapter at smoke scale, and one with parameters that it must refuse."""
+    jobs = {name: (name, smoke(name)) for name in CHAPTERS}
+    jobs |= {
+        kind: ("scenario-2", smoke("scenario-2") | given)
+        for kind, given in REFUSED.items()
+    }
+
+    def run(job: str) -> Outcome:
+        name, parameters = jobs[job]
+        return execute(
+            CHAPTERS[name].paired,
+            folder / f"{job}.ipynb",
+            parameters,
+            root=ROOT,
+            build=folder,
+            timeout=120,
+        )
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setenv("FLATMINIMA_STORE", str(folder / "store"))
+        return dict(zip(jobs, pool.map(run, jobs), strict=True))
+
+
+def outputs(path: Path, kind: str) -> list[dict]:
+    """Outputs of one kind, in order."""
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [o for cell in cells for o in cell.outputs if o.output_type == kind]
+
+
+def displayed(path: Path) -> list[dict]:
+    """What an executed chapter displays, by MIME type."""
+    kinds = ("display_data", "execute_result")
+    return [o["data"] for kind in kinds for o in outputs(path, kind)]
+
+
+def shown_verdicts(path: Path) -> list[dict]:
+    """Verdicts that an executed chapter displays."""
+    return [v for data in displayed(path) for v in data.get(claims.MIME, [])]
+
+
+@each_chapter
+def test_runs_to_its_end(name, outcomes):
+    failure = outcomes[name].failure
+    assert failure is None, failure.line(name)
+
+
+@each_chapter
+def test_shows_a_figure_or_a_table_and_no_warning(name, outcomes, folder):
+    shown = displayed(folder / f"{name}.ipynb")
+    assert any(
+        "image/svg+xml" in data or "<table" in "".join(data.get("text/html", ""))
+        for data in shown
+    )
+    assert outputs(folder / f"{name}.ipynb", "stream") == []
+
+
+@each_chapter
+def test_shows_each_of_its_verdicts_once(name, outcomes, folder):
+    verdicts = shown_verdicts(folder / f"{name}.ipynb")
+    _, known = claims.load()
+    mine = sorted(claim.id for claim in known.values() if claim.chapter == name)
+    assert sorted(verdict["id"] for verdict in verdicts) == mine
+    assert {verdict["chapter"] for verdict in verdicts} <= {name}
+
+
+@each_chapter
+def test_two_seeds_decide_nothing(name, outcomes, folder):
+    trained = {"share", "beats", "attains"}
+    for verdict in shown_verdicts(folder / f"{name}.ipynb"):
+        if claims.load()[1][verdict["id"]].rule.kind in trained:
+            assert verdict["verdict"] == "undecided"
+            assert "a verdict needs 10" in verdict["note"]
+            assert verdict["scale"].startswith("scaled-down: d = 6, n = 20, width 24")
+        json.dumps(verdict, allow_nan=False)
+
+
+@each_chapter
+def test_smoke_parameters_are_the_chapters_own(name):
+    assert set(smoke(name)) <= set(CHAPTERS[name].defaults)
+
+
+# --- what is refused ----------------------------------------------------------
+
+
+def test_papermill_shows_an_unknown_parameter_and_the_known_ones(outcomes):
+    failure = outcomes["unknown"].failure
+    assert failure.error == "ValueError"
+    names = ", ".join(CHAPTERS["scenario-2"].defaults)
+    assert failure.message == (
+        f"unknown parameter seed = 3; this chapter takes: {names}"
+    )
+
+
+def test_papermill_shows_a_value_out_of_range_and_what_is_allowed(outcomes, folder):
+    assert outcomes["out of range"].failure is not None
+    (error,) = outputs(folder / "out of range.ipynb", "error")
+    refuses_n(error["evalue"])
+
+
+def refuses_n(message: str) -> None:
+    """Assert that a message names n, its value and what is allowed."""
+    plain = "n = 0: allowed are 1 <= n" in message
+    checked = "\nn\n  Input should be greater than or equal to 1" in message
+    assert plain or (checked and "input_value=0" in message)
+
+
+def run_here(name: str, **given) -> dict:
+    """Run a chapter's cells in this process and return its variables."""
+    notebook = read_source(CHAPTERS[name].source)
+    (first,) = tagged(notebook, "parameters")
+    after = notebook.cells[notebook.cells.index(first) + 1 :]
+    sources = [cell.source for cell in after if cell.cell_type == "code"]
+    scope = CHAPTERS[name].defaults | smoke(name) | given
+    for source in sources:
+        exec(compile(source, name, "exec"), scope)
+    return scope
+
+
+@pytest.fixture
+def own_figures():
+    """Figures and settings of a chapter that runs here stay here."""
+    with mpl.rc_context({"backend": "agg"}):
+        yield
+    plt.close("all")
+
+
+@pytest.mark.usefixtures("own_figures")
+@pytest.mark.parametrize("name", [n for n, c in CHAPTERS.items() if "n" in c.defaults])
+def test_no_training_points_are_refused_before_any_run(name, store):
+    with pytest.raises(ValueError, match=r"\bn\b") as refusal:
+        run_here(name, n=0)
+    refuses_n(str(refusal.value))
+    assert not store.exists()
+
+
+@pytest.mark.usefixtures("own_figures")
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("scenario-1", {"rho": 0}, "rho = 0: must be above 0"),
+        ("scenario-2", {"epochs": 0}, "epochs = 0: must be an integer of at least 1"),
+        ("scenario-2", {"seeds": 0}, "seeds = 0: at least 1 is needed"),
+        ("scenario-3", {"radius": -1}, "radius = -1: must be above 0"),
+        ("scenario-1", {"n": 65}, r"n = 65: allowed are 1 <= n <= 2\^d"),
+        ("xor", {"d": 1}, "d = 1: P_xor needs d >= 2"),
+    ],
+)
+def test_other_values_out_of_range(name, given, message, store):
+    with pytest.raises(ValueError, match=message):
+        run_here(name, **given)
+    assert not store.exists()
+
+
+# --- corners: chapters end, and say what they cannot decide ---------------------
+
+
+@pytest.mark.usefixtures("own_figures")
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("scenario-1", {"lr": 5.0}),
+        ("scenario-2", {"lr": 5.0}),
+        ("scenario-3", {"lr": 15.0}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*overflow encountered:RuntimeWarning")
+def test_runs_that_diverge(name, given):
+    scope = run_here(name, **given)
+    assert scope["table"]["diverged"].any()
+    assert {v.verdict for v in scope["report"].verdicts} == {"undecided"}
+    assert any("runs diverged" in v.note for v in scope["report"].verdicts)
+
+
+@pytest.mark.usefixtures("own_figures")
+@pytest.mark.parametrize(
+    "name", ["scenario-1", "scenario-2", "scenario-3", "flat-vs-right", "intro"]
+)
+def test_no_point_is_held_out(name):
+    scope = run_here(name, n=64)
+    assert scope["table"]["test_accuracy"].isna().all()
+
+
+@pytest.mark.usefixtures("own_figures")
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("scenario-2", {"seeds": 1, "crossed": 1}),
+        ("scenario-2", {"epochs": 1, "full_batch_steps": 1, "width": 1}),
+        ("scenario-3", {"width": 1}),
+        ("xor", {"d": 2, "n": 4}),
+        ("errata", {"n": 1}),
+    ],
+)
+def test_smallest_sizes(name, given):
+    run_here(name, **given)

@@ -1,0 +1,167 @@
+"""The settings, against the training table of the source, typed in again here."""
+
+import math
+import re
+
+import pytest
+
+from flatminima import recipes
+from flatminima.config import Config
+from flatminima.train import checkpoints
+
+SIZE = {"d": 6, "n": 20, "width": 8}
+LENGTH = {"epochs": 3, "full_batch_steps": 40}
+PAPER = {"d": 30, "n": 100, "width": 500, "epochs": 100_000}
+
+# Wen, Li & Ma 2023, table of training details: figure, architecture, rule, eta,
+# rho, batch, weight decay; 1e5 epochs in all four.
+SOURCE = [
+    ("1a", "no_bias", "GD + wd", 0.01, 0.0, "full", 0.05),
+    ("1b", "no_bias", "1-SAM", 0.01, 0.05, "one", 0.0),
+    ("4a", "bias", "GD + wd", 0.01, 0.0, "full", 0.05),
+    ("4b, first phase", "bias", "1-SAM", 0.01, 0.05, "one", 0.0),
+    ("6a", "sim_ln", "1-SAM", 0.1, 0.1, "one", 0.0),
+]
+
+
+def scenario(architecture="bias", **changes):
+    return recipes.scenario(architecture, **(SIZE | LENGTH | changes))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "rule", "lr", "rho", "batch", "weight_decay"),
+    [row[1:] for row in SOURCE],
+    ids=[row[0] for row in SOURCE],
+)
+def test_source(architecture, rule, lr, rho, batch, weight_decay):
+    configs = recipes.scenario(architecture, **PAPER, full_batch_steps=100_000)
+    config = configs[rule]
+    assert (config.lr, config.rho, config.batch) == (lr, rho, batch)
+    assert config.weight_decay == weight_decay
+    steps_per_epoch = 1 if batch == "full" else 100
+    assert config.num_steps == 100_000 * steps_per_epoch
+    assert (config.d, config.n, config.width) == (30, 100, 500)
+    assert config.radius == 0
+    assert config.init_scale == (0.01 if architecture == "sim_ln" else 1)
+
+
+def test_projected_training_of_the_source():
+    # figure 6b: eta 0.01, rho 0.1, 0.5 and 1 for 500 epochs each, norm 10
+    configs = recipes.fixed_scale(d=30, n=100, width=500, phase_epochs=500)
+    sam = configs["1-SAM, projected"]
+    assert (sam.architecture, sam.radius, sam.num_steps) == ("sim_ln", 10, 150_000)
+    assert sam.weight_decay == 0
+    found = [sam.rates(step)[:2] for step in (0, 49_999, 50_000, 99_999, 100_000)]
+    assert found == [(0.01, 0.1)] * 2 + [(0.01, 0.5)] * 2 + [(0.01, 1.0)]
+
+
+def test_the_projected_control_differs_in_the_ascent_step_alone():
+    configs = recipes.fixed_scale(**SIZE, phase_epochs=2)
+    assert list(configs) == ["SGD, projected", "1-SAM, projected"]
+    control, sam = configs.values()
+    assert differing(control, sam) == {"rho", "phases"}
+    assert {control.rates(step)[:2] for step in range(120)} == {(0.01, 0.0)}
+
+
+@pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln"])
+def test_six_distinct_rules(architecture):
+    configs = scenario(architecture)
+    assert tuple(configs) == recipes.RULES
+    assert [config.rule for config in configs.values()] == list(recipes.RULES)
+    assert len(set(configs.values())) == 6
+    assert {config.architecture for config in configs.values()} == {architecture}
+
+
+def differing(one: Config, other: Config) -> set[str]:
+    a, b = one.model_dump(), other.model_dump()
+    return {name for name in a if a[name] != b[name]}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "fields"),
+    [
+        ("SGD", "1-SAM", {"rho"}),
+        ("SGD", "SGD + wd", {"weight_decay"}),
+        ("1-SAM", "1-SAM + wd", {"weight_decay"}),
+        ("SGD + wd", "1-SAM + wd", {"rho"}),
+        ("SGD + wd", "GD + wd", {"batch", "num_steps"}),
+        ("1-SAM", "n-SAM", {"batch", "num_steps"}),
+        ("GD + wd", "1-SAM", {"batch", "num_steps", "rho", "weight_decay"}),
+    ],
+)
+def test_controls_change_one_thing(one, other, fields):
+    configs = scenario()
+    assert differing(configs[one], configs[other]) == fields
+
+
+def test_all_rules_are_measured_after_equally_many_updates():
+    for config in scenario().values():
+        assert config.num_steps == (60 if config.batch == "one" else 40)
+        assert 40 in checkpoints(config)
+
+
+def test_values_in_place_of_the_sources():
+    configs = scenario(lr=0.3, rho=0.2, weight_decay=0.1)
+    assert {config.lr for config in configs.values()} == {0.3}
+    assert {config.rho for config in configs.values()} == {0.0, 0.2}
+    assert {config.weight_decay for config in configs.values()} == {0.0, 0.1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rho": 0}, "rho = 0: must be above 0"),
+        ({"rho": math.nan}, "rho = nan: must be above 0"),
+        ({"weight_decay": 0.0}, r"weight_decay = 0\.0: must be above 0"),
+        ({"epochs": 0}, "epochs = 0: must be an integer of at least 1"),
+        ({"epochs": 1.5}, r"epochs = 1\.5: must be an integer of at least 1"),
+        ({"full_batch_steps": -1}, "full_batch_steps = -1: must be an integer"),
+        ({"n": 0}, r"(?s)\bn\b.*greater than or equal to 1"),
+        ({"n": 65}, r"n = 65: allowed are 1 <= n <= 2\^d"),
+        ({"d": 1}, r"(?s)\bd\b.*greater than or equal to 2"),
+        ({"width": 0}, r"(?s)width.*greater than or equal to 1"),
+        ({"lr": -0.1}, r"(?s)lr.*greater than 0"),
+        ({"lr": 50.0}, "must be below 1"),
+    ],
+)
+def test_scenario_refuses(changes, message):
+    with pytest.raises(ValueError, match=message):
+        scenario(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"radius": 0}, r"radius = 0: must be above 0 \(0 frees the first layer\)"),
+        ({"radius": math.nan}, "radius = nan: must be above 0"),
+        ({"phase_epochs": 0}, "phase_epochs = 0: must be an integer of at least 1"),
+        ({"phase_epochs": 2.0}, r"phase_epochs = 2\.0: must be an integer"),
+        ({"width": 0}, r"(?s)width.*greater than or equal to 1"),
+        ({"n": 65}, r"n = 65: allowed are 1 <= n <= 2\^d"),
+    ],
+)
+def test_fixed_scale_refuses(changes, message):
+    with pytest.raises(ValueError, match=message):
+        recipes.fixed_scale(**(SIZE | {"phase_epochs": 2} | changes))
+
+
+def test_an_unknown_architecture_is_refused():
+    with pytest.raises(KeyError, match="batch_norm"):
+        scenario("batch_norm")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "scale"),
+    [
+        (("one", 30, 100, 500, 10_000_000), "paper: .* 10000000 updates"),
+        (("one", 30, 100, 500, 9_999_999), "scaled-down: .* 9999999 of 10000000"),
+        (("full", 30, 100, 500, 100_000), "paper: .* 100000 updates"),
+        (("one", 30, 100, 499, 10_000_000), "scaled-down: .* width 499"),
+        (("one", 20, 100, 500, 10_000_000), "scaled-down: d = 20"),
+        (("one", 30, 60, 500, 10_000_000), "scaled-down: d = 30, n = 60"),
+        (("one", 30, 100, 500, 150_000, 10.0), "paper: .* 150000 updates"),
+        (("one", 30, 100, 500, 149_999, 10.0), "scaled-down: .* of 150000"),
+    ],
+)
+def test_scale(arguments, scale):
+    assert re.match(scale, recipes.scale_of(*arguments))

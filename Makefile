@@ -47,7 +47,7 @@ test: $(STAMP) ## Lint, types and tests; needs no built book
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests --ignore=tests/browser -q --cov --cov-report= \
+	$(BIN)/python -m pytest tests --ignore=tests/browser -n auto -q --cov --cov-report= \
 	  --junitxml=_build/tests.xml
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests --ignore=tests/browser -q \
 	  -m uncompiled --cov --cov-append --cov-report=term --cov-fail-under=90 \

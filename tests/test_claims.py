@@ -520,9 +520,9 @@ def test_tables_escape_statements_and_show_numbers():
 
 def test_scale_says_how_a_run_compares_with_the_sources():
     assert claims.share("high", runs()).scale == (
-        "scaled-down: d = 30, n = 100, width 500, 3000 of 10000000 updates"
+        "scaled-down: d = 30, n = 100, width 500, 3000 of 60000000 updates"
     )
-    assert claims.share("high", runs(num_steps=10_000_000)).scale.startswith("paper:")
+    assert claims.share("high", runs(num_steps=60_000_000)).scale.startswith("paper:")
 
 
 def test_shortfall_lists_what_a_source_got_wrong():

@@ -240,25 +240,37 @@ def test_flat_against_right_when_nothing_interpolates():
     svg(plots.flat_against_right(rows, ["bias"]))
 
 
-def test_verdict_map_has_one_marker_a_pair():
+def test_verdict_map_has_one_marker_a_pair_in_the_order_of_the_rules():
     rows = table(["bias", "no_bias"], rules=["GD + wd", "1-SAM", "SGD"])
     figure = plots.verdict_map(rows, ["GD + wd", "1-SAM"])
-    assert sorted(legend(figure)) == [
-        "2-MLP-Bias, 1-SAM",
-        "2-MLP-Bias, GD + wd",
-        "2-MLP-No-Bias, 1-SAM",
-        "2-MLP-No-Bias, GD + wd",
+    assert legend(figure) == [
+        "GD + wd, 2-MLP-No-Bias",
+        "GD + wd, 2-MLP-Bias",
+        "1-SAM, 2-MLP-No-Bias",
+        "1-SAM, 2-MLP-Bias",
     ]
     (axis,) = figure.axes
-    point = axis.containers[0].lines[0]
-    assert (point.get_xdata()[0], point.get_ydata()[0]) == (3.0, 0.75)
+    marker, _, bars = axis.containers[-1].lines
+    assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (3.0, 0.75)
+    (across,), (along,) = (bar.get_segments() for bar in bars)
+    np.testing.assert_allclose(across, [[1.8, 0.75], [3.8, 0.75]])  # 10 and 90 %
+    np.testing.assert_allclose(along, [[3.0, 0.63], [3.0, 0.87]])
 
 
-def test_verdict_map_falls_back_on_the_outputs_of_the_iterate():
-    rows = table(rules=["1-SAM"], trace=6.0, bound_outputs=1.5)
-    rows["retracted_trace"] = NAN
+def test_verdict_map_is_of_seeds_that_interpolate():
+    rows = table(rules=["1-SAM"])
+    rows.loc[rows["data_seed"] == 1, "retracted_trace"] = NAN
     (axis,) = plots.verdict_map(rows, ["1-SAM"]).axes
-    assert axis.containers[0].lines[0].get_xdata()[0] == 4.0
+    marker = axis.containers[0].lines[0]
+    assert marker.get_xdata()[0] == (1.5 + 4.0) / 2
+    assert marker.get_ydata()[0] == (0.6 + 0.9) / 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_verdict_map_when_nothing_interpolates():
+    figure = plots.verdict_map(table().assign(retracted_trace=NAN), ["1-SAM"])
+    assert len(figure.axes[0].containers) == 0
+    svg(figure)
 
 
 def test_seed_grid_annotates_every_pair():

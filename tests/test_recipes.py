@@ -153,14 +153,18 @@ def test_an_unknown_architecture_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "scale"),
     [
-        (("one", 30, 100, 500, 10_000_000), "paper: .* 10000000 updates"),
-        (("one", 30, 100, 500, 9_999_999), "scaled-down: .* 9999999 of 10000000"),
-        (("full", 30, 100, 500, 100_000), "paper: .* 100000 updates"),
-        (("one", 30, 100, 499, 10_000_000), "scaled-down: .* width 499"),
-        (("one", 20, 100, 500, 10_000_000), "scaled-down: d = 20"),
-        (("one", 30, 60, 500, 10_000_000), "scaled-down: d = 30, n = 60"),
-        (("one", 30, 100, 500, 150_000, 10.0), "paper: .* 150000 updates"),
-        (("one", 30, 100, 500, 149_999, 10.0), "scaled-down: .* of 150000"),
+        (("no_bias", "one", 30, 100, 500, 10_000_000), "paper: .* 10000000 updates"),
+        (
+            ("no_bias", "one", 30, 100, 500, 9_999_999),
+            "scaled-down: .* 9999999 of 10000000",
+        ),
+        (("bias", "one", 30, 100, 500, 10_000_000), "scaled-down: .* of 60000000"),
+        (("no_bias", "full", 30, 100, 500, 100_000), "paper: .* 100000 updates"),
+        (("no_bias", "one", 30, 100, 499, 10_000_000), "scaled-down: .* width 499"),
+        (("no_bias", "one", 20, 100, 500, 10_000_000), "scaled-down: d = 20"),
+        (("no_bias", "one", 30, 60, 500, 10_000_000), "scaled-down: d = 30, n = 60"),
+        (("no_bias", "one", 30, 100, 500, 150_000, 10.0), "paper: .* 150000 updates"),
+        (("no_bias", "one", 30, 100, 500, 149_999, 10.0), "scaled-down: .* of 150000"),
     ],
 )
 def test_scale(arguments, scale):

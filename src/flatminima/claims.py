@@ -133,6 +133,7 @@ def attains(
     loss = per_seed(table, "train_loss", diverged=np.inf)
     ratio = (per_seed(table, trace) / per_seed(table, "bound")).dropna().to_numpy()
     short = int((~(loss <= thresholds.interpolates)).sum())
+    stuck = len(loss) - short - len(ratio)
     low, high = bootstrap(ratio, thresholds, np.median)
     effect = float(np.median(ratio)) if len(ratio) else np.inf
     if short == 0 and effect <= thresholds.bound_ratio:
@@ -147,6 +148,9 @@ def attains(
                 verdict.note, f"{short} of {len(loss)} seeds do not interpolate"
             ),
         )
+    if stuck > 0:
+        note = f"{stuck} seeds could not be retracted"
+        verdict = replace(verdict, note=_join(verdict.note, note))
     return _guarded(verdict, thresholds, table)
 
 
@@ -179,9 +183,9 @@ def flattest(
 ) -> Verdict:
     """Decide "all flattest minimisers generalise" by verified constructions.
 
-    A construction whose trace exceeds the certified bound by at most the
-    tolerance is a flattest minimiser; one that does not generalise refutes the
-    claim. Constructions can never prove it.
+    An interpolating construction whose trace differs from the certified bound by at
+    most the tolerance is a flattest minimiser. One that does not generalise refutes
+    the claim. Constructions can never prove it.
 
     Args:
         claim_id: a claim whose rule is of kind "flattest".
@@ -190,7 +194,7 @@ def flattest(
         scale: what the constructions are.
     """
     thresholds, claim = _claim(claim_id, "flattest")
-    attained = np.asarray(excess) <= claim.rule.tolerance
+    attained = np.abs(excess) <= claim.rule.tolerance
     if attained.any():
         worst = float(np.min(np.asarray(accuracy)[attained]))
         word: Word = "fails" if worst <= thresholds.low else "undecided"
@@ -308,9 +312,8 @@ def _verdict(
 ) -> Verdict:
     thresholds, _ = load()
     if not isinstance(scale, str):
-        columns = ["batch", "d", "n", "width", "num_steps", "radius"]
-        setting = scale[columns].iloc[0]
-        scale = scale_of(**setting)
+        names = ["architecture", "batch", "d", "n", "width", "num_steps", "radius"]
+        scale = scale_of(**scale[names].iloc[0])
     return Verdict(
         id=claim.id,
         chapter=claim.chapter,

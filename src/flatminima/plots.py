@@ -31,7 +31,7 @@ RULE_STYLES = {
     "SGD": (_COLOURS[7], (0, (5, 1))),
     "SGD + wd": (_COLOURS[9], (0, (5, 1, 1, 1))),
     "1-SAM": (_COLOURS[3], "-"),
-    "1-SAM + wd": (_COLOURS[1], (0, (3, 1))),
+    "1-SAM + wd": ((0.1, 0.1, 0.1), (0, (3, 1))),
     "SGD, projected": (_COLOURS[7], (0, (5, 1))),
     "1-SAM, projected": (_COLOURS[3], "-"),
 }
@@ -324,7 +324,8 @@ def verdict_map(table: pd.DataFrame, rules: Sequence[str]) -> Figure:
     )
     axis.axvline(1.0, color="0.3", lw=0.8, ls=":")
     axis.axhspan(0.95, 1.03, color=_COLOURS[2], alpha=0.12, lw=0)
-    fig.legend(loc="outside right upper")
+    if axis.containers:
+        fig.legend(loc="outside right upper")
     return fig
 
 

@@ -12,8 +12,16 @@ from typing import Any
 
 from flatminima.config import Config, Phase
 
-PAPER_STEPS = {"one": 10_000_000, "full": 100_000}
-"""Updates behind the source's curves: 1e5 epochs, of n = 100 steps or of one."""
+PAPER_FULL_BATCH_STEPS = 100_000
+"""Updates behind the source's curves of gradient descent: 1e5 epochs of one."""
+
+PAPER_SERIAL_STEPS = {
+    "no_bias": 10_000_000,
+    "bias": 60_000_000,
+    "sim_ln": 10_000_000,
+}
+"""Updates behind its curves of 1-SAM: 100 an epoch, over 1e5 epochs in figures 1b
+and 6a, and 2e5 + 4e5 with a larger radius in figure 4b."""
 
 PAPER_FIXED_SCALE_STEPS = 150_000
 """Updates behind figure 6b: three phases of 500 epochs."""
@@ -140,6 +148,7 @@ def fixed_scale(
         raise ValueError(
             f"phase_epochs = {phase_epochs!r}: must be an integer of at least 1"
         )
+    Config(architecture="sim_ln", d=d, n=n, width=width, radius=radius)
     phase_steps = phase_epochs * n
     first, *later = FIXED_SCALE_RHOS
     phases = [
@@ -160,10 +169,21 @@ def fixed_scale(
 
 
 def scale_of(
-    batch: str, d: int, n: int, width: int, num_steps: int, radius: float = 0.0
+    architecture: str,
+    batch: str,
+    d: int,
+    n: int,
+    width: int,
+    num_steps: int,
+    radius: float = 0.0,
 ) -> str:
     """How a run compares with the source's own, for the scorecard."""
-    paper = PAPER_FIXED_SCALE_STEPS if radius > 0 else PAPER_STEPS[batch]
+    if radius > 0:
+        paper = PAPER_FIXED_SCALE_STEPS
+    elif batch == "full":
+        paper = PAPER_FULL_BATCH_STEPS
+    else:
+        paper = PAPER_SERIAL_STEPS[architecture]
     size = f"d = {d}, n = {n}, width {width}"
     if (d, n, width) == (30, 100, 500) and num_steps >= paper:
         return f"paper: {size}, {num_steps} updates"

@@ -53,8 +53,7 @@ def matched_difference(
     Raises:
         ValueError: if the tolerance is not above 0.
     """
-    if not tolerance > 0:
-        raise ValueError(f"tolerance = {tolerance}: must be above 0")
+    check_tolerance(tolerance)
     differences = []
     for _, part in near_interpolating(table).groupby(SEEDS):
         first = part[part["rule"] == rule]
@@ -104,3 +103,13 @@ def variance_shares(table: pd.DataFrame, metric: str) -> dict[str, float]:
         "initialisation": float(initialisation / total),
         "interaction": float((total - data - initialisation) / total),
     }
+
+
+def check_tolerance(tolerance: float) -> None:
+    """Refuse a tolerance that no two traces can meet.
+
+    Raises:
+        ValueError: if the tolerance is not above 0.
+    """
+    if not tolerance > 0:
+        raise ValueError(f"tolerance = {tolerance}: must be above 0")

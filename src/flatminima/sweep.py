@@ -5,6 +5,7 @@ import platform
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import product
 
 import joblib
 import pandas as pd
@@ -38,6 +39,17 @@ def over_seeds(
     if not seeds:
         raise ValueError("seeds = []: at least 1 is needed")
     return [config.with_seeds(*pair) for config in configs for pair in seeds]
+
+
+def crossed(count: int) -> list[tuple[int, int]]:
+    """All pairs (data_seed, init_seed) of the seeds 0, ..., count - 1.
+
+    Raises:
+        ValueError: if there is no seed.
+    """
+    if count < 1:
+        raise ValueError(f"crossed = {count}: at least 1 seed is needed")
+    return list(product(range(count), range(count)))
 
 
 def fetch(config: Config) -> Run:

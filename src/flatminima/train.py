@@ -253,7 +253,8 @@ def measure(config: Config, state: State) -> dict[str, float]:
         training set is the whole hypercube); trace (Tr Hess L); bound (certified lower
         bound at interpolation); bound_outputs (the same at the current outputs);
         retracted_trace, retracted_distance and retracted_loss (after retraction,
-        NaN if train_loss > 1e-2); first_layer_norm and second_layer_norm
+        NaN if train_loss > 1e-2, the trace also if the retraction does not end on
+        the interpolating set); first_layer_norm and second_layer_norm
         (Frobenius); single_active and injective (Definition 2.2).
     """
     setting = problem(config)
@@ -286,10 +287,11 @@ def measure(config: Config, state: State) -> dict[str, float]:
     }
     if loss <= INTERPOLATES:
         flat = retract(model, w, v, inputs, y)
-        at_flat = per_example_gradients(model, flat.w, flat.v, inputs)
-        row["retracted_trace"] = trace_hessian(architecture, model, at_flat, y)
         row["retracted_distance"] = flat.distance
         row["retracted_loss"] = flat.loss
+        if flat.converged:
+            at_flat = per_example_gradients(model, flat.w, flat.v, inputs)
+            row["retracted_trace"] = trace_hessian(architecture, model, at_flat, y)
     return row
 
 

@@ -143,15 +143,16 @@ def run_job(job: Mapping[str, Any]) -> Failure | None:
             extra_arguments=KERNEL_ARGUMENTS,
         )
     except PapermillExecutionError as error:
-        return Failure(error.exec_count, error.ename, first_line(error.evalue))
+        return Failure(error.exec_count, error.ename, one_line(error.evalue))
     except Exception as error:  # a dead kernel, a timeout: reported
-        return Failure(None, type(error).__name__, first_line(str(error)))
+        return Failure(None, type(error).__name__, one_line(str(error)))
     return None
 
 
-def first_line(text: str) -> str:
-    """First non-empty line of a message."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+def one_line(text: str, limit: int = 300) -> str:
+    """A message of several lines as one, cut after `limit` characters."""
+    line = "; ".join(part.strip() for part in text.splitlines() if part.strip())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ def test_a_broken_chapter_is_one_line_and_the_others_still_run(book):
     book.edit("book/one.md", "from IPython", "raise RuntimeError('no\\nway')\nfrom I")
     book.pair("one")
     problems, _ = press(book)
-    assert problems == ["chapter one, cell 4: RuntimeError: no"]
+    assert problems == ["chapter one, cell 4: RuntimeError: no; way"]
     assert [entry["id"] for entry in scorecard(book)] == ["two-a"]
     status = json.loads((book.root / "_build/status.json").read_text())
     assert status["chapters"]["one"]["failed"]

@@ -120,3 +120,8 @@ def test_an_architecture_without_constructions_is_refused():
         survey.memorise_cube("no_bias", d=3, sizes=(3,))
     with pytest.raises(ValueError, match=message):
         survey.generalise_cube("no_bias", dims=(3,), n=3)
+
+
+def test_no_instance_is_refused():
+    with pytest.raises(ValueError, match="instances = 0: at least 1 is needed"):
+        survey.memorise_spheres("bias", instances=0, n=3, d=2)

@@ -43,7 +43,12 @@ def memorise_spheres(
     Returns:
         One row an instance: interpolation (worst error), excess (|trace / bound -
         1|), definition (0 if the activations are one-hot and injective, else 1).
+
+    Raises:
+        ValueError: if there is no instance, or no construction.
     """
+    if instances < 1:
+        raise ValueError(f"instances = {instances}: at least 1 is needed")
     rows = []
     for seed in range(instances):
         rng = generator(seed, "sphere")

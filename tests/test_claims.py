@@ -34,6 +34,7 @@ RULES = {
     "low": Rule(kind="share", says=False),
     "one-hot": Rule(kind="share", metric="single_active"),
     "more": Rule(kind="beats"),
+    "positive": Rule(kind="associated", metric="tau"),
     "flatter": Rule(kind="beats", metric="trace", lower_is_better=True),
     "tight": Rule(kind="attains"),
     "loose": Rule(kind="attains", tight=False),
@@ -197,7 +198,7 @@ def test_words_of_a_comparison(interval, low, high, word):
     interval(low, high)
     assert claims.beats("more", runs(), runs()).verdict == word
     assert claims.beats("flatter", runs(), runs()).verdict == word
-    assert claims.associated("more", np.zeros(10), "scale").verdict == word
+    assert claims.associated("positive", np.zeros(10), "scale").verdict == word
 
 
 @pytest.mark.parametrize(
@@ -282,14 +283,14 @@ def test_a_comparison_needs_ten_seeds():
 
 @pytest.mark.filterwarnings("error")
 def test_a_statistic_that_no_seed_has():
-    verdict = claims.associated("more", np.array([]), "scale")
+    verdict = claims.associated("positive", np.array([]), "scale")
     assert (verdict.verdict, verdict.n, verdict.effect) == ("undecided", 0, None)
     assert verdict.note == "0 seeds; a verdict needs 10"
 
 
 @pytest.mark.parametrize(("count", "word"), [(9, "undecided"), (10, "holds")])
 def test_a_positive_statistic(count, word):
-    verdict = claims.associated("more", np.linspace(0.1, 0.9, count), "somewhere")
+    verdict = claims.associated("positive", np.linspace(0.1, 0.9, count), "somewhere")
     assert (verdict.verdict, verdict.scale) == (word, "somewhere")
     assert verdict.effect == pytest.approx(0.5)
 
@@ -486,7 +487,7 @@ def every_kind() -> list[Verdict]:
         claims.share("high", runs(test_accuracy=VARIED)),
         claims.share("high", runs(test_accuracy=math.nan)),
         claims.beats("flatter", nothing, runs()),
-        claims.associated("more", np.array([]), "scale"),
+        claims.associated("positive", np.array([]), "scale"),
         claims.attains("tight", nothing),
         claims.attains("loose", runs()),
         claims.exact("exact", np.array([math.nan])),
@@ -514,7 +515,7 @@ def test_tables_escape_statements_and_show_numbers():
     shown = Report([claims.exact("exact", np.array([2e-9]))])
     assert "<td>2e-09</td><td>1</td>" in shown._repr_html_()
     assert repr(shown) == "holds: x < y & z. (2e-09, n = 1)"
-    shown = Report([claims.associated("more", np.full(10, 0.5), "")])
+    shown = Report([claims.associated("positive", np.full(10, 0.5), "")])
     assert "0.500 [0.500, 0.500]" in shown._repr_html_()
 
 

@@ -107,11 +107,11 @@ def associated(
     """Decide whether a statistic, computed once a seed, is positive.
 
     Args:
-        claim_id: a claim whose rule is of kind "beats": the comparison is with 0.
+        claim_id: a claim whose rule is of kind "associated".
         statistics: one number a seed.
         scale: for the scorecard.
     """
-    thresholds, claim = _claim(claim_id, "beats")
+    thresholds, claim = _claim(claim_id, "associated")
     return _guarded(_sign(claim, statistics, thresholds, scale), thresholds)
 
 

@@ -199,7 +199,7 @@ def flat_against_right(table: pd.DataFrame, architectures: Sequence[str]) -> Fig
                 part["test_accuracy"],
                 s=6,
                 color=colour,
-                alpha=0.35,
+                alpha=0.6,
                 lw=0,
                 marker=marker,
                 rasterized=True,

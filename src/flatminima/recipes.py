@@ -94,7 +94,7 @@ def scenario(
     for name, count in (("epochs", epochs), ("full_batch_steps", full_batch_steps)):
         if not (isinstance(count, int) and count >= 1):
             raise ValueError(f"{name} = {count!r}: must be an integer of at least 1")
-    Config(architecture=architecture, d=d, n=n, width=width)  # refuse these first
+    Config(architecture="bias", d=d, n=n, width=width)  # refuse bad sizes first
     base: dict[str, Any] = {
         "architecture": architecture,
         "d": d,
@@ -149,7 +149,7 @@ def fixed_scale(
         raise ValueError(
             f"phase_epochs = {phase_epochs!r}: must be an integer of at least 1"
         )
-    Config(architecture="sim_ln", d=d, n=n, width=width)  # refuse these first
+    Config(architecture="sim_ln", d=d, n=n, width=width)  # refuse bad sizes first
     phase_steps = phase_epochs * n
     first, *later = FIXED_SCALE_RHOS
     phases = [

@@ -7,7 +7,9 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-Kind = Literal["share", "beats", "attains", "exact", "flattest", "not testable"]
+Kind = Literal[
+    "share", "beats", "associated", "attains", "exact", "flattest", "not testable"
+]
 
 
 class Rule(BaseModel):
@@ -115,10 +117,15 @@ def describe(rule: Rule, t: Thresholds) -> str:
             f"high <= {t.low} {low}, otherwise undecided"
         )
     if rule.kind == "beats":
-        sign = "lower is better" if rule.lower_is_better else "higher is better"
+        order = "second minus first" if rule.lower_is_better else "first minus second"
         return (
-            f"mean difference of {rule.metric} paired by seeds ({sign}), {percent} "
+            f"mean difference of {rule.metric} ({order}, paired by seeds), {percent} "
             "interval: above 0 holds, below 0 fails, otherwise undecided"
+        )
+    if rule.kind == "associated":
+        return (
+            f"mean over seeds of {rule.metric}, {percent} interval: above 0 holds, "
+            "below 0 fails, otherwise undecided"
         )
     if rule.kind == "attains":
         above = "fails" if rule.tight else "undecided"

@@ -14,6 +14,17 @@ COLUMNS = {
 }
 
 
+def at_step(table: pd.DataFrame, step: int) -> pd.DataFrame:
+    """The table of a sweep whose runs had all ended at one of their checkpoints.
+
+    Args:
+        table: from `sweep`.
+        step: a step at which every run that got so far was measured.
+    """
+    rows = table[table["step"] == step]
+    return rows.assign(last=True, diverged=False)
+
+
 def rule_table(table: pd.DataFrame, step: int | None = None) -> pd.DataFrame:
     """Medians over seeds, one row a rule.
 
@@ -43,4 +54,4 @@ def rule_table(table: pd.DataFrame, step: int | None = None) -> pd.DataFrame:
     counts = by_rule["interpolates"].sum().astype(str) + " of "
     counts += by_rule["interpolates"].size().astype(str)
     medians.insert(2, "interpolate", counts)
-    return medians.rename(columns=COLUMNS).round(4)
+    return medians.rename(columns=COLUMNS).rename_axis(None).round(4)

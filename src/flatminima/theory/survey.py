@@ -68,24 +68,30 @@ def memorise_spheres(
     return pd.DataFrame(rows)
 
 
-def memorise_cube(architecture: str, *, d: int, sizes: Sequence[int]) -> pd.DataFrame:
+def memorise_cube(
+    architecture: str, *, d: int, sizes: Sequence[int], whole: bool = False
+) -> pd.DataFrame:
     """Memorising networks on independent draws of P_xor, scored on all 2^d points.
 
-    Independent draws repeat points; a size of 2^d or more stands for one copy of
-    every point followed by repeats.
+    Independent draws repeat points.
 
     Args:
         architecture: "bias" or "sim_ln".
         d: dimension, at most 16.
         sizes: numbers n of draws.
+        whole: add one training set with a copy of every point and seven repeats.
 
     Returns:
-        One row a size: n, distinct, zero_one_error, predicted (1 - distinct/2^d),
-        naive (max(1 - n/2^d, 0)).
+        One row a training set: n, distinct, zero_one_error, predicted (1 -
+        distinct/2^d), naive (max(1 - n/2^d, 0)).
     """
     rows = []
-    for n in sizes:
-        train = _draws(n, d)
+    sets = [_draws(n, d) for n in sizes]
+    if whole:
+        x = np.resize(hypercube(d), (2**d + 7, d))
+        sets.append(Dataset(x, xor_labels(x)))
+    for train in sets:
+        n = len(train.x)
         w, v = memorising(architecture, train.x, train.y)
         distinct = len(np.unique(train.x, axis=0))
         rows.append(
@@ -150,10 +156,7 @@ def _refuse_other(architecture: str) -> None:
 
 def _draws(n: int, d: int) -> Dataset:
     cube = hypercube(d)
-    if n >= len(cube):
-        x = np.resize(cube, (n, d))
-    else:
-        x = cube[generator(n, "draws").integers(len(cube), size=n)]
+    x = cube[generator(n, "draws").integers(len(cube), size=n)]
     return Dataset(x, xor_labels(x))
 
 

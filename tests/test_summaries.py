@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from flatminima.summaries import COLUMNS, rule_table
+from flatminima.summaries import COLUMNS, at_step, rule_table
 from tests.tables import runs
 
 OTHERS = {
@@ -66,3 +66,21 @@ def test_a_step_that_every_run_diverged_before():
     found = rule_table(table, step=40)
     assert len(found) == 0
     assert list(found.columns) == list(rule_table(table).columns)
+
+
+def test_at_step_makes_a_checkpoint_the_end_of_every_run():
+    table = pd.concat(
+        [
+            runs(2, rule="SGD", test_accuracy=0.5, **OTHERS).assign(
+                step=10, last=False
+            ),
+            runs(2, rule="SGD", test_accuracy=0.9, **OTHERS).assign(
+                step=20, diverged=True
+            ),
+        ],
+        ignore_index=True,
+    )
+    early = at_step(table, 10)
+    assert early["test_accuracy"].tolist() == [0.5, 0.5]
+    assert early["last"].all()
+    assert not early["diverged"].any()

@@ -69,18 +69,9 @@ def test_a_step_that_every_run_diverged_before():
 
 
 def test_at_step_makes_a_checkpoint_the_end_of_every_run():
-    table = pd.concat(
-        [
-            runs(2, rule="SGD", test_accuracy=0.5, **OTHERS).assign(
-                step=10, last=False
-            ),
-            runs(2, rule="SGD", test_accuracy=0.9, **OTHERS).assign(
-                step=20, diverged=True
-            ),
-        ],
-        ignore_index=True,
-    )
-    early = at_step(table, 10)
-    assert early["test_accuracy"].tolist() == [0.5, 0.5]
+    table = runs(2, rule="SGD", test_accuracy=0.9, diverged=True, **OTHERS)
+    early = at_step(table, 0)
+    assert early["test_accuracy"].tolist() == [-7.0, -7.0]
     assert early["last"].all()
     assert not early["diverged"].any()
+    assert table["last"].tolist() == [False, True] * 2

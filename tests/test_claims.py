@@ -545,8 +545,8 @@ def test_rules_in_words_spell_out_every_threshold():
     for name, numbers in {
         "high": ["95%", "low >= 0.95 holds", "low >= 0.9 partly", "high <= 0.9 fails"],
         "low": ["95%", "low >= 0.95 fails", "low >= 0.9 partly", "high <= 0.9 holds"],
-        "more": ["95%", "test_accuracy paired by seeds (higher is better)"],
-        "flatter": ["95%", "trace paired by seeds (lower is better)"],
+        "more": ["95%", "test_accuracy (first minus second, paired by seeds)"],
+        "flatter": ["95%", "trace (second minus first, paired by seeds)"],
         "tight": ["<= 0.01", "<= 1.05", "otherwise fails"],
         "loose": ["<= 0.01", "<= 1.05", "otherwise undecided"],
         "exact": ["worst error over instances <= 1e-08"],

@@ -75,3 +75,10 @@ def test_at_step_makes_a_checkpoint_the_end_of_every_run():
     assert early["last"].all()
     assert not early["diverged"].any()
     assert table["last"].tolist() == [False, True] * 2
+
+
+def test_at_step_keeps_runs_that_diverged_before_it():
+    table = runs(2, rule="SGD", diverged=True, **OTHERS)
+    late = at_step(table, 5000)
+    assert late["diverged"].tolist() == [True, True]
+    assert late["last"].all()

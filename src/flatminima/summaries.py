@@ -15,14 +15,17 @@ COLUMNS = {
 
 
 def at_step(table: pd.DataFrame, step: int) -> pd.DataFrame:
-    """The table of a sweep whose runs had all ended at one of their checkpoints.
+    """The ends of runs, had they all stopped at one of their checkpoints.
+
+    A run that diverged before it keeps its last row and stays diverged.
 
     Args:
         table: from `sweep`.
         step: a step at which every run that got so far was measured.
     """
-    rows = table[table["step"] == step]
-    return rows.assign(last=True, diverged=False)
+    reached = table[table["step"] == step].assign(last=True, diverged=False)
+    lost = table[table["last"] & table["diverged"] & (table["step"] < step)]
+    return pd.concat([reached, lost], ignore_index=True)
 
 
 def rule_table(table: pd.DataFrame, step: int | None = None) -> pd.DataFrame:

@@ -127,6 +127,8 @@ def load_expected(
 
     Returns:
         Verdict per claim id, empty when no entry has exactly these parameters.
+        Where an interval touches a threshold, so that another processor's
+        rounding may tip it, the entry names both words: "holds or partly".
     """
     if not project.expected.is_file():
         return {}
@@ -152,7 +154,7 @@ def moved(project: Project, scorecard: Sequence[Mapping[str, Any]]) -> list[str]
     where = path.relative_to(project.root).as_posix()
     lines = []
     for entry in scorecard:
-        if entry["verdict"] != entry["expected"]:
+        if entry["verdict"] not in (entry["expected"] or "").split(" or "):
             expected = entry["expected"] or "nothing for these parameters"
             lines.append(
                 f"chapter {entry['chapter']}: claim {entry['id']}: expected "

@@ -79,6 +79,15 @@ def test_a_broken_chapter_is_one_line_and_the_others_still_run(book):
     assert status["chapters"]["one"]["failed"]
 
 
+@pytest.mark.parametrize(
+    ("expected", "sound"),
+    [("holds", True), ("fails or holds", True), ("fails or partly", False)],
+)
+def test_an_expectation_may_name_two_words(book, expected, sound):
+    entry = {"chapter": "one", "id": "a", "verdict": "holds", "expected": expected}
+    assert (moved(book.project, [entry]) == []) is sound
+
+
 def test_a_verdict_that_moves_fails_after_everything_is_written(built):
     book, _ = built
     path = book.root / "book/expected.yml"

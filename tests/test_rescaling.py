@@ -85,7 +85,9 @@ def test_a_run_that_diverged_has_no_trace(monkeypatch):
     # it interpolated at its last checkpoint, then met NaN: no weights are left
     def diverging(configs):
         run = run_all(configs)[0]
-        return [Run(run.history, run.w * np.nan, run.v * np.nan, diverged_at=9000)]
+        return [
+            Run(run.history, run.w * np.nan, run.v * np.nan, 9000, diverged_at=9000)
+        ]
 
     monkeypatch.setattr(rescaling, "run_all", diverging)
     table = rescaled_traces(TINY, 1, (1, 10))

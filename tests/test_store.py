@@ -191,7 +191,7 @@ def test_a_crash_between_or_during_writes_leaves_nothing(
 def test_a_crash_while_overwriting_is_noticed(store, run, monkeypatch):
     # new arrays beside the old record: never mixed
     stores.save(store, CONFIG, run, {})
-    other = Run(run.history, run.w + 1, run.v)
+    other = Run(run.history, run.w + 1, run.v, run.step)
     write = stores._write
 
     def only_arrays(path, content):

@@ -16,13 +16,13 @@ WILD = SMALL.model_copy(update={"lr": 0.2, "init_scale": 1e3, "num_steps": 500})
 @pytest.fixture
 def computed(monkeypatch):
     """The configs that were really run, in order."""
-    configs, run = [], train.run
+    configs, proceed = [], train.proceed
 
-    def counted(config):
+    def counted(config, run, pause):
         configs.append(config)
-        return run(config)
+        return proceed(config, run, pause)
 
-    monkeypatch.setattr(train, "run", counted)
+    monkeypatch.setattr(train, "proceed", counted)
     return configs
 
 
@@ -75,18 +75,18 @@ def test_only_missing_cells_are_computed(computed):
 
 
 def test_an_interrupted_sweep_keeps_what_is_finished(monkeypatch, computed):
-    counted = train.run
+    counted = train.proceed
 
-    def interrupted(config):
+    def interrupted(config, run, pause):
         if config.data_seed == 2:
             raise KeyboardInterrupt
-        return counted(config)
+        return counted(config, run, pause)
 
-    monkeypatch.setattr(train, "run", interrupted)
+    monkeypatch.setattr(train, "proceed", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sweep([SMALL], 4, workers=1)
     assert [c.data_seed for c in computed] == [0, 1]
-    monkeypatch.setattr(train, "run", counted)
+    monkeypatch.setattr(train, "proceed", counted)
     table = sweep([SMALL], 4, workers=1)
     assert [c.data_seed for c in computed] == [0, 1, 2, 3]
     assert table["data_seed"].nunique() == 4

@@ -5,6 +5,7 @@ A function of this module applies one kind of rule to evidence and returns a
 is written by hand anywhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,9 @@ from flatminima.data import ENUMERABLE_DIM, NUM_TEST_POINTS
 from flatminima.recipes import scale_of
 from flatminima.report import MIME, Report, Shortfall, Verdict, Word, shortfall
 from flatminima.rules import Claim, Kind, Thresholds, describe, load
+
+NAMED = 5
+"""Diverged runs that a note names."""
 
 __all__ = [
     "MIME",
@@ -339,7 +343,7 @@ def _guarded(
     ends = [table.loc[table["last"], "diverged"] for table in settings]
     diverged = sum(int(end.sum()) for end in ends)
     if diverged:
-        note = f"{diverged} of {sum(map(len, ends))} runs diverged"
+        note = f"{diverged} of {sum(map(len, ends))} runs diverged ({_named(settings)})"
         verdict = replace(verdict, note=_join(verdict.note, note))
     if any(end.sum() > thresholds.max_diverged * len(end) for end in ends):
         verdict = replace(verdict, verdict="undecided")
@@ -348,6 +352,17 @@ def _guarded(
         note = _join(verdict.note, note)
         verdict = replace(verdict, verdict="undecided", note=note)
     return verdict
+
+
+def _named(settings: Sequence[pd.DataFrame]) -> str:
+    """The first few diverged runs, by rule and seeds."""
+    ends = pd.concat([table[table["last"] & table["diverged"]] for table in settings])
+    names = [
+        f"{row.rule}, {row.num_steps} updates, data seed {row.data_seed}, init seed "
+        f"{row.init_seed}"
+        for row in ends.itertuples()
+    ]
+    return "; ".join(names[:NAMED] + ["…"] * (len(names) > NAMED))
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,7 +1,7 @@
 """What a training run is: one frozen, validated record."""
 
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -58,6 +58,9 @@ class Config(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    engine: ClassVar[str] = "flatminima.train"
+    """The module whose `proceed` runs it and whose `modules` says what it uses."""
 
     architecture: Literal["no_bias", "bias", "sim_ln"]
     d: Annotated[int, Field(ge=2, le=1000, strict=True)] = 30

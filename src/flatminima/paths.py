@@ -6,6 +6,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 STORE_VARIABLE = "FLATMINIMA_STORE"
+RECORD_VARIABLE = "FLATMINIMA_RECORD"
 
 
 def build_folder() -> Path:
@@ -24,3 +25,9 @@ def store_folder() -> Path:
     """The folder of finished results: $FLATMINIMA_STORE, else `store` in the build."""
     chosen = os.environ.get(STORE_VARIABLE)
     return Path(chosen).expanduser() if chosen else build_folder() / "store"
+
+
+def record_file() -> Path | None:
+    """The file in which sweeps note their configs: $FLATMINIMA_RECORD, else none."""
+    chosen = os.environ.get(RECORD_VARIABLE)
+    return Path(chosen) if chosen else None

@@ -1,14 +1,20 @@
-"""Finished runs on disk: plain files, written atomically, checked when read.
+"""Runs on disk: plain files, written atomically, checked when read.
 
 A run is two files named by its key: `<key>.npz` with the arrays and, written
 last, `<key>.json` with the config, its provenance and the checksum of the
 arrays. A file that is damaged in any way is reported once and treated as absent.
+An unfinished run is kept as `<key>.part.npz` and `<key>.part.json` until it is
+finished. Several processes may share a folder.
 """
 
+import errno
 import hashlib
+import importlib
 import io
 import json
 import os
+import tempfile
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,11 +24,31 @@ import pandas as pd
 
 from flatminima.config import Config
 from flatminima.identity import library_versions, source_digest
-from flatminima.train import Run, modules
+from flatminima.train import Run
+
+SECONDS_TO_ABANDON = 3600.0
+"""Age of a temporary file from which its writer is taken for dead."""
+
+_FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "is over its quota"}
+_CLOSED = {
+    errno.EROFS: "is read-only",
+    errno.EACCES: "is not yours to write",
+    errno.EPERM: "is not yours to write",
+}
 
 
 class DamagedResult(ValueError):
     """A stored file that does not match its checksum or cannot be read."""
+
+
+class StoreError(OSError):
+    """A store that cannot take a result; what it holds already is intact."""
+
+
+def engine_digest(config: Config) -> str:
+    """SHA-256 of the engine's source that a config runs through, hexadecimal."""
+    engine = importlib.import_module(config.engine)
+    return source_digest(*engine.modules(config))
 
 
 def key(config: Config) -> str:
@@ -33,22 +59,39 @@ def key(config: Config) -> str:
     """
     identity = {
         "config": config.model_dump(mode="json"),
-        "engine": source_digest(*modules(config)),
+        "engine": engine_digest(config),
         "libraries": library_versions(),
     }
-    return _sha256(_canonical(identity))
+    return sha256(canonical(identity))
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a store that could not take a result, before the result is computed.
+
+    Args:
+        folder: the store, made if absent.
+
+    Raises:
+        StoreError: naming the folder and what is wrong with it.
+    """
+    _write(folder / "writable", b"")
+    (folder / "writable").unlink(missing_ok=True)
 
 
 def save(folder: Path, config: Config, run: Run, provenance: dict[str, Any]) -> None:
-    """Store a finished run; a reader sees all of it or nothing.
+    """Store a run; a reader sees all of it or nothing.
+
+    A finished run takes the place of its unfinished part.
 
     Args:
         folder: the store, made if absent.
         config: what was run.
-        run: its result.
+        run: where it stands.
         provenance: anything else worth keeping that JSON can hold.
+
+    Raises:
+        StoreError: if the folder cannot be written or the disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     name = key(config)
     columns = {
         f"history.{column}": run.history[column].to_numpy()
@@ -59,47 +102,84 @@ def save(folder: Path, config: Config, run: Run, provenance: dict[str, Any]) -> 
     arrays = buffer.getvalue()
     record = {
         "config": config.model_dump(mode="json"),
-        "engine": source_digest(*modules(config)),
+        "engine": engine_digest(config),
         "libraries": library_versions(),
+        "step": run.step,
+        "finished": run.finished,
         "diverged_at": run.diverged_at,
-        "arrays": _sha256(arrays),
+        "arrays": sha256(arrays),
         "provenance": provenance,
     }
-    record["record"] = _sha256(_canonical(record))
-    _write(folder / f"{name}.npz", arrays)
-    _write(folder / f"{name}.json", _canonical(record))
+    record["record"] = sha256(canonical(record))
+    stem = name if run.finished else f"{name}.part"
+    _write(folder / f"{stem}.npz", arrays)
+    _write(folder / f"{stem}.json", canonical(record))
+    if run.finished:
+        for suffix in ("json", "npz"):
+            (folder / f"{name}.part.{suffix}").unlink(missing_ok=True)
 
 
 def load(folder: Path, config: Config) -> Run | None:
-    """The stored run of a config, or None if it has to be run.
+    """The finished run of a config, or None if it has to be run.
 
     Warns:
         UserWarning: if there are files that are damaged.
     """
-    name = key(config)
-    record_path = folder / f"{name}.json"
+    found = _find(folder, key(config), "running it again")
+    return found[0] if found else None
+
+
+def load_part(folder: Path, config: Config) -> tuple[Run, float] | None:
+    """The unfinished run of a config and the seconds spent on it, or None.
+
+    Warns:
+        UserWarning: if there are files that are damaged.
+    """
+    found = _find(folder, f"{key(config)}.part", "starting over")
+    return (found[0], float(found[1]["provenance"]["seconds"])) if found else None
+
+
+def load_record(folder: Path, config: Config) -> dict[str, Any] | None:
+    """Config, engine digest, versions and provenance of a finished run, or None."""
+    found = _find(folder, key(config), "running it again")
+    return found[1] if found else None
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Delete the temporary files that killed writers left behind."""
+    oldest = time.time() - SECONDS_TO_ABANDON
+    for path in folder.glob("*.tmp"):
+        try:
+            if path.stat().st_mtime < oldest:
+                path.unlink()
+        except OSError:  # gone already, or not ours to delete
+            continue
+
+
+def _find(folder: Path, stem: str, remedy: str) -> tuple[Run, dict[str, Any]] | None:
+    record_path = folder / f"{stem}.json"
     if not record_path.exists():
         return None
     try:
-        return _read(record_path, folder / f"{name}.npz")
+        return _read(record_path, folder / f"{stem}.npz")
     except (DamagedResult, OSError) as problem:
         warnings.warn(
-            f"stored result {record_path} is damaged ({problem}); running it again",
-            stacklevel=2,
+            f"stored result {record_path} is damaged ({problem}); {remedy}",
+            stacklevel=3,
         )
         return None
 
 
-def _read(record_path: Path, arrays_path: Path) -> Run:
+def _read(record_path: Path, arrays_path: Path) -> tuple[Run, dict[str, Any]]:
     try:
         record = json.loads(record_path.read_bytes())
         checksum = record.pop("record")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedResult("the record is not readable") from error
-    if checksum != _sha256(_canonical(record)):
+    if checksum != sha256(canonical(record)):
         raise DamagedResult("the record does not match its checksum")
     content = arrays_path.read_bytes()
-    if _sha256(content) != record["arrays"]:
+    if sha256(content) != record["arrays"]:
         raise DamagedResult("the arrays do not match their checksum")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         history = {
@@ -107,23 +187,63 @@ def _read(record_path: Path, arrays_path: Path) -> Run:
             for column in arrays.files
             if column.startswith("history.")
         }
-        return Run(
-            pd.DataFrame(history), arrays["w"], arrays["v"], record["diverged_at"]
+        run = Run(
+            pd.DataFrame(history),
+            arrays["w"],
+            arrays["v"],
+            record["step"],
+            record["finished"],
+            record["diverged_at"],
         )
+    return run, record
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    """Write a file so that it is there whole, also after a power failure, or not."""
+    folder = path.parent
+    temporary = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(
+            prefix=f"{path.name}.", suffix=".tmp", dir=folder
+        )
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        temporary = None
+        _sync_folder(folder)
+    except OSError as error:
+        reason = {**_FULL, **_CLOSED}.get(error.errno or 0)
+        if reason is None:
+            raise
+        raise StoreError(
+            error.errno,
+            f"the store {folder} {reason}; what it holds is intact. Free it, or set "
+            "FLATMINIMA_STORE to another folder, and run the same again to go on",
+        ) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
 
 
-def _canonical(value: Any) -> bytes:
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable, where folders can be opened at all."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def canonical(value: Any) -> bytes:
+    """A value as JSON, equal for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _sha256(content: bytes) -> str:
+def sha256(content: bytes) -> str:
+    """SHA-256, hexadecimal."""
     return hashlib.sha256(content).hexdigest()

@@ -6,7 +6,8 @@ independent of how a run is cut into calls. `run` adds the measurements.
 
 import importlib
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -92,11 +93,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run.
+    """A run, finished or interrupted.
 
     Attributes:
-        history: one row a checkpoint, as `measure` describes.
-        w, v: final parameters.
+        history: one row a checkpoint passed, as `measure` describes.
+        w, v: parameters where it stands.
+        step: updates done.
+        finished: whether it reached its end or diverged.
         diverged_at: updates done when the run met NaN or inf; None if it did
             not. The history then ends before it and the parameters are NaN.
     """
@@ -104,6 +107,8 @@ class Run:
     history: pd.DataFrame
     w: Float[np.ndarray, "inputs width"]
     v: Float[np.ndarray, " width"]
+    step: int
+    finished: bool = True
     diverged_at: int | None = None
 
 
@@ -296,25 +301,46 @@ def measure(config: Config, state: State) -> dict[str, float]:
 
 
 def run(config: Config) -> Run:
-    """Train from the start and measure at every checkpoint.
+    """Train from the start to the end, measuring at every checkpoint."""
+    return proceed(config, None, lambda: False)
 
-    lambda_max of the Hessian is measured once, at the end (column of the last
-    row, NaN before).
+
+def proceed(config: Config, run: Run | None, pause: Callable[[], bool]) -> Run:
+    """Train until the end or until told to pause.
+
+    A run that was paused, anywhere and any number of times, ends with the same
+    bits as one that was not. lambda_max of the Hessian is measured once, at the
+    end (column of the last row, NaN before).
+
+    Args:
+        config: what to run.
+        run: where an earlier call paused; None to start.
+        pause: asked every few tenths of a second.
+
+    Returns:
+        The run; `finished` unless it was paused.
     """
-    state = initial_state(config)
+    rows: list[dict[Any, Any]] = []
+    if run is None:
+        state = initial_state(config)
+    else:
+        state = State(run.w, run.v, run.step)
+        rows = run.history.to_dict("records")
     longest = steps_per_call(config)
-    rows: list[dict[str, float]] = []
-    for target in checkpoints(config).tolist():
+    for target in checkpoints(config)[len(rows) :].tolist():
         while state.step < target:
+            if pause():
+                return Run(
+                    pd.DataFrame(rows), state.w, state.v, state.step, finished=False
+                )
             try:
                 state = advance(state, config, min(longest, target - state.step))
             except Divergence as divergence:
-                nothing = replace(state, w=state.w * np.nan, v=state.v * np.nan)
-                return Run(pd.DataFrame(rows), nothing.w, nothing.v, divergence.step)
+                w, v, step = state.w * np.nan, state.v * np.nan, divergence.step
+                return Run(pd.DataFrame(rows), w, v, step, diverged_at=step)
         rows.append(measure(config, state) | {"lambda_max": np.nan})
-    history = pd.DataFrame(rows)
     setting = problem(config)
-    history.loc[history.index[-1], "lambda_max"] = lambda_max(
+    rows[-1]["lambda_max"] = lambda_max(
         setting.architecture,
         setting.model,
         state.w.astype(np.float64),
@@ -322,4 +348,4 @@ def run(config: Config) -> Run:
         setting.inputs,
         setting.y,
     )
-    return Run(history, state.w, state.v)
+    return Run(pd.DataFrame(rows), state.w, state.v, state.step)

@@ -1,12 +1,20 @@
 """How far a sweep is: a bar on a terminal, one line a minute in a log."""
 
+import io
+import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tqdm import tqdm
 
+PROGRESS_VARIABLE = "FLATMINIMA_PROGRESS"
 SECONDS_BETWEEN_LINES = 60.0
+SECONDS_BETWEEN_NOTES = 5.0
+
+LINE = "{n:.1f} of {total} runs, {rate_fmt}, {remaining} left"
 
 
 class Progress:
@@ -14,32 +22,39 @@ class Progress:
 
     Where standard error is a terminal or a live notebook this is a bar, redrawn
     in place. Elsewhere it is silent, but for one line a minute: short sweeps
-    write nothing to a log. The environment variable TQDM_DISABLE silences both.
+    write nothing to a log. With $FLATMINIMA_PROGRESS, the last line stands in that
+    file instead, for whoever started this process to read.
 
     Args:
         total: number of runs.
-        log_every: seconds between two lines of a log.
+        done: how much of them was done before.
     """
 
-    def __init__(self, total: int, log_every: float = SECONDS_BETWEEN_LINES):
-        bar = sys.stderr.isatty() or "ipykernel" in sys.modules
+    def __init__(self, total: int, done: float = 0.0):
+        note = os.environ.get(PROGRESS_VARIABLE)
+        self._note = Path(note) if note else None
+        live = sys.stderr.isatty() or "ipykernel" in sys.modules
+        self._lines = self._note is not None or not live
+        self._last = time.monotonic()
         self._bar = tqdm(
             total=total,
+            initial=done,
             desc="runs",
             unit="run",
-            # a log takes whole lines: tqdm's own rewriting would fill it
-            bar_format=None
-            if bar
-            else "{desc}: {n:.1f} of {total}, {rate_fmt}, {remaining} left\n",
-            mininterval=0.5 if bar else log_every,
-            delay=0.0 if bar else log_every,
-            miniters=0,
-            leave=bar,
+            bar_format=LINE if self._lines else None,
+            file=io.StringIO() if self._lines else None,
         )
 
     def advance(self, runs: float) -> None:
         """Add finished runs, a fraction for a part of one."""
         self._bar.update(runs)
+        every = SECONDS_BETWEEN_NOTES if self._note else SECONDS_BETWEEN_LINES
+        if self._lines and time.monotonic() - self._last >= every:
+            self._last = time.monotonic()
+            if self._note is not None:
+                self._note.write_text(str(self._bar))
+            elif not self._bar.disable:
+                print(self._bar, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """End the bar."""
@@ -47,9 +62,9 @@ class Progress:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Progress]:
+def progress(total: int, done: float = 0.0) -> Iterator[Progress]:
     """A `Progress` that is closed in the end."""
-    shown = Progress(total)
+    shown = Progress(total, done)
     try:
         yield shown
     finally:

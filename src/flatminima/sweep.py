@@ -98,6 +98,7 @@ def run_all(
     *,
     processes: bool = False,
     scheduler: str | None = None,
+    folder: Path | None = None,
 ) -> list[Run]:
     """All runs, in the order of their configs.
 
@@ -113,6 +114,7 @@ def run_all(
             choice while the kernels do the work: they release the GIL.
         scheduler: address of a Dask scheduler, such as "tcp://10.0.0.1:8786"; by
             default $FLATMINIMA_SCHEDULER, without which the sweep is local.
+        folder: the store; by default the one of `paths.store_folder`.
 
     Raises:
         StoreError: if the store cannot take a result. Nothing is computed if that
@@ -127,7 +129,7 @@ def run_all(
     """
     place = choose(workers, processes, scheduler)
     configs = list(configs)
-    folder = store_folder()
+    folder = folder or store_folder()
     found = {config: store.load(folder, config) for config in configs}
     missing = [config for config, run in found.items() if run is None]
     if missing:
@@ -254,8 +256,8 @@ class _Sweep:
         """Compute and store every cell."""
         total = len(self.waiting)
         deaths = 0
-        with progress(total) as shown:
-            shown.advance(sum(_share(c, part) for c, (part, _) in self.parts.items()))
+        begun = sum(_share(config, part) for config, (part, _) in self.parts.items())
+        with progress(total, begun) as shown:
             try:
                 while self.waiting or self.running:
                     before = len(self.finished)
@@ -375,6 +377,11 @@ def _record(configs: Sequence[Config]) -> None:
     """Note which runs a chapter used, where the press asks for it."""
     path = record_file()
     if path is not None:
-        lines = [store.canonical(config.model_dump(mode="json")) for config in configs]
+        lines = [
+            store.canonical(
+                {"module": config.engine, "config": config.model_dump(mode="json")}
+            )
+            for config in configs
+        ]
         with open(path, "ab") as file:
             file.writelines(line + b"\n" for line in lines)

@@ -2,6 +2,10 @@
 PYTHON ?= python3
 PORT ?= 8000
 PIP_ARGS ?=
+# Parameters of the book: a folder of params/, for all chapters or some.
+SCALE ?=
+CHAPTERS ?=
+SCALE_ARGS := $(if $(SCALE),--scale $(SCALE)) $(if $(CHAPTERS),--chapters $(CHAPTERS))
 # On Linux, plain torch brings CUDA (gigabytes). For the CPU wheels:
 #   make book TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
@@ -11,12 +15,12 @@ STAMP := .venv/.installed
 PRESS := $(BIN)/python -m flatminima_book
 
 .DEFAULT_GOAL := help
-.PHONY: help install book pages chapter test check serve bench pair lock clean distclean
+.PHONY: help install book pages chapter test check serve bench results verify-results pair lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
-	  awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
+	  awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
 	@echo 'Rerun one chapter: make chapter CHAPTER=scenario-2 PARAMS="-p d 40"'
 	@echo "CPU wheels of torch on Linux: add TORCH_INDEX=https://download.pytorch.org/whl/cpu"
 
@@ -33,7 +37,7 @@ $(STAMP): pyproject.toml requirements.lock
 install: $(STAMP) ## Create .venv with everything that the book needs
 
 book: $(STAMP) ## Execute every chapter and build the pages
-	@$(PRESS) build
+	@$(PRESS) build $(SCALE_ARGS)
 
 pages: $(STAMP) ## Typeset again what was last executed (after an edit of styles)
 	@$(PRESS) pages
@@ -66,6 +70,18 @@ serve: $(STAMP) ## Show the built pages on localhost
 
 bench: $(STAMP) ## Time the engine against what a user would otherwise pick
 	@$(BIN)/python -m benchmarks
+
+results: $(STAMP) ## Commit paper-scale runs to results/: CHAPTERS="scenario-1"
+	@test -n "$(CHAPTERS)" || { echo 'Say which: make results CHAPTERS=scenario-1'; exit 1; }
+	@mkdir -p _build/record
+	@for chapter in $(CHAPTERS); do \
+	  record=$(CURDIR)/_build/record/$$chapter.jsonl; rm -f $$record; \
+	  FLATMINIMA_RECORD=$$record $(PRESS) chapter $$chapter -f params/paper/$$chapter.yml && \
+	  $(BIN)/python -m flatminima.results collect $$record results/$$chapter.jsonl || exit 1; \
+	done
+
+verify-results: $(STAMP) ## Check results/ and run cheap ones and a sample again
+	@$(BIN)/python -m flatminima.results verify
 
 pair: $(STAMP) ## Update the notebooks from the chapters' texts
 	@$(PRESS) pair

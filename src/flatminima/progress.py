@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -36,7 +37,10 @@ class Progress:
         live = sys.stderr.isatty() or "ipykernel" in sys.modules
         self._lines = self._note is not None or not live
         self._last = time.monotonic()
+        # an explicit False outweighs TQDM_DISABLE, which is meant for bars
+        shown: dict[str, Any] = {"disable": False} if self._note else {}
         self._bar = tqdm(
+            **shown,
             total=total,
             initial=done,
             desc="runs",

@@ -35,7 +35,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--root", type=Path, default=Path("."), help="the book's folder")
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("check", help="check the sources; runs nothing")
-    commands.add_parser("build", help="check, execute every chapter, typeset")
+    book = commands.add_parser("build", help="check, execute every chapter, typeset")
+    book.add_argument("--scale", help="folder of params/ to take parameters from")
+    book.add_argument(
+        "--chapters", nargs="*", default=[], help="only these at that scale"
+    )
     commands.add_parser("pages", help="typeset again what was last executed")
     commands.add_parser("pair", help="update the paired notebooks from the texts")
     commands.add_parser("expect", help="print the last build's verdicts as expected")
@@ -68,6 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problems = run(project, options)
     except ValueError as error:
         problems = [str(error)]
+    except KeyboardInterrupt:
+        print(
+            "Stopped. Finished runs are kept; run the same again to go on.",
+            file=sys.stderr,
+        )
+        return 130
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr, flush=True)
     if problems:
@@ -95,8 +105,10 @@ def run(project: Project, options: argparse.Namespace) -> list[str]:
         for verdict in verdicts:
             print(verdict_line(verdict))
         return problems
-    build = build_book if options.command == "build" else retypeset
-    problems = build(project, say)
+    if options.command == "build":
+        problems = build_book(project, say, scale=options.scale, only=options.chapters)
+    else:
+        problems = retypeset(project, say)
     if not problems:
         for made in (project.html / "index.html", project.build / "scorecard.json"):
             if made.is_file():

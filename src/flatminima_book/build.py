@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from flatminima_book.check import check_sources
 from flatminima_book.claims import Claims, load_claims
 from flatminima_book.clean import check_outputs, clean
-from flatminima_book.execute import Outcome, execute
+from flatminima_book.execute import Outcome, execute, progress_file, stop_children
 from flatminima_book.notebooks import Chapter, load_chapters, read_notebook
 from flatminima_book.pages import typeset
-from flatminima_book.parameters import refuse_unknown
+from flatminima_book.parameters import read_parameter_file, refuse_unknown
 from flatminima_book.project import Project
 from flatminima_book.rerun_page import rerun_fragment
 from flatminima_book.schedule import run_all, seconds_left
@@ -53,23 +56,102 @@ class Harvest:
     remarks: list[str] = field(default_factory=list)
 
 
-def build_book(project: Project, say: Say, *, pages: bool = True) -> list[str]:
-    """Build the whole book under default parameters.
+def build_book(
+    project: Project,
+    say: Say,
+    *,
+    scale: str | None = None,
+    only: Sequence[str] = (),
+    pages: bool = True,
+) -> list[str]:
+    """Build the whole book, under default parameters unless a scale is given.
 
     Args:
         project: The book.
         say: Told of progress, a line at a time.
+        scale: Folder of parameter files, such as "paper", for the chapters that
+            have one there.
+        only: The chapters to run at that scale; all by default.
         pages: Whether to typeset; tests of the pipeline do without.
 
     Returns:
         One line per problem; empty when the book is sound.
+
+    Raises:
+        ValueError: There is no such scale or chapter, or another build is at work.
     """
     begun = time.monotonic()
     if problems := check_sources(project):
         return problems
     chapters = load_chapters(project)
+    given = scaled(project, chapters, scale, only)
     say(f"sources are sound: {len(chapters)} chapters")
-    outcomes = execute_all(project, chapters, say)
+    with sole_build(project):
+        return _build(project, chapters, given, say, pages, begun)
+
+
+@contextmanager
+def sole_build(project: Project) -> Iterator[None]:
+    """Hold the build folder, so that two builds do not mix their files.
+
+    Raises:
+        ValueError: Another build holds it.
+    """
+    project.build.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(project.build / "build.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise ValueError("another build is at work in this folder") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def scaled(
+    project: Project,
+    chapters: Sequence[Chapter],
+    scale: str | None,
+    only: Sequence[str],
+) -> dict[str, dict[str, Any]]:
+    """Parameters that chapters are given at a scale.
+
+    Returns:
+        By chapter; those that keep their defaults are not in it.
+
+    Raises:
+        ValueError: There is no such scale or chapter, or no file for a chapter
+            that was named.
+    """
+    names = {chapter.name for chapter in chapters}
+    for name in only:
+        if name not in names:
+            raise ValueError(f"no chapter {name}; there are: {', '.join(names)}")
+    if scale is None:
+        if only:
+            raise ValueError(f"chapters {', '.join(only)}: at which scale?")
+        return {}
+    files = {path.stem: path for path in (project.params / scale).glob("*.yml")}
+    if not files:
+        known = sorted(path.name for path in project.params.iterdir() if path.is_dir())
+        raise ValueError(f"no scale {scale}; there are: {', '.join(known)}")
+    for name in only:
+        if name not in files:
+            raise ValueError(f"chapter {name} has no parameters at scale {scale}")
+    chosen = only or [name for name in files if name in names]
+    return {name: read_parameter_file(files[name]) for name in chosen}
+
+
+def _build(
+    project: Project,
+    chapters: Sequence[Chapter],
+    given: Mapping[str, Mapping[str, Any]],
+    say: Say,
+    pages: bool,
+    begun: float,
+) -> list[str]:
+    outcomes = execute_all(project, chapters, given, say)
     harvest = gather(project, [c for c in chapters if not outcomes[c.name].failure])
     problems = [
         outcome.failure.line(name)
@@ -90,9 +172,14 @@ def build_book(project: Project, say: Say, *, pages: bool = True) -> list[str]:
 
 
 def execute_all(
-    project: Project, chapters: Sequence[Chapter], say: Say
+    project: Project,
+    chapters: Sequence[Chapter],
+    given: Mapping[str, Mapping[str, Any]],
+    say: Say,
 ) -> dict[str, Outcome]:
     """Execute chapters, a few at a time; a failing one does not stop the others."""
+    for name in given:
+        refuse_unknown(given[name], {c.name: c for c in chapters}[name].defaults)
     by_name = {chapter.name: chapter for chapter in chapters}
     seconds = known_seconds(read_status(project))
 
@@ -100,10 +187,10 @@ def execute_all(
         return execute(
             by_name[name].paired,
             project.executed / f"{name}.ipynb",
-            {},
+            given.get(name, {}),
             root=project.root,
             build=project.build,
-            timeout=project.timeout,
+            timeout=None if name in given else project.timeout,
         )
 
     def finished(name: str, outcome: Outcome, unfinished: list[str]) -> None:
@@ -122,8 +209,23 @@ def execute_all(
         workers=project.workers,
         seconds=seconds,
         finished=finished,
-        waiting_on=lambda names: say(f"still running: {', '.join(names)}"),
+        waiting_on=lambda names: say(
+            f"still running: {_how_far(project.executed, names)}"
+        ),
+        interrupted=stop_children,
     )
+
+
+def _still(folder: Path, names: Sequence[str]) -> str:
+    """Running chapters, each with what its sweep last noted."""
+    parts = []
+    for name in names:
+        note = progress_file(folder / f"{name}.ipynb")
+        try:
+            parts.append(f"{name} ({note.read_text('utf8')})")
+        except FileNotFoundError:
+            parts.append(name)
+    return f"still running: {', '.join(parts)}"
 
 
 def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
@@ -143,7 +245,9 @@ def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
     set_stage(project, every)
     for chapter in chapters:
         notebook = read_notebook(project.executed / f"{chapter.name}.ipynb")
-        entries = read_verdicts(project, chapter, chapter.defaults, notebook, claims)
+        entries = read_verdicts(
+            project, chapter, used(chapter, notebook), notebook, claims
+        )
         harvest.scorecard += entries.scorecard
         harvest.problems += entries.problems
         noise = clean(notebook)
@@ -152,6 +256,12 @@ def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
         put_notebook(project, chapter.name, notebook, names)
     harvest.problems += duplicate_ids(harvest.scorecard)
     return harvest
+
+
+def used(chapter: Chapter, notebook: Any) -> dict[str, Any]:
+    """The parameters of an executed chapter: its defaults and what it was given."""
+    noted = notebook.metadata.get("papermill", {}).get("parameters", {})
+    return {**chapter.defaults, **noted}
 
 
 def read_verdicts(
@@ -236,14 +346,26 @@ def build_chapter(
     refuse_unknown(given, chapter.defaults)
     output = project.build / "chapters" / f"{name}.ipynb"
     say(f"executing {name}")
-    outcome = execute(
-        chapter.paired,
-        output,
-        given,
-        root=project.root,
-        build=project.build,
-        timeout=project.timeout,
-    )
+
+    def work(name: str) -> Outcome:
+        return execute(
+            chapter.paired,
+            output,
+            given,
+            root=project.root,
+            build=project.build,
+            timeout=None if given else project.timeout,
+        )
+
+    outcome = run_all(
+        {name: []},
+        work,
+        workers=1,
+        seconds={},
+        finished=lambda *_: None,
+        waiting_on=lambda names: say(_still(output.parent, names)),
+        interrupted=stop_children,
+    )[name]
     if outcome.failure:
         return [outcome.failure.line(name)], []
     parameters = {**chapter.defaults, **given}

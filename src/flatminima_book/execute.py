@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import psutil
+
+SECONDS_TO_STOP = 1.5
+SECONDS_BETWEEN_LOOKS = 0.5
 
 KERNEL_ARGUMENTS = [
     "--IPKernelApp.log_level=40",
@@ -28,6 +35,9 @@ STEADY = {
     "LC_ALL": "C.UTF-8",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
+
+
+PROGRESS = "FLATMINIMA_PROGRESS"
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,7 @@ def execute(
     *,
     root: Path,
     build: Path,
-    timeout: int,
+    timeout: int | None,
 ) -> Outcome:
     """Execute a paired notebook; the parameters must have been checked.
 
@@ -83,21 +93,25 @@ def execute(
         parameters: What to inject.
         root: Working folder of the kernel.
         build: Folder for logs and profiles.
-        timeout: Seconds that one cell may take.
+        timeout: Seconds that one cell may take; None: any number.
 
     Returns:
         The outcome; a failing chapter does not raise.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
-    report = output.with_suffix(".report.json")
-    report.unlink(missing_ok=True)
+    # A name of its own: a killed build's child may still be writing.
+    draft = output.with_name(f"{output.stem}.{os.getpid()}.draft.ipynb")
+    report = draft.with_suffix(".report.json")
+    progress = progress_file(output)
+    progress.unlink(missing_ok=True)
     job = {
         "notebook": str(notebook),
-        "output": str(output),
+        "output": str(draft),
         "parameters": dict(parameters),
         "root": str(root),
         "timeout": timeout,
         "report": str(report),
+        "parent": os.getpid(),
     }
     begun = time.monotonic()
     child = subprocess.run(
@@ -105,9 +119,10 @@ def execute(
         input=json.dumps(job),
         text=True,
         cwd=root,
-        env=environment(build),
+        env={**environment(build), PROGRESS: str(progress)},
         capture_output=True,
         check=False,
+        start_new_session=True,  # Ctrl-C reaches the build alone, see stop_children
     )
     seconds = time.monotonic() - begun
     if report.is_file():
@@ -116,8 +131,57 @@ def execute(
     else:
         last = (child.stderr.strip().splitlines() or ["no message"])[-1]
         failure = Failure(None, f"exit status {child.returncode}", last)
+    if draft.is_file():
+        draft.replace(output)
+    report.unlink(missing_ok=True)
+    progress.unlink(missing_ok=True)
     now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
-    return Outcome(notebook.stem, seconds, failure, now.removesuffix("+00:00"))
+    return Outcome(output.stem, seconds, failure, now.removesuffix("+00:00"))
+
+
+def progress_file(output: Path) -> Path:
+    """Where the engine notes how far the execution of a notebook is."""
+    return output.with_suffix(".progress")
+
+
+def stop_children() -> None:
+    """End all executions of this process within two seconds.
+
+    Kernels are interrupted first, so that a sweep keeps what it has.
+    """
+    family = psutil.Process().children(recursive=True)
+    for process in family:
+        if _is_kernel(process):
+            _signal([process], signal.SIGINT)
+    psutil.wait_procs(family, timeout=SECONDS_TO_STOP)
+    _signal(family, signal.SIGKILL)
+
+
+def _is_kernel(process: psutil.Process) -> bool:
+    try:
+        return "ipykernel_launcher" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _signal(processes: Sequence[psutil.Process], number: int) -> None:
+    for process in processes:
+        try:
+            process.send_signal(number)
+        except psutil.Error:  # gone already
+            continue
+
+
+def end_with(parent: int) -> None:
+    """End this process, and the kernel that it started, when its parent dies."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        _signal(psutil.Process().children(recursive=True), signal.SIGKILL)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run_job(job: Mapping[str, Any]) -> Failure | None:
@@ -158,6 +222,7 @@ def one_line(text: str, limit: int = 300) -> str:
 def main() -> None:
     """Child process: reads a job from standard input, writes its report."""
     job = json.load(sys.stdin)
+    end_with(job["parent"])
     failure = run_job(job)
     Path(job["report"]).write_text(json.dumps(vars(failure) if failure else None))
 

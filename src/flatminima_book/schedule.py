@@ -79,6 +79,7 @@ def run_all(
     seconds: Mapping[str, float],
     finished: Callable[[str, T, list[str]], None],
     waiting_on: Callable[[list[str]], None] = lambda names: None,
+    interrupted: Callable[[], None] = lambda: None,
     every: float = 20.0,
 ) -> dict[str, T]:
     """Run every name once; a dependency decides the order, not success.
@@ -91,6 +92,7 @@ def run_all(
         finished: Called here with a name, its result and the unfinished names.
         waiting_on: Called here with the running names when none has finished
             for a while.
+        interrupted: Called here on Ctrl-C; must make the running work end.
         every: Seconds between such calls.
 
     Returns:
@@ -100,20 +102,25 @@ def run_all(
     running: dict[Future[T], str] = {}
     results: dict[str, T] = {}
     with ThreadPoolExecutor(workers) as pool:
-        while waiting or running:
-            while len(running) < workers:
-                name = pick(waiting, set(results), after, seconds)
-                if name is None:
-                    break
-                waiting.remove(name)
-                running[pool.submit(work, name)] = name
-            if not running:
-                raise ValueError(f"chapters wait for each other: {waiting}")
-            done = wait(running, timeout=every, return_when=FIRST_COMPLETED).done
-            if not done:
-                waiting_on(list(running.values()))
-            for future in done:
-                name = running.pop(future)
-                results[name] = future.result()
-                finished(name, results[name], [*waiting, *running.values()])
+        try:
+            while waiting or running:
+                while len(running) < workers:
+                    name = pick(waiting, set(results), after, seconds)
+                    if name is None:
+                        break
+                    waiting.remove(name)
+                    running[pool.submit(work, name)] = name
+                if not running:
+                    raise ValueError(f"chapters wait for each other: {waiting}")
+                done = wait(running, timeout=every, return_when=FIRST_COMPLETED).done
+                if not done:
+                    waiting_on(list(running.values()))
+                for future in done:
+                    name = running.pop(future)
+                    results[name] = future.result()
+                    finished(name, results[name], [*waiting, *running.values()])
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            interrupted()
+            raise
     return {name: results[name] for name in after}

@@ -164,7 +164,9 @@ def moved(project: Project, scorecard: Sequence[Mapping[str, Any]]) -> list[str]
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write indented JSON with a final newline; refuses NaN."""
+    """Write indented JSON with a final newline, whole or not at all; refuses NaN."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", "utf8")
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_text(text + "\n", "utf8")
+    temporary.replace(path)

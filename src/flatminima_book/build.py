@@ -209,9 +209,7 @@ def execute_all(
         workers=project.workers,
         seconds=seconds,
         finished=finished,
-        waiting_on=lambda names: say(
-            f"still running: {_how_far(project.executed, names)}"
-        ),
+        waiting_on=lambda names: say(_still(project.executed, names)),
         interrupted=stop_children,
     )
 

@@ -53,16 +53,17 @@ def rescaled_traces(
         setting = problem(cell)
         flat = retract(
             setting.model,
-            run.w.astype(float),
-            run.v.astype(float),
+            *(p.astype(float) for p in run.params),
             setting.inputs,
-            setting.y,
+            setting.targets,
         )
         for factor in factors:
             at = per_example_gradients(
                 setting.model, factor * flat.w, flat.v, setting.inputs
             )
-            trace = trace_hessian(setting.architecture, setting.model, at, setting.y)
+            trace = trace_hessian(
+                setting.architecture, setting.model, at, setting.y, setting.loss
+            )
             norm = factor * float((flat.w**2).sum() ** 0.5)
             rows.append(
                 last.assign(factor=factor, retracted_trace=trace, first_layer_norm=norm)

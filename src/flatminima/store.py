@@ -55,7 +55,8 @@ def save(folder: Path, config: Config, run: Run, provenance: dict[str, Any]) -> 
         for column in run.history.columns
     }
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, w=run.w, v=run.v, **columns)
+    params = {f"p{k}": p for k, p in enumerate(run.params)}
+    np.savez(buffer, allow_pickle=False, **params, **columns)
     arrays = buffer.getvalue()
     record = {
         "config": config.model_dump(mode="json"),
@@ -107,9 +108,9 @@ def _read(record_path: Path, arrays_path: Path) -> Run:
             for column in arrays.files
             if column.startswith("history.")
         }
-        return Run(
-            pd.DataFrame(history), arrays["w"], arrays["v"], record["diverged_at"]
-        )
+        count = len(arrays.files) - len(history)
+        params = tuple(arrays[f"p{k}"] for k in range(count))
+        return Run(pd.DataFrame(history), params, record["diverged_at"])
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -12,7 +12,9 @@ from tests.sharpness.test_closed_form import each_case
 
 
 def lambda_of(point):
-    return lambda_max(point.module, *point.engine, point.y)
+    return lambda_max(
+        point.module, point.model, (point.w, point.v), point.inputs, point.y
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -36,7 +36,12 @@ def head(model, z, v, u, g):
 
 
 def head_of(model_type: type) -> Callable[[Callable], Callable]:
-    """Decorator: the function is the head of this architecture."""
+    """Decorator: the function is the head of this architecture.
+
+    The type is renamed after its module: numba tells NamedTuples apart by name and
+    fields alone, and would take one `Model` for another.
+    """
+    model_type.__name__ = model_type.__module__.rpartition(".")[2]
 
     def register(function: Callable) -> Callable:
         _heads[model_type] = function

@@ -13,7 +13,7 @@ from benchmarks.bandwidth import seconds_a_pass
 from flatminima.config import Config
 from flatminima.train import advance, initial_state
 
-TITLES: dict[Literal["bias", "no_bias", "sim_ln"], str] = {
+TITLES: dict[Literal["bias", "no_bias", "sim_ln", "softplus"], str] = {
     "bias": "2-MLP-Bias",
     "no_bias": "2-MLP-No-Bias",
     "sim_ln": "2-MLP-Sim-LN",

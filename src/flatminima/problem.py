@@ -81,9 +81,7 @@ def initial_state(config: Config) -> State:
     """
     setting = problem(config)
     rng = generator(config.init_seed, "init")
-    first, *rest = setting.architecture.init(
-        setting.model, config.d, config.width, rng
-    )
+    first, *rest = setting.architecture.init(setting.model, config.d, config.width, rng)
     first = first * config.init_scale
     if config.radius > 0:
         first *= config.radius / np.linalg.norm(first)

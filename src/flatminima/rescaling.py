@@ -51,12 +51,8 @@ def rescaled_traces(
             ]
             continue
         setting = problem(cell)
-        flat = retract(
-            setting.model,
-            *(p.astype(float) for p in run.params),
-            setting.inputs,
-            setting.targets,
-        )
+        w, v = (p.astype(float) for p in run.params)
+        flat = retract(setting.model, w, v, setting.inputs, setting.targets)
         for factor in factors:
             at = per_example_gradients(
                 setting.model, factor * flat.w, flat.v, setting.inputs

@@ -34,8 +34,8 @@ def gradient(model, loss, w, v, x, y, z, u, g, dw, dv):
 def squared_norm(a):
     """Sum of squares of all entries."""
     total = a.dtype.type(0)
-    for value in a.flat:
-        total += value * value
+    for entry in a.flat:
+        total += entry * entry
     return total
 
 

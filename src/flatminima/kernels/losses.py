@@ -26,6 +26,9 @@ class Squared(NamedTuple):
         return np.full_like(f, 2.0)
 
 
+SQUARED = Squared()
+
+
 class Logistic(NamedTuple):
     """l = -(p log s(y f) + (1 - p) log s(-y f)), p = 1 - smoothing, y = -1 or 1.
 
@@ -78,7 +81,6 @@ _slopes: dict[type, Callable[..., Any]] = {
     Squared: _squared_slope,
     Logistic: _logistic_slope,
 }
-_OPTIONS = {"fastmath": FASTMATH, "error_model": "numpy"}
 
 
 def value(loss, f, y):
@@ -91,11 +93,11 @@ def slope(loss, f, y):
     return _slopes[type(loss)](loss, f, y)
 
 
-@overload(value, jit_options=_OPTIONS)
+@overload(value, jit_options={"fastmath": FASTMATH, "error_model": "numpy"})
 def _specialise_value(loss, f, y):
     return _values[loss.instance_class]
 
 
-@overload(slope, jit_options=_OPTIONS)
+@overload(slope, jit_options={"fastmath": FASTMATH, "error_model": "numpy"})
 def _specialise_slope(loss, f, y):
     return _slopes[loss.instance_class]

@@ -50,5 +50,5 @@ def lower_bound(
     f: Float[np.ndarray, " n"],
     curvature: Float[np.ndarray, " n"] | float = 2.0,
 ) -> float:
-    """(1/n) sum_i l''_i 2 |f_i| ||x_i||; attained when n <= d, not in general beyond."""
+    """(1/n) sum_i l''_i 2 |f_i| ||x_i||; attained when n <= d, not beyond."""
     return relu_lower_bound(input_sq, f, curvature)

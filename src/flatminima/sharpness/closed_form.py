@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from flatminima.kernels.heads import heads
-from flatminima.kernels.losses import Logistic, Squared, slope
+from flatminima.kernels.losses import SQUARED, Logistic, Squared, slope
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def trace_hessian(
     model: Any,
     gradients: Gradients,
     y: Float[np.ndarray, " n"],
-    loss: Squared | Logistic = Squared(),
+    loss: Squared | Logistic = SQUARED,
 ) -> float:
     """Tr Hess L over (w, v), exact wherever L is twice differentiable.
 

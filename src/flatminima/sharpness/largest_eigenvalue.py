@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from flatminima.kernels.losses import Logistic, Squared
+from flatminima.kernels.losses import SQUARED, Logistic, Squared
 from flatminima.sharpness.objective import objective
 
 
@@ -17,7 +17,7 @@ def lambda_max(
     params: tuple[Float[np.ndarray, "..."], ...],
     inputs: Float[np.ndarray, "n inputs"],
     y: Float[np.ndarray, " n"],
-    loss: Squared | Logistic = Squared(),
+    loss: Squared | Logistic = SQUARED,
     *,
     tolerance: float = 1e-8,
 ) -> float:

@@ -2,7 +2,8 @@
 
 A bound on the trace that is valid at interpolation says nothing about an
 iterate with a remaining training loss. Gauss-Newton steps of least norm move
-such an iterate to f = y, with y the outputs that minimise the loss, through the n x n Gram matrix of the gradients.
+such an iterate to f = y, with y the outputs that minimise the loss, through the
+n x n Gram matrix of the gradients.
 """
 
 from dataclasses import dataclass

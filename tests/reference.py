@@ -145,13 +145,14 @@ def train(config: Config, start: State, num_steps: int, at: set[int]) -> dict:
     seen = {}
     for step, batch in enumerate(order, start.step + 1):
         gradient = gradients(loss, net, x[batch], y[batch])
-        if config.rho > 0:
+        lr, rho, _ = config.rates(step - 1)
+        if rho > 0:
             before = [p.data.clone() for p in net.parameters()]
-            ascend(net, gradient, config.rho)
+            ascend(net, gradient, rho)
             gradient = gradients(loss, net, x[batch], y[batch])
             for p, old in zip(net.parameters(), before, strict=True):
                 p.data = old
-        descend(net, gradient, config.lr, config.weight_decay)
+        descend(net, gradient, lr, config.weight_decay)
         if config.radius > 0:
             project(net, config.radius)
         if step in at:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 
-from flatminima import train
+from flatminima import recipes, train
 from flatminima.config import Config
 from flatminima.train import Divergence, State, advance, initial_state
 from tests import reference
@@ -73,6 +73,47 @@ def test_equals_pytorch_step_for_step(architecture, rule, fields):
     for step in at:
         state = advance(state, config, step - state.step)
         assert worst(state, expected[step]) < 1e-10, step
+
+
+@pytest.mark.parametrize("name", recipes.FIGURES)
+def test_equals_pytorch_in_every_figure_of_the_paper(name):
+    # all phases, each for twenty updates; figure 10b, at eta = rho = 1, is chaotic
+    config = recipes.figure(name, d=6, n=20, width=16)
+    phases = tuple(
+        phase.model_copy(update={"start": 20 * k})
+        for k, phase in enumerate(config.phases, start=1)
+    )
+    steps = 20 * (1 + len(phases))
+    config = config.model_copy(update={"phases": phases, "num_steps": steps})
+    start = initial_state(config)
+    expected = reference.train(config, start, steps, {1, steps})
+    assert worst(advance(start, config, 1), expected[1]) < 1e-13
+    assert worst(advance(start, config, steps), expected[steps]) < 1e-10
+
+
+VARIANTS = {
+    "logistic": {"loss": "logistic", "label_smoothing": 0.2, "lr": 0.1},
+    "noise": {"label_noise": 0.25},
+    "ball": {"data": "ball"},
+    "bias input": {"bias_input": 0.3},
+    "no bias input": {"bias_input": 0.0},
+    "batch": {"batch": 4},
+}
+
+
+@pytest.mark.uncompiled
+@pytest.mark.parametrize("rho", [0.0, 0.05])
+@pytest.mark.parametrize("variant", VARIANTS)
+@each_architecture
+def test_equals_pytorch_in_every_variant(architecture, variant, rho):
+    fields = VARIANTS[variant]
+    if architecture == "no_bias" and "bias_input" in fields:
+        pytest.skip("it has no bias")
+    fields = {"rho": rho, "weight_decay": 0.01, "batch": "one"} | fields
+    config = Config(architecture=architecture, d=4, n=8, width=5, **fields)
+    start = initial_state(config)
+    expected = reference.train(config, start, 20, {20})
+    assert worst(advance(start, config, 20), expected[20]) < 1e-12
 
 
 def test_equals_pytorch_at_full_size():
@@ -354,6 +395,24 @@ def test_every_epoch_is_a_fresh_permutation():
     assert (other.reshape(100, 12) != epochs).any(axis=1).all()
 
 
+def test_batches_of_an_epoch_are_a_fresh_partition():
+    config = tiny(batch=4)
+    rows = train.batches(config, 0, 30)
+    assert rows.shape == (30, 4)
+    epochs = np.sort(rows.reshape(10, 12), axis=1)
+    np.testing.assert_array_equal(epochs, np.tile(range(12), (10, 1)))
+    np.testing.assert_array_equal(train.batches(config, 7, 30), rows[7:])
+    full = train.batches(tiny("bias", "GD"), 5, 8)
+    np.testing.assert_array_equal(full, np.tile(range(12), (3, 1)))
+
+
+def test_independent_of_the_cut_with_batches():
+    config = tiny(batch=4, weight_decay=0.01)
+    start = initial_state(config)
+    pieces = advance(advance(start, config, 13), config, 87)
+    assert_same_bits(advance(start, config, 100), pieces)
+
+
 def test_checkpoints():
     steps = train.checkpoints(tiny(num_checkpoints=4, measure_at=(7, 1000, 2000)))
     assert [int(step) for step in steps] == [0, 7, 100, 316, 1000]
@@ -408,6 +467,72 @@ def test_interpolating_rows_are_retracted():
 def test_epoch_of_a_full_batch_is_a_step():
     history = train.run(tiny("bias", "GD", num_steps=10)).history
     np.testing.assert_array_equal(history["epoch"], history["step"])
+
+
+def test_epoch_of_a_batch():
+    history = train.run(tiny("bias", batch=4, num_steps=9, num_checkpoints=2)).history
+    np.testing.assert_array_equal(history["epoch"], [0.0, 3.0])
+
+
+def test_history_of_the_logistic_loss_against_pytorch():
+    fields = {"loss": "logistic", "label_smoothing": 0.2, "label_noise": 0.25}
+    config = tiny("softplus", "1-SAM", num_steps=300, lr=0.1, **fields)
+    run = train.run(config)
+    last = run.history.iloc[-1]
+    net = reference.net_of(config, *run.params)
+    x, y = reference.training_set(config)
+    test = train.problem(config).test
+    with torch.no_grad():
+        loss = float(reference.loss_of(config)(net, x, y))
+        f, f_test = net(x).numpy(), net(torch.as_tensor(test.x)).numpy()
+    assert last["train_loss"] == pytest.approx(loss, rel=1e-10)
+    gamma = np.log(4)
+    error = np.mean((f - gamma * y.numpy()) ** 2)
+    assert last["output_error"] == pytest.approx(error, rel=1e-10)
+    mse = np.mean((f_test - gamma * test.y) ** 2)
+    assert last["test_mse"] == pytest.approx(mse, rel=1e-10)
+    assert last["test_accuracy"] == np.mean(np.sign(f_test) == test.y)
+    assert np.isnan(last["test_r2"])
+
+
+def test_history_of_the_ball_against_sklearns_definition():
+    config = tiny("bias", "1-SAM", data="ball", num_steps=300)
+    run = train.run(config)
+    last = run.history.iloc[-1]
+    net = reference.net_of(config, *run.params)
+    test = train.problem(config).test
+    with torch.no_grad():
+        f = net(torch.as_tensor(test.x)).numpy()
+    residual, total = np.sum((test.y - f) ** 2), np.sum((test.y - test.y.mean()) ** 2)
+    assert last["test_r2"] == pytest.approx(1 - residual / total, rel=1e-10)
+    assert last["test_mse"] == pytest.approx(residual / 10_000, rel=1e-10)
+    assert np.isnan(last["test_accuracy"])
+    assert last["output_error"] == pytest.approx(last["train_loss"], rel=1e-14)
+
+
+@pytest.mark.parametrize("architecture", ["bias", "softplus"])
+def test_interpolators_of_the_logistic_loss_are_retracted(architecture):
+    # an interpolator has outputs +-gamma, where the loss is the entropy of the labels
+    fields = {"loss": "logistic", "label_smoothing": 0.2, "lr": 0.1, "width": 64}
+    config = tiny(architecture, "SGD", num_steps=8000, **fields)
+    last = train.run(config).history.iloc[-1]
+    entropy = -0.8 * np.log(0.8) - 0.2 * np.log(0.2)
+    assert last["output_error"] <= train.INTERPOLATES
+    assert last["train_loss"] == pytest.approx(entropy, abs=1e-2)
+    assert last["train_loss"] >= entropy * (1 - 1e-12)
+    assert last["retracted_loss"] <= 1e-20
+    if architecture == "bias":
+        assert last["retracted_trace"] >= last["bound"] * (1 - 1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")
+@each_rule
+def test_divergence_of_the_logistic_loss(rule):
+    # its slope is bounded: what grows without end is the radius of the ascent
+    fields = {"loss": "logistic", "label_smoothing": 0.2, "init_scale": 1e200}
+    config = tiny("bias", rule, lr=1e150, **fields)
+    with pytest.raises(Divergence):
+        advance(initial_state(config), config, 1000)
 
 
 def accuracy(config: Config, w, v) -> float:

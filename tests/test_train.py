@@ -416,8 +416,9 @@ def test_independent_of_the_cut_with_batches():
 def test_checkpoints():
     steps = train.checkpoints(tiny(num_checkpoints=4, measure_at=(7, 1000, 2000)))
     assert [int(step) for step in steps] == [0, 7, 100, 316, 1000]
-    steps = train.checkpoints(tiny(num_steps=3, num_checkpoints=2))
-    assert [int(step) for step in steps] == [0, 3]
+    for num_steps in (3, 1000):
+        steps = train.checkpoints(tiny(num_steps=num_steps, num_checkpoints=2))
+        assert [int(step) for step in steps] == [0, num_steps]
 
 
 def test_a_call_is_short():

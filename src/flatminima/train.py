@@ -201,7 +201,8 @@ def padded_copy(a: np.ndarray, lanes: int = LANES) -> np.ndarray:
 def checkpoints(config: Config) -> np.ndarray:
     """Steps at which a run is measured, as `Config` describes, ascending."""
     first = min(100, config.num_steps)
-    steps = np.geomspace(first, config.num_steps, config.num_checkpoints - 1)
+    # from the end, which a single checkpoint after the start must be
+    steps = np.geomspace(config.num_steps, first, config.num_checkpoints - 1)
     extra = [step for step in config.measure_at if step <= config.num_steps]
     return np.unique(np.concatenate([[0], np.rint(steps), extra]).astype(int))
 

@@ -37,11 +37,12 @@ class Loop:
         self.net = Net(config)
         self.step = start.step
         with torch.no_grad():
-            w = torch.as_tensor(start.w)
+            first, second = start.params
+            w = torch.as_tensor(first)
             self.net.first.weight.copy_(w[: config.d].T)
             if self.net.first.bias is not None:
                 self.net.first.bias.copy_(w[config.d])
-            self.net.second.weight.copy_(torch.as_tensor(start.v)[None])
+            self.net.second.weight.copy_(torch.as_tensor(second)[None])
         data = sample_xor(config.n, config.d, config.data_seed)
         dtype = getattr(torch, config.dtype)
         self.x = torch.as_tensor(data.x, dtype=dtype)

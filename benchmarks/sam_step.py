@@ -13,7 +13,7 @@ from benchmarks.bandwidth import seconds_a_pass
 from flatminima.config import Config
 from flatminima.train import advance, initial_state
 
-TITLES: dict[Literal["bias", "no_bias", "sim_ln"], str] = {
+TITLES: dict[Literal["bias", "no_bias", "sim_ln", "softplus"], str] = {
     "bias": "2-MLP-Bias",
     "no_bias": "2-MLP-No-Bias",
     "sim_ln": "2-MLP-Sim-LN",
@@ -44,7 +44,7 @@ def check_same_run(config: Config) -> None:
     state = advance(start, config, CHECK_STEPS)
     loop = peer.Loop(config, start)
     loop.run(CHECK_STEPS)
-    for ours, theirs in zip((state.w, state.v), loop.parameters(), strict=True):
+    for ours, theirs in zip(state.params, loop.parameters(), strict=True):
         difference = np.linalg.norm(ours - theirs) / np.linalg.norm(ours)
         if not difference < AGREE:
             raise AssertionError(f"the two runs differ by {difference:.1e}: {config}")
@@ -74,7 +74,7 @@ def row(config: Config, num_steps: int, peer_steps: int, repeats: int) -> dict:
     start = initial_state(config)
     ours = microseconds(lambda k: advance(start, config, k), num_steps, repeats)
     theirs = microseconds(peer.Loop(config, start).run, peer_steps, repeats)
-    size = start.w.size + start.v.size
+    size = sum(p.size for p in start.params)
     limit = 1e6 * seconds_a_pass(size, config.dtype, num_steps // 10, 3 * repeats)
     return {
         "name": f"1-SAM step, {TITLES[config.architecture]}",

@@ -13,6 +13,8 @@ SHAPES_CHECKED = [
     "flatminima.data",
     "flatminima.models.bias",
     "flatminima.models.no_bias",
+    "flatminima.measures",
+    "flatminima.problem",
     "flatminima.sharpness",
     "flatminima.theory",
     "flatminima.train",

@@ -7,25 +7,39 @@ the examples, which no formula fixes, is taken from the engine.
 
 import numpy as np
 import torch
+from torch.nn.functional import softplus
 
 from flatminima.config import Config
-from flatminima.data import sample_xor
-from flatminima.train import State, example_order
+from flatminima.data import train_and_test
+from flatminima.train import State, batches
 
 
 class Net(torch.nn.Module):
-    """2-MLP-No-Bias, 2-MLP-Bias or 2-MLP-Sim-LN in float64."""
+    """2-MLP-No-Bias, 2-MLP-Bias, 2-MLP-Sim-LN or softplus with bias in float64."""
 
-    def __init__(self, architecture: str, d: int, width: int, eps: float = 1e-4):
+    def __init__(
+        self,
+        architecture: str,
+        d: int,
+        width: int,
+        eps: float = 1e-4,
+        bias_input: float = 1.0,
+    ):
         super().__init__()
         has_bias = architecture != "no_bias"
         self.first = torch.nn.Linear(d, width, bias=has_bias, dtype=torch.float64)
         self.second = torch.nn.Linear(width, 1, bias=False, dtype=torch.float64)
         self.normalised = architecture == "sim_ln"
+        self.smooth = architecture == "softplus"
         self.eps = eps
+        self.bias_input = bias_input
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        hidden = torch.relu(self.first(x))
+        hidden = x @ self.first.weight.T
+        if self.first.bias is not None:
+            hidden = hidden + self.bias_input * self.first.bias
+        # torch's softplus is linear beyond its threshold
+        hidden = softplus(hidden, threshold=500) if self.smooth else hidden.relu()
         if self.normalised:
             norm = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
             hidden = hidden / norm.clamp(min=self.eps)
@@ -49,6 +63,27 @@ class Net(torch.nn.Module):
         return np.vstack(rows), self.second.weight.detach().numpy()[0].copy()
 
 
+def logistic_loss(smoothing: float):
+    """Cross entropy of the classes -1 and 1, the other one with weight `smoothing`."""
+
+    def loss(net: Net, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        f = net(x)
+        log_p = torch.log_softmax(torch.stack([torch.zeros_like(f), f], dim=-1), dim=-1)
+        true = ((y + 1) / 2).long()[:, None]
+        right = log_p.gather(-1, true)[:, 0]
+        wrong = log_p.gather(-1, 1 - true)[:, 0]
+        return -((1 - smoothing) * right + smoothing * wrong).mean()
+
+    return loss
+
+
+def loss_of(config: Config):
+    """The loss of a config, a function of network, inputs and labels."""
+    if config.loss == "logistic":
+        return logistic_loss(config.label_smoothing)
+    return mean_squared_error
+
+
 def mean_squared_error(net: Net, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """The loss of the source: a mean, without 1/2."""
     return ((net(x) - y) ** 2).mean()
@@ -56,19 +91,25 @@ def mean_squared_error(net: Net, x: torch.Tensor, y: torch.Tensor) -> torch.Tens
 
 def net_of(config: Config, w: np.ndarray, v: np.ndarray) -> Net:
     """The network of a config at given parameters."""
-    net = Net(config.architecture, config.d, config.width, config.eps)
+    net = Net(
+        config.architecture, config.d, config.width, config.eps, config.bias_input
+    )
     return net.set(np.asarray(w, np.float64), np.asarray(v, np.float64))
 
 
 def training_set(config: Config) -> tuple[torch.Tensor, torch.Tensor]:
     """Inputs and labels of a config."""
-    data = sample_xor(config.n, config.d, config.data_seed)
+    data, _ = train_and_test(
+        config.data, config.n, config.d, config.data_seed, config.label_noise
+    )
     return torch.as_tensor(data.x), torch.as_tensor(data.y)
 
 
-def gradients(net: Net, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def gradients(
+    loss, net: Net, x: torch.Tensor, y: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
     """Gradient of the loss for every parameter."""
-    return torch.autograd.grad(mean_squared_error(net, x, y), list(net.parameters()))
+    return torch.autograd.grad(loss(net, x, y), list(net.parameters()))
 
 
 def ascend(net: Net, gradient: tuple[torch.Tensor, ...], rho: float) -> None:
@@ -97,20 +138,21 @@ def project(net: Net, radius: float) -> None:
 
 def train(config: Config, start: State, num_steps: int, at: set[int]) -> dict:
     """Take steps from `start`; returns {step: (w, v)} for the steps in `at`."""
-    net = net_of(config, start.w, start.v)
+    net = net_of(config, *start.params)
     x, y = training_set(config)
-    order = example_order(config, start.step, start.step + num_steps)
+    loss = loss_of(config)
+    order = batches(config, start.step, start.step + num_steps)
     seen = {}
-    for step, example in enumerate(order, start.step + 1):
-        batch = slice(example, example + 1) if config.batch == "one" else slice(None)
-        gradient = gradients(net, x[batch], y[batch])
-        if config.rho > 0:
+    for step, batch in enumerate(order, start.step + 1):
+        gradient = gradients(loss, net, x[batch], y[batch])
+        lr, rho, _ = config.rates(step - 1)
+        if rho > 0:
             before = [p.data.clone() for p in net.parameters()]
-            ascend(net, gradient, config.rho)
-            gradient = gradients(net, x[batch], y[batch])
+            ascend(net, gradient, rho)
+            gradient = gradients(loss, net, x[batch], y[batch])
             for p, old in zip(net.parameters(), before, strict=True):
                 p.data = old
-        descend(net, gradient, config.lr, config.weight_decay)
+        descend(net, gradient, lr, config.weight_decay)
         if config.radius > 0:
             project(net, config.radius)
         if step in at:

@@ -45,7 +45,7 @@ def test_same_run(architecture):
 def test_another_run_is_refused(monkeypatch):
     def elsewhere(config):
         start = initial_state(config)
-        return State(start.w, start.v, start.step + 1)
+        return State(start.params, start.step + 1)
 
     loop = peer.Loop
     monkeypatch.setattr(

@@ -11,7 +11,7 @@ from flatminima.config import Config
 @pytest.mark.parametrize(
     ("field", "value", "allowed"),
     [
-        ("architecture", "resnet", "'no_bias', 'bias' or 'sim_ln'"),
+        ("architecture", "resnet", "'no_bias', 'bias', 'sim_ln' or 'softplus'"),
         ("d", 1, "greater than or equal to 2"),
         ("d", 1001, "less than or equal to 1000"),
         ("d", 30.0, "valid integer"),
@@ -20,6 +20,16 @@ from flatminima.config import Config
         ("n", True, "valid integer"),
         ("width", 0, "greater than or equal to 1"),
         ("batch", "two", "'one' or 'full'"),
+        ("batch", 1, "greater than or equal to 2"),
+        ("batch", 10.0, "valid integer"),
+        ("data", "sphere", "'xor' or 'ball'"),
+        ("loss", "hinge", "'squared' or 'logistic'"),
+        ("label_smoothing", 0.5, "less than 0.5"),
+        ("label_smoothing", -0.1, "greater than or equal to 0"),
+        ("label_noise", 1.1, "less than or equal to 1"),
+        ("label_noise", math.nan, "less than or equal to 1"),
+        ("bias_input", -1.0, "greater than or equal to 0"),
+        ("bias_input", math.inf, "finite number"),
         ("lr", 0.0, "greater than 0"),
         ("lr", math.inf, "finite number"),
         ("lr", math.nan, "finite number"),
@@ -71,6 +81,40 @@ def test_decay_that_overshoots_is_refused():
         Config(architecture="bias", lr=0.5, weight_decay=2.0)
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"label_smoothing": 0.2},
+            r"label_smoothing = 0\.2 with loss = 'squared'",
+        ),
+        ({"loss": "logistic"}, r"label_smoothing = 0\.0 with loss = 'logistic'"),
+        ({"batch": 30}, r"batch = 30: must divide n = 100 and be below it"),
+        ({"batch": 100}, r"batch = 100: must .* below it \(\"full\" is all"),
+        ({"batch": 200}, "batch = 200: must divide n = 100"),
+        ({"architecture": "no_bias", "bias_input": 0.5}, r"bias_input = 0\.5: must be"),
+        ({"data": "ball", "label_noise": 0.1}, r"label_noise = 0\.1: must be 0 for"),
+        (
+            {"data": "ball", "loss": "logistic", "label_smoothing": 0.2},
+            "loss = 'logistic': must be 'squared' for data = 'ball'",
+        ),
+        ({"label_noise": 0.001}, r"label_noise = 0\.001: flips none of n = 100"),
+    ],
+)
+def test_impossible_combinations_are_refused(fields, message):
+    with pytest.raises(ValidationError, match=message):
+        Config(**({"architecture": "bias"} | fields))
+
+
+def test_the_ball_has_as_many_points_as_asked_for():
+    assert Config(architecture="bias", data="ball", d=4, n=17).n == 17
+
+
+@pytest.mark.parametrize(("batch", "size"), [("one", 1), (10, 10), ("full", 100)])
+def test_batch_size(batch, size):
+    assert Config(architecture="bias", batch=batch).batch_size == size
+
+
 def test_a_config_is_a_value():
     a, b = (Config(architecture="bias", lr=1) for _ in range(2))
     assert a == b
@@ -89,6 +133,9 @@ def test_a_config_is_a_value():
         ({"rho": 0.1, "batch": "full"}, "n-SAM"),
         ({"weight_decay": 0.1, "batch": "full"}, "GD + wd"),
         ({"weight_decay": 0.1, "rho": 0.1}, "1-SAM + wd"),
+        ({"batch": 10}, "SGD, batch 10"),
+        ({"batch": 10, "weight_decay": 0.1}, "SGD + wd, batch 10"),
+        ({"batch": 10, "rho": 0.1, "weight_decay": 0.1}, "10-SAM + wd"),
         ({"radius": 10.0, "rho": 0.1}, "1-SAM, projected"),
         ({"radius": 10.0, "weight_decay": 0.1}, "SGD + wd, projected"),
     ],

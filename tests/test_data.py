@@ -2,15 +2,19 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 
 from flatminima.data import (
     Dataset,
+    flip_labels,
     generator,
     hypercube,
+    sample_ball,
     sample_xor,
+    train_and_test,
     xor_labels,
     xor_test_set,
 )
@@ -71,6 +75,66 @@ def test_same_seed_same_points():
     a, b, c = (xor_test_set(sample_xor(20, 30, 0), seed).x for seed in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
     assert (a != c).any()
+
+
+def test_ball_is_uniform():
+    d, n = 10, 20_000
+    data = sample_ball(n, d, 0)
+    radius = np.linalg.norm(data.x, axis=1) / np.sqrt(d)
+    assert radius.max() <= 1
+    # the share of a concentric ball is its volume, r^d, and no direction is special
+    assert scipy.stats.kstest(radius**d, "uniform").pvalue > 0.01
+    # E x_k^2 = d / (d + 2); three standard errors, from the sample
+    for square in (data.x**2).T:
+        assert abs(square.mean() - d / (d + 2)) < 3 * square.std() / np.sqrt(n)
+    assert np.abs(data.x.mean(axis=0)).max() < 4 * np.sqrt(d / (d + 2) / n)
+    expected = np.abs(data.x[:, 0]) - np.abs(data.x[:, 1])
+    np.testing.assert_array_equal(data.y, expected)
+
+
+def test_training_and_test_balls_are_apart():
+    train, test = train_and_test("ball", 50, 3, seed=0)
+    assert train.x.shape == (50, 3) and test.x.shape == (10_000, 3)
+    assert not np.isin(train.x, test.x).any()
+    again, _ = train_and_test("ball", 50, 3, seed=0)
+    np.testing.assert_array_equal(train.x, again.x)
+
+
+@given(share=st.floats(0, 1), n=st.integers(1, 60), seed=st.integers(0, 100))
+def test_exactly_so_many_labels_are_flipped(share, n, seed):
+    clean = sample_xor(n, 6, seed)
+    noisy = flip_labels(clean, share, seed)
+    assert np.count_nonzero(noisy.y != clean.y) == round(share * n)
+    np.testing.assert_array_equal(np.abs(noisy.y), 1.0)
+    assert noisy.x is clean.x
+
+
+def test_noise_reaches_training_labels_alone():
+    (clean, test), (noisy, same) = (
+        train_and_test("xor", 100, 30, 3, label_noise=p) for p in (0.0, 0.1)
+    )
+    np.testing.assert_array_equal(clean.x, noisy.x)
+    assert np.count_nonzero(clean.y != noisy.y) == 10
+    np.testing.assert_array_equal(test.x, same.x)
+    np.testing.assert_array_equal(same.y, xor_labels(same.x))
+
+
+def test_more_noise_flips_the_same_labels_and_more():
+    clean = sample_xor(100, 30, 0)
+    few, many = (flip_labels(clean, p, 0).y != clean.y for p in (0.1, 0.3))
+    assert (many | ~few).all()
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, np.nan])
+def test_a_share_out_of_range_is_refused(share):
+    with pytest.raises(ValueError, match=r"share = .*: allowed are 0 <= share <= 1"):
+        flip_labels(sample_xor(4, 3, 0), share, 0)
+
+
+@pytest.mark.parametrize(("n", "d", "name"), [(0, 3, "n = 0"), (5, 1, "d = 1")])
+def test_impossible_balls_are_refused(n, d, name):
+    with pytest.raises(ValueError, match=name):
+        sample_ball(n, d, 0)
 
 
 def test_streams_of_a_seed_are_unrelated():

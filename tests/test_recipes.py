@@ -169,3 +169,97 @@ def test_an_unknown_architecture_is_refused():
 )
 def test_scale(arguments, scale):
     assert re.match(scale, recipes.scale_of(*arguments))
+
+
+# The same table, all two-layer rows: figure, architecture, data, loss, batch, weight
+# decay, first-layer scale, and (eta, rho, epochs) of every phase.
+TABLE = [
+    ("1a", "no_bias", "xor", "squared", "full", 0.05, 1, [(0.01, 0, 1e5)]),
+    ("1b", "no_bias", "xor", "squared", "one", 0, 1, [(0.01, 0.05, 1e5)]),
+    ("4a", "bias", "xor", "squared", "full", 0.05, 1, [(0.01, 0, 1e5)]),
+    (
+        *("4b", "bias", "xor", "squared", "one", 0, 1),
+        [(0.01, 0.05, 2e5), (0.01, 0.1, 4e5)],
+    ),
+    ("5a", "softplus", "xor", "squared", "one", 0.05, 1, [(0.001, 0, 1e5)]),
+    (
+        *("5b", "softplus", "xor", "squared", "one", 0, 1),
+        [(5e-4, 0.05, 1e5), (1e-3, 0.1, 1e5), (5e-3, 1, 5e3)],
+    ),
+    ("6a", "sim_ln", "xor", "squared", "one", 0, 0.01, [(0.1, 0.1, 1e5)]),
+    (
+        *("6b", "sim_ln", "xor", "squared", "one", 0, 1),
+        [(0.01, 0.1, 500), (0.01, 0.5, 500), (0.01, 1, 500)],
+    ),
+    ("7a", "no_bias", "ball", "squared", "one", 0, 1, [(0.01, 0.2, 1e5)]),
+    ("7b", "bias", "ball", "squared", "one", 0, 1, [(0.01, 0.2, 1e5)]),
+    ("8a", "no_bias", "xor", "logistic", 10, 0.01, 1, [(0.1, 0, 1e5)]),
+    ("8b", "no_bias", "xor", "logistic", "one", 0, 1, [(0.1, 0.2, 1e5)]),
+    ("9a", "bias", "xor", "logistic", "one", 0.05, 1, [(0.01, 0, 1e5)]),
+    ("9b", "bias", "xor", "logistic", "one", 0, 1, [(0.1, 0.2, 1e5)]),
+    ("10b", "sim_ln", "xor", "logistic", "one", 0, 0.01, [(1, 0.5, 1e3), (1, 1, 1e5)]),
+]
+
+
+def test_every_two_layer_row_of_the_table_is_there():
+    assert list(recipes.FIGURES) == [row[0] for row in TABLE]
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "data", "loss", "batch", "decay", "scale", "phases"),
+    TABLE,
+    ids=[row[0] for row in TABLE],
+)
+def test_figures(name, architecture, data, loss, batch, decay, scale, phases):
+    config = recipes.figure(name)
+    assert config.architecture == architecture
+    assert (config.data, config.loss, config.batch) == (data, loss, batch)
+    assert (config.weight_decay, config.init_scale) == (decay, scale)
+    assert config.label_smoothing == (0.2 if loss == "logistic" else 0)
+    assert (config.d, config.n, config.width) == (
+        10 if data == "ball" else 30,
+        100,
+        500,
+    )
+    assert config.radius == (10 if name == "6b" else 0)
+    step = 0
+    for lr, rho, epochs in phases:
+        steps = int(epochs * {"full": 1, 10: 10, "one": 100}[batch])
+        assert config.rates(step) == (lr, rho, step + steps)
+        step += steps
+        assert step in checkpoints(config)
+    assert config.num_steps == step
+
+
+@pytest.mark.parametrize("name", recipes.FIGURES)
+def test_shortened_figures_keep_their_proportions(name):
+    whole, short = recipes.figure(name), recipes.figure(name, epochs_factor=0.01)
+    assert short.num_steps == whole.num_steps / 100
+    starts = [phase.start / 100 for phase in whole.phases]
+    assert [phase.start for phase in short.phases] == starts
+    schedule = {"num_steps", "phases", "measure_at"}
+    assert differing(whole, short) <= schedule
+
+
+def test_a_figure_at_another_size():
+    config = recipes.figure("8a", epochs_factor=1e-4, d=6, n=20, width=8, init_seed=3)
+    assert (config.d, config.n, config.width, config.init_seed) == (6, 20, 8, 3)
+    assert config.num_steps == 20
+    shortest = recipes.figure("5b", epochs_factor=1e-9)
+    assert [phase.start for phase in shortest.phases] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "2a"}, "name = '2a': must be one of 1a, 1b"),
+        ({"epochs_factor": 0}, "epochs_factor = 0: must be above 0"),
+        ({"epochs_factor": math.nan}, "epochs_factor = nan: must be above 0"),
+        ({"lr": 0.1, "phases": ()}, r"changes = \['lr', 'phases'\]: the phases of"),
+        ({"width": 0}, r"(?s)width.*greater than or equal to 1"),
+        ({"n": 105}, "batch = 10: must divide n = 105"),
+    ],
+)
+def test_figure_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        recipes.figure(**({"name": "8a"} | arguments))

@@ -57,7 +57,7 @@ def test_the_first_layer_grows_and_the_rest_stays(table):
 @pytest.mark.parametrize("factor", FACTORS)
 def test_outputs_do_not_change(factor):
     run, setting = fetch(TINY), problem(TINY)
-    flat = retract(setting.model, run.w, run.v, setting.inputs, setting.y)
+    flat = retract(setting.model, *run.params, setting.inputs, setting.y)
     everywhere = sim_ln.inputs(setting.model, setting.test.x)
     forward = sim_ln.forward(setting.model, flat.w, flat.v, everywhere)
     scaled = sim_ln.forward(setting.model, factor * flat.w, flat.v, everywhere)
@@ -85,9 +85,8 @@ def test_a_run_that_diverged_has_no_trace(monkeypatch):
     # it interpolated at its last checkpoint, then met NaN: no weights are left
     def diverging(configs):
         run = run_all(configs)[0]
-        return [
-            Run(run.history, run.w * np.nan, run.v * np.nan, 9000, diverged_at=9000)
-        ]
+        nothing = tuple(p * np.nan for p in run.params)
+        return [Run(run.history, nothing, 9000, diverged_at=9000)]
 
     monkeypatch.setattr(rescaling, "run_all", diverging)
     table = rescaled_traces(TINY, 1, (1, 10))

@@ -147,6 +147,6 @@ def test_same_bits_in_one_and_two_threads(batch, dtype, tmp_path, monkeypatch):
         monkeypatch.setenv("FLATMINIMA_STORE", str(tmp_path / f"{workers}"))
         runs[workers] = run_all(over_seeds([config], 3), workers)
     for one, two in zip(runs[1], runs[2], strict=True):
-        np.testing.assert_array_equal(one.w, two.w)
-        np.testing.assert_array_equal(one.v, two.v)
+        for a, b in zip(one.params, two.params, strict=True):
+            np.testing.assert_array_equal(a, b)
         pd.testing.assert_frame_equal(one.history, two.history, check_exact=True)

@@ -10,13 +10,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
 
-from flatminima import train
+from flatminima import recipes, train
 from flatminima.config import Config
 from flatminima.train import Divergence, State, advance, initial_state
 from tests import reference
 
-ARCHITECTURES = ["no_bias", "bias", "sim_ln"]
+ARCHITECTURES = ["no_bias", "bias", "sim_ln", "softplus"]
 RULES = {
     "SGD": {"batch": "one"},
     "1-SAM": {"batch": "one", "rho": 0.05},
@@ -25,6 +26,8 @@ RULES = {
 }
 
 each_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
+# with a kink at 0, where a unit can be dead
+each_relu = pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln"])
 each_rule = pytest.mark.parametrize("rule", RULES)
 each_dtype = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
@@ -39,10 +42,20 @@ def distance(a, b) -> float:
     return np.linalg.norm(a - b) / np.linalg.norm(b)
 
 
+def worst(state: State, expected) -> float:
+    """Largest relative distance of a state's arrays to the expected ones."""
+    return max(distance(a, b) for a, b in zip(state.params, expected, strict=True))
+
+
+def first_layer(state: State, w: np.ndarray) -> State:
+    """The state with another first layer."""
+    return replace(state, params=(w, *state.params[1:]))
+
+
 def assert_same_bits(a: State, b: State) -> None:
     assert a.step == b.step
-    np.testing.assert_array_equal(a.w, b.w)
-    np.testing.assert_array_equal(a.v, b.v)
+    for one, two in zip(a.params, b.params, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize(
@@ -59,18 +72,55 @@ def test_equals_pytorch_step_for_step(architecture, rule, fields):
     expected = reference.train(config, state, at[-1], set(at))
     for step in at:
         state = advance(state, config, step - state.step)
-        w, v = expected[step]
-        assert distance(state.w, w) < 1e-10, step
-        assert distance(state.v, v) < 1e-10, step
+        assert worst(state, expected[step]) < 1e-10, step
+
+
+@pytest.mark.parametrize("name", recipes.FIGURES)
+def test_equals_pytorch_in_every_figure_of_the_paper(name):
+    # all phases, each for twenty updates; figure 10b, at eta = rho = 1, is chaotic
+    config = recipes.figure(name, d=6, n=20, width=16)
+    phases = tuple(
+        phase.model_copy(update={"start": 20 * k})
+        for k, phase in enumerate(config.phases, start=1)
+    )
+    steps = 20 * (1 + len(phases))
+    config = config.model_copy(update={"phases": phases, "num_steps": steps})
+    start = initial_state(config)
+    expected = reference.train(config, start, steps, {1, steps})
+    assert worst(advance(start, config, 1), expected[1]) < 1e-13
+    assert worst(advance(start, config, steps), expected[steps]) < 1e-10
+
+
+VARIANTS = {
+    "logistic": {"loss": "logistic", "label_smoothing": 0.2, "lr": 0.1},
+    "noise": {"label_noise": 0.25},
+    "ball": {"data": "ball"},
+    "bias input": {"bias_input": 0.3},
+    "no bias input": {"bias_input": 0.0},
+    "batch": {"batch": 4},
+}
+
+
+@pytest.mark.uncompiled
+@pytest.mark.parametrize("rho", [0.0, 0.05])
+@pytest.mark.parametrize("variant", VARIANTS)
+@each_architecture
+def test_equals_pytorch_in_every_variant(architecture, variant, rho):
+    fields = VARIANTS[variant]
+    if architecture == "no_bias" and "bias_input" in fields:
+        pytest.skip("it has no bias")
+    fields = {"rho": rho, "weight_decay": 0.01, "batch": "one"} | fields
+    config = Config(architecture=architecture, d=4, n=8, width=5, **fields)
+    start = initial_state(config)
+    expected = reference.train(config, start, 20, {20})
+    assert worst(advance(start, config, 20), expected[20]) < 1e-12
 
 
 def test_equals_pytorch_at_full_size():
     config = Config(architecture="bias", rho=0.05)
     start = initial_state(config)
-    w, v = reference.train(config, start, 1000, {1000})[1000]
-    state = advance(start, config, 1000)
-    assert distance(state.w, w) < 1e-10
-    assert distance(state.v, v) < 1e-10
+    expected = reference.train(config, start, 1000, {1000})[1000]
+    assert worst(advance(start, config, 1000), expected) < 1e-10
 
 
 @pytest.mark.uncompiled
@@ -93,8 +143,7 @@ def test_equals_pytorch_at_tiny_size(architecture, rule, radius, weight_decay):
     state = initial_state(config)
     expected = reference.train(config, state, 20, {20})
     state = advance(state, config, 20)
-    assert distance(state.w, expected[20][0]) < 1e-12
-    assert distance(state.v, expected[20][1]) < 1e-12
+    assert worst(state, expected[20]) < 1e-12
 
 
 @pytest.mark.parametrize("width", [1, 3, 16, 33])
@@ -105,8 +154,7 @@ def test_equals_pytorch_at_every_shape(architecture, d, width):
     state = initial_state(config)
     expected = reference.train(config, state, 10, {10})
     state = advance(state, config, 10)
-    assert distance(state.w, expected[10][0]) < 1e-12
-    assert distance(state.v, expected[10][1]) < 1e-12
+    assert worst(state, expected[10]) < 1e-12
 
 
 PLAIN_PYTHON = """
@@ -119,7 +167,7 @@ folder, *configs = sys.argv[1:]
 for number, fields in enumerate(configs):
     config = Config.model_validate_json(fields)
     state = advance(initial_state(config), config, 50)
-    np.savez(f"{folder}/{number}.npz", w=state.w, v=state.v)
+    np.savez(f"{folder}/{number}.npz", w=state.params[0], v=state.params[1])
 """
 
 
@@ -139,34 +187,33 @@ def test_compiled_and_plain_python_agree(tmp_path):
     for number, config in enumerate(configs):
         compiled = advance(initial_state(config), config, 50)
         with np.load(tmp_path / f"{number}.npz") as plain:
-            assert distance(compiled.w, plain["w"]) < 1e-13
-            assert distance(compiled.v, plain["v"]) < 1e-13
+            assert worst(compiled, (plain["w"], plain["v"])) < 1e-13
 
 
 @pytest.mark.uncompiled
 @each_rule
-@each_architecture
+@each_relu
 def test_dead_network_stays_as_it_is(architecture, rule):
     # w = 0 puts every unit on the kink, where the derivative is 0 as in torch
     config = tiny(architecture, rule)
     start = initial_state(config)
-    start = replace(start, w=np.zeros_like(start.w))
+    start = first_layer(start, np.zeros_like(start.params[0]))
     assert_same_bits(advance(start, config, 5), replace(start, step=5))
 
 
 @each_rule
-@each_architecture
+@each_relu
 def test_dead_network_decays_as_in_torch(architecture, rule):
     config = tiny(architecture, rule, weight_decay=0.1)
     start = initial_state(config)
-    w = np.zeros_like(start.w)
+    w = np.zeros_like(start.params[0])
     if architecture != "no_bias":
         w[-1] = -1.0
-    start = replace(start, w=w)
+    start = first_layer(start, w)
     state = advance(start, config, 20)
     expected = reference.train(config, start, 20, {20})[20]
-    np.testing.assert_allclose(state.w, expected[0], rtol=1e-13)
-    np.testing.assert_allclose(state.v, expected[1], rtol=1e-13)
+    for one, two in zip(state.params, expected, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-13)
 
 
 @pytest.mark.uncompiled
@@ -176,7 +223,7 @@ def test_zero_residual_moves_nothing(rule):
     config = tiny("no_bias", rule, d=4, n=1, width=2)
     setting = train.problem(config)
     w = np.column_stack([setting.inputs[0] / 4, -setting.inputs[0]])
-    start = State(w, np.array([setting.y[0], 1.0]), 0)
+    start = State((w, np.array([setting.y[0], 1.0])), 0)
     assert_same_bits(advance(start, config, 7), replace(start, step=7))
 
 
@@ -186,11 +233,11 @@ def test_half_dead_network_survives(rule):
     # every example in turn finds no unit, or one
     config = tiny("bias", rule, d=4, n=5, width=2)
     start = initial_state(config)
-    w = start.w.copy()
+    w = start.params[0].copy()
     w[-1] = [-10.0, -0.5]
-    state = advance(replace(start, w=w), config, 200)
-    assert np.isfinite(state.w).all()
-    np.testing.assert_array_equal(state.w[:, 0], w[:, 0])
+    state = advance(first_layer(start, w), config, 200)
+    assert np.isfinite(state.params[0]).all()
+    np.testing.assert_array_equal(state.params[0][:, 0], w[:, 0])
 
 
 @pytest.mark.uncompiled
@@ -224,8 +271,7 @@ def test_run_records_divergence():
     assert type(run.diverged_at) is int
     assert 2 < run.diverged_at < 1000
     assert list(run.history["step"]) == [0, 2]
-    assert np.isnan(run.w).all()
-    assert np.isnan(run.v).all()
+    assert all(np.isnan(p).all() for p in run.params)
     finished = train.run(tiny("bias", "SGD"))
     assert list(run.history.columns) == list(finished.history.columns)
     assert finished.diverged_at is None
@@ -266,11 +312,12 @@ def test_independent_of_the_cut_at_full_size(dtype):
 def test_pure(rule, dtype):
     config = tiny("bias", rule, dtype=dtype)
     start = initial_state(config)
-    w, v = start.w.copy(), start.v.copy()
+    params = tuple(p.copy() for p in start.params)
     after = advance(start, config, 10)
-    assert_same_bits(start, State(w, v, 0))
+    assert_same_bits(start, State(params, 0))
     assert_same_bits(after, advance(start, config, 10))
-    assert not np.shares_memory(after.w, start.w)
+    for one, two in zip(after.params, start.params, strict=True):
+        assert not np.shares_memory(one, two)
 
 
 @each_dtype
@@ -279,9 +326,10 @@ def test_pure(rule, dtype):
 def test_state_shapes(architecture, rule, dtype):
     config = tiny(architecture, rule, dtype=dtype)
     for state in (start := initial_state(config), advance(start, config, 3)):
-        assert state.w.shape == (6 if architecture == "no_bias" else 7, 16)
-        assert state.v.shape == (16,)
-        assert state.w.dtype == state.v.dtype == dtype
+        w, v = state.params
+        assert w.shape == (6 if architecture == "no_bias" else 7, 16)
+        assert v.shape == (16,)
+        assert w.dtype == v.dtype == dtype
 
 
 @each_rule
@@ -292,33 +340,32 @@ def test_float32_follows_float64(architecture, rule):
     state, state32 = initial_state(config), initial_state(single)
     for _ in range(5):
         state, state32 = advance(state, config, 20), advance(state32, single, 20)
-        assert distance(state32.w, state.w) < 1e-4
-        assert distance(state32.v, state.v) < 1e-4
+        assert worst(state32, state.params) < 1e-4
 
 
 def test_projection_does_not_drift_in_float32():
     # the norm is updated, never measured, by the batch-one kernel
     config = tiny("sim_ln", "1-SAM", dtype="float32", radius=3.0, lr=0.05)
     state = advance(initial_state(config), config, 300_000)
-    assert np.linalg.norm(state.w.astype(float)) == pytest.approx(3.0, rel=1e-4)
+    assert np.linalg.norm(state.params[0].astype(float)) == pytest.approx(3.0, rel=1e-4)
 
 
 def test_initialisation_is_torchs_default():
     config = Config(architecture="bias", d=30, n=4, width=2000)
-    state = initial_state(config)
-    assert np.abs(state.w).max() == pytest.approx(30**-0.5, rel=1e-3)
-    assert np.abs(state.v).max() == pytest.approx(2000**-0.5, rel=1e-3)
+    w, v = initial_state(config).params
+    assert np.abs(w).max() == pytest.approx(30**-0.5, rel=1e-3)
+    assert np.abs(v).max() == pytest.approx(2000**-0.5, rel=1e-3)
     # variance of U(-b, b) is b^2 / 3; three standard errors of 62000 draws
-    assert np.var(state.w) == pytest.approx(1 / 90, abs=3 * 4e-5)
+    assert np.var(w) == pytest.approx(1 / 90, abs=3 * 4e-5)
 
 
 def test_initial_scale_and_radius():
-    plain = initial_state(tiny("sim_ln"))
-    scaled = initial_state(tiny("sim_ln", init_scale=0.01))
-    held = initial_state(tiny("sim_ln", init_scale=0.01, radius=10.0))
-    np.testing.assert_allclose(scaled.w, 0.01 * plain.w)
-    np.testing.assert_array_equal(scaled.v, plain.v)
-    assert np.linalg.norm(held.w) == pytest.approx(10.0)
+    w, v = initial_state(tiny("sim_ln")).params
+    scaled = initial_state(tiny("sim_ln", init_scale=0.01)).params
+    held = initial_state(tiny("sim_ln", init_scale=0.01, radius=10.0)).params
+    np.testing.assert_allclose(scaled[0], 0.01 * w)
+    np.testing.assert_array_equal(scaled[1], v)
+    assert np.linalg.norm(held[0]) == pytest.approx(10.0)
 
 
 @given(
@@ -348,11 +395,30 @@ def test_every_epoch_is_a_fresh_permutation():
     assert (other.reshape(100, 12) != epochs).any(axis=1).all()
 
 
+def test_batches_of_an_epoch_are_a_fresh_partition():
+    config = tiny(batch=4)
+    rows = train.batches(config, 0, 30)
+    assert rows.shape == (30, 4)
+    epochs = np.sort(rows.reshape(10, 12), axis=1)
+    np.testing.assert_array_equal(epochs, np.tile(range(12), (10, 1)))
+    np.testing.assert_array_equal(train.batches(config, 7, 30), rows[7:])
+    full = train.batches(tiny("bias", "GD"), 5, 8)
+    np.testing.assert_array_equal(full, np.tile(range(12), (3, 1)))
+
+
+def test_independent_of_the_cut_with_batches():
+    config = tiny(batch=4, weight_decay=0.01)
+    start = initial_state(config)
+    pieces = advance(advance(start, config, 13), config, 87)
+    assert_same_bits(advance(start, config, 100), pieces)
+
+
 def test_checkpoints():
     steps = train.checkpoints(tiny(num_checkpoints=4, measure_at=(7, 1000, 2000)))
     assert [int(step) for step in steps] == [0, 7, 100, 316, 1000]
-    steps = train.checkpoints(tiny(num_steps=3, num_checkpoints=2))
-    assert [int(step) for step in steps] == [0, 3]
+    for num_steps in (3, 1000):
+        steps = train.checkpoints(tiny(num_steps=num_steps, num_checkpoints=2))
+        assert [int(step) for step in steps] == [0, num_steps]
 
 
 def test_a_call_is_short():
@@ -369,7 +435,7 @@ def test_history_against_pytorch(architecture):
     config = tiny(architecture, "1-SAM", num_steps=300, num_checkpoints=3, lr=0.05)
     run = train.run(config)
     last = run.history.iloc[-1]
-    net = reference.net_of(config, run.w, run.v)
+    net = reference.net_of(config, *run.params)
     x, y = reference.training_set(config)
     setting = train.problem(config)
     with torch.no_grad():
@@ -404,8 +470,74 @@ def test_epoch_of_a_full_batch_is_a_step():
     np.testing.assert_array_equal(history["epoch"], history["step"])
 
 
+def test_epoch_of_a_batch():
+    history = train.run(tiny("bias", batch=4, num_steps=9, num_checkpoints=2)).history
+    np.testing.assert_array_equal(history["epoch"], [0.0, 3.0])
+
+
+def test_history_of_the_logistic_loss_against_pytorch():
+    fields = {"loss": "logistic", "label_smoothing": 0.2, "label_noise": 0.25}
+    config = tiny("softplus", "1-SAM", num_steps=300, lr=0.1, **fields)
+    run = train.run(config)
+    last = run.history.iloc[-1]
+    net = reference.net_of(config, *run.params)
+    x, y = reference.training_set(config)
+    test = train.problem(config).test
+    with torch.no_grad():
+        loss = float(reference.loss_of(config)(net, x, y))
+        f, f_test = net(x).numpy(), net(torch.as_tensor(test.x)).numpy()
+    assert last["train_loss"] == pytest.approx(loss, rel=1e-10)
+    gamma = np.log(4)
+    error = np.mean((f - gamma * y.numpy()) ** 2)
+    assert last["output_error"] == pytest.approx(error, rel=1e-10)
+    mse = np.mean((f_test - gamma * test.y) ** 2)
+    assert last["test_mse"] == pytest.approx(mse, rel=1e-10)
+    assert last["test_accuracy"] == np.mean(np.sign(f_test) == test.y)
+    assert np.isnan(last["test_r2"])
+
+
+def test_history_of_the_ball_against_sklearns_definition():
+    config = tiny("bias", "1-SAM", data="ball", num_steps=300)
+    run = train.run(config)
+    last = run.history.iloc[-1]
+    net = reference.net_of(config, *run.params)
+    test = train.problem(config).test
+    with torch.no_grad():
+        f = net(torch.as_tensor(test.x)).numpy()
+    residual, total = np.sum((test.y - f) ** 2), np.sum((test.y - test.y.mean()) ** 2)
+    assert last["test_r2"] == pytest.approx(1 - residual / total, rel=1e-10)
+    assert last["test_mse"] == pytest.approx(residual / 10_000, rel=1e-10)
+    assert np.isnan(last["test_accuracy"])
+    assert last["output_error"] == pytest.approx(last["train_loss"], rel=1e-14)
+
+
+@pytest.mark.parametrize("architecture", ["bias", "softplus"])
+def test_interpolators_of_the_logistic_loss_are_retracted(architecture):
+    # an interpolator has outputs +-gamma, where the loss is the entropy of the labels
+    fields = {"loss": "logistic", "label_smoothing": 0.2, "lr": 0.1, "width": 64}
+    config = tiny(architecture, "SGD", num_steps=8000, **fields)
+    last = train.run(config).history.iloc[-1]
+    entropy = -0.8 * np.log(0.8) - 0.2 * np.log(0.2)
+    assert last["output_error"] <= train.INTERPOLATES
+    assert last["train_loss"] == pytest.approx(entropy, abs=1e-2)
+    assert last["train_loss"] >= entropy * (1 - 1e-12)
+    assert last["retracted_loss"] <= 1e-20
+    if architecture == "bias":
+        assert last["retracted_trace"] >= last["bound"] * (1 - 1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")
+@each_rule
+def test_divergence_of_the_logistic_loss(rule):
+    # its slope is bounded: what grows without end is the radius of the ascent
+    fields = {"loss": "logistic", "label_smoothing": 0.2, "init_scale": 1e200}
+    config = tiny("bias", rule, lr=1e150, **fields)
+    with pytest.raises(Divergence):
+        advance(initial_state(config), config, 1000)
+
+
 def accuracy(config: Config, w, v) -> float:
-    return train.measure(config, State(w, v, 0))["test_accuracy"]
+    return train.measure(config, State((w, v), 0))["test_accuracy"]
 
 
 def test_output_zero_is_an_error():
@@ -415,7 +547,7 @@ def test_output_zero_is_an_error():
 def test_accuracy_without_test_points():
     config = tiny("bias", d=2, n=4)
     state = initial_state(config)
-    assert np.isnan(accuracy(config, state.w, state.v))
+    assert np.isnan(accuracy(config, *state.params))
 
 
 def test_accuracy_of_the_exact_network():
@@ -428,13 +560,11 @@ def test_accuracy_of_the_exact_network():
     assert accuracy(config, w, -v) == 0.0
 
 
-def test_wrong_shapes_are_refused():
-    from jaxtyping import TypeCheckError
-
-    with pytest.raises(TypeCheckError):
-        State(np.zeros((7, 16)), np.zeros((16, 1)), 0)
-    with pytest.raises(TypeCheckError):
-        State(np.zeros((7, 16)), np.zeros(15), 0)
+@pytest.mark.parametrize("v", [np.zeros((16, 1)), np.zeros(15)], ids=["2-d", "short"])
+def test_wrong_shapes_are_refused(v):
+    config = tiny("bias", num_steps=1)
+    with pytest.raises((TypeCheckError, ValueError)):
+        train.measure(config, State((np.zeros((7, 16)), v), 0))
 
 
 def test_phases_switch_rates_where_they_say():

@@ -4,7 +4,8 @@ Every draw comes from a generator that is seeded by the caller's seed and a
 stream name, so two streams of one seed never share random numbers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 from zlib import crc32
 
 import numpy as np
@@ -117,3 +118,68 @@ def xor_test_set(train: Dataset, seed: int) -> Dataset:
         rng = generator(seed, "test")
         x = rng.choice([-1.0, 1.0], size=(NUM_TEST_POINTS, d))
     return Dataset(x, xor_labels(x))
+
+
+def sample_ball(n: int, d: int, seed: int, stream: str = "train") -> Dataset:
+    """n points uniform in the ball of radius sqrt(d), y = |x[1]| - |x[2]|.
+
+    A Gaussian direction times a radius sqrt(d) U^(1/d) (Wen, Li & Ma 2023, figure 7).
+
+    Args:
+        n: number of points, at least 1.
+        d: dimension, at least 2.
+        seed, stream: what to draw from.
+
+    Raises:
+        ValueError: if d < 2 or n < 1.
+    """
+    if d < 2:
+        raise ValueError(f"d = {d}: the labels of the ball need d >= 2")
+    if n < 1:
+        raise ValueError(f"n = {n}: must be at least 1")
+    rng = generator(seed, stream)
+    direction = rng.normal(size=(n, d))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    x = direction * (d**0.5 * rng.random((n, 1)) ** (1 / d))
+    return Dataset(x, np.abs(x[:, 0]) - np.abs(x[:, 1]))
+
+
+def flip_labels(data: Dataset, share: float, seed: int) -> Dataset:
+    """The same points with exactly round(share n) labels of the other sign.
+
+    Args:
+        data: labels other than 0.
+        share: of the labels that are flipped, in [0, 1].
+        seed: draws which; no other stream of the seed is touched.
+
+    Raises:
+        ValueError: if share is out of range.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share = {share}: allowed are 0 <= share <= 1")
+    n = len(data.y)
+    flipped = generator(seed, "noise").permutation(n)[: round(share * n)]
+    y = data.y.copy()
+    y[flipped] *= -1
+    return replace(data, y=y)
+
+
+def train_and_test(
+    data: Literal["xor", "ball"], n: int, d: int, seed: int, label_noise: float = 0.0
+) -> tuple[Dataset, Dataset]:
+    """The training set and the held-out points of a distribution.
+
+    Args:
+        data: "xor" or "ball".
+        n, d: number of training points and dimension.
+        seed: seed of all draws.
+        label_noise: share of the training labels that are flipped.
+
+    Raises:
+        ValueError: if there is no such data set.
+    """
+    if data == "ball":
+        train = sample_ball(n, d, seed)
+        return train, sample_ball(NUM_TEST_POINTS, d, seed, "test")
+    train = sample_xor(n, d, seed)
+    return flip_labels(train, label_noise, seed), xor_test_set(train, seed)

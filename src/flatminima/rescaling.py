@@ -51,18 +51,15 @@ def rescaled_traces(
             ]
             continue
         setting = problem(cell)
-        flat = retract(
-            setting.model,
-            run.w.astype(float),
-            run.v.astype(float),
-            setting.inputs,
-            setting.y,
-        )
+        w, v = (p.astype(float) for p in run.params)
+        flat = retract(setting.model, w, v, setting.inputs, setting.targets)
         for factor in factors:
             at = per_example_gradients(
                 setting.model, factor * flat.w, flat.v, setting.inputs
             )
-            trace = trace_hessian(setting.architecture, setting.model, at, setting.y)
+            trace = trace_hessian(
+                setting.architecture, setting.model, at, setting.y, setting.loss
+            )
             norm = factor * float((flat.w**2).sum() ** 0.5)
             rows.append(
                 last.assign(factor=factor, retracted_trace=trace, first_layer_norm=norm)

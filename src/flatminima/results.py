@@ -168,8 +168,9 @@ def sensitivity(config: Config, run: Run) -> float:
     """
     engine = importlib.import_module(config.engine)
     start = engine.initial_state(config)
+    first, *rest = start.params
     nudged = Run(
-        pd.DataFrame(), np.nextafter(start.w, np.inf), start.v, 0, finished=False
+        pd.DataFrame(), (np.nextafter(first, np.inf), *rest), 0, finished=False
     )
     twin = engine.proceed(config, nudged, lambda: False)
     return difference(_columns(run), _columns(twin))
@@ -302,8 +303,7 @@ def _columns(run: Run) -> dict[str, list]:
 def _table(row: dict[str, Any]) -> pd.DataFrame:
     history = pd.DataFrame(row["history"]).astype(float)
     history["step"] = history["step"].astype(int)
-    nothing = np.empty((0, 0))
-    run = Run(history, nothing, nothing, 0, diverged_at=row["diverged_at"])
+    run = Run(history, (), 0, diverged_at=row["diverged_at"])
     return tidy(_config(row), run).assign(engine=row["engine"])
 
 

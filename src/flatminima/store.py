@@ -98,7 +98,8 @@ def save(folder: Path, config: Config, run: Run, provenance: dict[str, Any]) -> 
         for column in run.history.columns
     }
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, w=run.w, v=run.v, **columns)
+    params = {f"p{k}": p for k, p in enumerate(run.params)}
+    np.savez(buffer, allow_pickle=False, **params, **columns)
     arrays = buffer.getvalue()
     record = {
         "config": config.model_dump(mode="json"),
@@ -187,10 +188,10 @@ def _read(record_path: Path, arrays_path: Path) -> tuple[Run, dict[str, Any]]:
             for column in arrays.files
             if column.startswith("history.")
         }
+        count = len(arrays.files) - len(history)
         run = Run(
             pd.DataFrame(history),
-            arrays["w"],
-            arrays["v"],
+            tuple(arrays[f"p{k}"] for k in range(count)),
             record["step"],
             record["finished"],
             record["diverged_at"],

@@ -8,30 +8,43 @@ import importlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
 from flatminima import models
 from flatminima.config import Config
-from flatminima.data import Dataset, generator, sample_xor, xor_test_set
-from flatminima.models.base import load
-from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
+from flatminima.measures import INTERPOLATES, measure
+from flatminima.problem import Problem, State, initial_state, problem
 from flatminima.sharpness.largest_eigenvalue import lambda_max
-from flatminima.sharpness.retraction import retract
-from flatminima.theory.memorising import memorisation
-from flatminima.theory.zero_one import zero_one_error
 
-INTERPOLATES = 1e-2
-"""Raw training loss up to which an iterate is retracted and compared."""
+__all__ = [
+    "INTERPOLATES",
+    "Divergence",
+    "Problem",
+    "Run",
+    "State",
+    "advance",
+    "batches",
+    "checkpoints",
+    "example_order",
+    "initial_state",
+    "kernel_module",
+    "measure",
+    "modules",
+    "padded_copy",
+    "problem",
+    "proceed",
+    "run",
+    "steps_per_call",
+]
 
 EPOCHS_PER_BLOCK = 64
 SECONDS_PER_CALL = 0.2
 SECONDS_PER_WEIGHT = 2e-10
+SECONDS_PER_SMOOTH_UNIT = 4e-8
+"""Two heads of an activation that takes exponentials, a unit and example."""
 
 CACHE_LINE = 64
 """Bytes."""
@@ -58,46 +71,12 @@ class Divergence(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class State:
-    """All that a run needs to go on.
-
-    Attributes:
-        w: first layer, input-major, shape (inputs, width).
-        v: second layer, shape (width,).
-        step: updates done; with the config's seed it fixes the order to come.
-    """
-
-    w: Float[np.ndarray, "inputs width"]
-    v: Float[np.ndarray, " width"]
-    step: int
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a config stands for, in arrays.
-
-    Attributes:
-        architecture: module of the architecture.
-        model: its constants.
-        inputs: rows x' of the training set.
-        y: training labels.
-        test: held-out points.
-    """
-
-    architecture: ModuleType
-    model: Any
-    inputs: Float[np.ndarray, "n inputs"]
-    y: Float[np.ndarray, " n"]
-    test: Dataset
-
-
-@dataclass(frozen=True)
 class Run:
     """A run, finished or interrupted.
 
     Attributes:
         history: one row a checkpoint passed, as `measure` describes.
-        w, v: parameters where it stands.
+        params: parameters where it stands, as in `State`.
         step: updates done.
         finished: whether it reached its end or diverged.
         diverged_at: updates done when the run met NaN or inf; None if it did
@@ -105,46 +84,14 @@ class Run:
     """
 
     history: pd.DataFrame
-    w: Float[np.ndarray, "inputs width"]
-    v: Float[np.ndarray, " width"]
+    params: tuple[np.ndarray, ...]
     step: int
     finished: bool = True
     diverged_at: int | None = None
 
 
-@lru_cache(maxsize=8)
-def problem(config: Config) -> Problem:
-    """The data sets and the architecture of a config."""
-    architecture = load(config.architecture)
-    shared = set(architecture.Model._fields) & set(Config.model_fields)
-    model = architecture.Model(**{name: getattr(config, name) for name in shared})
-    train = sample_xor(config.n, config.d, config.data_seed)
-    test = xor_test_set(train, config.data_seed)
-    return Problem(
-        architecture, model, architecture.inputs(model, train.x), train.y, test
-    )
-
-
-def initial_state(config: Config) -> State:
-    """W1 and b1 from U(+-1/sqrt(d)), W2 from U(+-1/sqrt(width)).
-
-    The sources leave the initialisation open; this is torch's default. The first
-    layer is then multiplied by `init_scale` or, with radius > 0, brought to
-    that norm.
-    """
-    rng = generator(config.init_seed, "init")
-    num_inputs = problem(config).inputs.shape[1]
-    bound = config.d**-0.5
-    w = rng.uniform(-bound, bound, (num_inputs, config.width)) * config.init_scale
-    if config.radius > 0:
-        w *= config.radius / np.linalg.norm(w)
-    bound = config.width**-0.5
-    v = rng.uniform(-bound, bound, config.width)
-    return State(w.astype(config.dtype), v.astype(config.dtype), 0)
-
-
 def example_order(config: Config, start: int, stop: int) -> np.ndarray:
-    """Examples used by the steps start, ..., stop - 1 with batch size 1.
+    """Numbers start, ..., stop - 1 of the endless sequence of shuffled examples.
 
     Every epoch is a fresh permutation. A counter-based generator is keyed by the
     seed and by the block of epochs, so any stretch can be had on its own.
@@ -162,9 +109,21 @@ def example_order(config: Config, start: int, stop: int) -> np.ndarray:
     return np.concatenate(orders)[start - offset : stop - offset]
 
 
+def batches(config: Config, start: int, stop: int) -> np.ndarray:
+    """Examples used by the steps start, ..., stop - 1.
+
+    Returns:
+        Indices of shape (steps, batch size). A full batch is all examples in order.
+    """
+    if config.batch == "full":
+        return np.tile(np.arange(config.n), (stop - start, 1))
+    size = config.batch_size
+    return example_order(config, start * size, stop * size).reshape(-1, size)
+
+
 def kernel_module(config: Config) -> str:
     """Name of the module whose `run` takes the steps of a config."""
-    name = {"one": "serial", "full": "full_batch"}[config.batch]
+    name = "serial" if config.batch == "one" else "full_batch"
     return f"flatminima.kernels.{name}"
 
 
@@ -176,10 +135,12 @@ def modules(config: Config) -> tuple[str, str, str]:
 
 def steps_per_call(config: Config) -> int:
     """Steps that `advance` should take at most, to return within about 0.3 s."""
-    weights = problem(config).inputs.shape[1] * config.width
-    if config.batch == "full":
-        weights *= config.n
-    return max(1, int(SECONDS_PER_CALL / (SECONDS_PER_WEIGHT * weights + 1e-6)))
+    setting = problem(config)
+    unit = setting.inputs.shape[1] * SECONDS_PER_WEIGHT
+    if not setting.architecture.IDLE_AT_ZERO:
+        unit += SECONDS_PER_SMOOTH_UNIT
+    step = unit * config.width * config.batch_size
+    return max(1, int(SECONDS_PER_CALL / (step + 1e-6)))
 
 
 def advance(state: State, config: Config, k: int) -> State:
@@ -197,43 +158,45 @@ def advance(state: State, config: Config, k: int) -> State:
     scalar = np.dtype(config.dtype).type
     kernel = importlib.import_module(kernel_module(config))
     x, y = setting.inputs.astype(config.dtype), setting.y.astype(config.dtype)
-    w, v = padded_copy(state.w), padded_copy(state.v)
+    lanes = LANES if setting.architecture.IDLE_AT_ZERO else 1
+    params = [padded_copy(p, lanes) for p in state.params]
     step, end = state.step, state.step + k
     while step < end:
         lr, rho, until = config.rates(step)
         stop = end if until <= step else min(end, until)
-        if config.batch == "one":
-            order = example_order(config, step, stop)
-        else:
-            order = np.zeros(stop - step, dtype=np.int64)
+        order = batches(config, step, stop)
         done = step + int(
             kernel.run(
                 setting.model,
-                w,
-                v,
+                setting.loss,
+                *params,
                 x,
                 y,
-                order,
+                order.ravel() if config.batch == "one" else order,
                 scalar(lr),
                 scalar(rho),
                 scalar(config.weight_decay),
                 scalar(config.radius),
             )
         )
-        if done < stop or not (np.isfinite(w).all() and np.isfinite(v).all()):
+        if done < stop or not all(np.isfinite(p).all() for p in params):
             raise Divergence(config, done)
         step = stop
-    width = state.v.size
-    return State(w[:, :width].copy(), v[:width].copy(), end)
+    cut = (
+        p[..., : old.shape[-1]].copy()
+        for p, old in zip(params, state.params, strict=True)
+    )
+    return State(tuple(cut), end)
 
 
-def padded_copy(a: np.ndarray) -> np.ndarray:
-    """A copy whose rows all start on a cache line, zeros appended to each row.
+def padded_copy(a: np.ndarray, lanes: int = LANES) -> np.ndarray:
+    """A copy on a cache line, zeros appended to each row up to a multiple of `lanes`.
 
     The kernels are up to 1.5 times faster on it. A unit whose weights are all 0 is
-    inactive, adds nothing to any sum and stays 0.
+    inactive, adds nothing to any sum and stays 0, unless its activation is smooth
+    (`IDLE_AT_ZERO` of the architecture): then `lanes` must be 1.
     """
-    width = -(-a.shape[-1] // LANES) * LANES
+    width = -(-a.shape[-1] // lanes) * lanes
     size = math.prod(a.shape[:-1]) * width * a.itemsize
     buffer = np.zeros(size + CACHE_LINE, dtype=np.uint8)
     start = -buffer.ctypes.data % CACHE_LINE
@@ -245,59 +208,10 @@ def padded_copy(a: np.ndarray) -> np.ndarray:
 def checkpoints(config: Config) -> np.ndarray:
     """Steps at which a run is measured, as `Config` describes, ascending."""
     first = min(100, config.num_steps)
-    steps = np.geomspace(first, config.num_steps, config.num_checkpoints - 1)
+    # from the end, which a single checkpoint after the start must be
+    steps = np.geomspace(config.num_steps, first, config.num_checkpoints - 1)
     extra = [step for step in config.measure_at if step <= config.num_steps]
     return np.unique(np.concatenate([[0], np.rint(steps), extra]).astype(int))
-
-
-def measure(config: Config, state: State) -> dict[str, float]:
-    """Everything that a history row holds, computed in float64.
-
-    Returns:
-        step; epoch (passes over the data); train_loss; test_accuracy (NaN if the
-        training set is the whole hypercube); trace (Tr Hess L); bound (certified lower
-        bound at interpolation); bound_outputs (the same at the current outputs);
-        retracted_trace, retracted_distance and retracted_loss (after retraction,
-        NaN if train_loss > 1e-2, the trace also if the retraction does not end on
-        the interpolating set); first_layer_norm and second_layer_norm
-        (Frobenius); single_active and injective (Definition 2.2).
-    """
-    setting = problem(config)
-    w, v = state.w.astype(np.float64), state.v.astype(np.float64)
-    inputs, y = setting.inputs, setting.y
-    architecture, model = setting.architecture, setting.model
-    gradients = per_example_gradients(model, w, v, inputs)
-    loss = float(np.mean((gradients.f - y) ** 2))
-    one_hot = memorisation(gradients.h)
-    error = zero_one_error(
-        config.architecture, w, v, setting.test.x, setting.test.y, **model._asdict()
-    )
-    row = {
-        "step": state.step,
-        "epoch": state.step / (config.n if config.batch == "one" else 1),
-        "train_loss": loss,
-        "test_accuracy": 1.0 - error,
-        "trace": trace_hessian(architecture, model, gradients, y),
-        "bound": architecture.lower_bound(model, gradients.input_sq, y),
-        "bound_outputs": architecture.lower_bound(
-            model, gradients.input_sq, gradients.f
-        ),
-        "retracted_trace": np.nan,
-        "retracted_distance": np.nan,
-        "retracted_loss": np.nan,
-        "first_layer_norm": float(np.linalg.norm(w)),
-        "second_layer_norm": float(np.linalg.norm(v)),
-        "single_active": one_hot.single,
-        "injective": float(one_hot.injective),
-    }
-    if loss <= INTERPOLATES:
-        flat = retract(model, w, v, inputs, y)
-        row["retracted_distance"] = flat.distance
-        row["retracted_loss"] = flat.loss
-        if flat.converged:
-            at_flat = per_example_gradients(model, flat.w, flat.v, inputs)
-            row["retracted_trace"] = trace_hessian(architecture, model, at_flat, y)
-    return row
 
 
 def run(config: Config) -> Run:
@@ -324,28 +238,28 @@ def proceed(config: Config, run: Run | None, pause: Callable[[], bool]) -> Run:
     if run is None:
         state = initial_state(config)
     else:
-        state = State(run.w, run.v, run.step)
+        state = State(run.params, run.step)
         rows = run.history.to_dict("records")
     longest = steps_per_call(config)
     for target in checkpoints(config)[len(rows) :].tolist():
         while state.step < target:
             if pause():
-                return Run(
-                    pd.DataFrame(rows), state.w, state.v, state.step, finished=False
-                )
+                history = pd.DataFrame(rows)
+                return Run(history, state.params, state.step, finished=False)
             try:
                 state = advance(state, config, min(longest, target - state.step))
             except Divergence as divergence:
-                w, v, step = state.w * np.nan, state.v * np.nan, divergence.step
-                return Run(pd.DataFrame(rows), w, v, step, diverged_at=step)
+                nothing = tuple(p * np.nan for p in state.params)
+                step = divergence.step
+                return Run(pd.DataFrame(rows), nothing, step, diverged_at=step)
         rows.append(measure(config, state) | {"lambda_max": np.nan})
     setting = problem(config)
     rows[-1]["lambda_max"] = lambda_max(
         setting.architecture,
         setting.model,
-        state.w.astype(np.float64),
-        state.v.astype(np.float64),
+        tuple(p.astype(np.float64) for p in state.params),
         setting.inputs,
         setting.y,
+        setting.loss,
     )
-    return Run(pd.DataFrame(rows), state.w, state.v, state.step)
+    return Run(pd.DataFrame(rows), state.params, state.step)

@@ -5,27 +5,30 @@ import pytest
 import torch
 
 from flatminima.kernels import full_batch
+from flatminima.kernels.losses import SQUARED, Logistic
 from flatminima.models.base import load
+from flatminima.sharpness.objective import objective
 
 pytestmark = pytest.mark.uncompiled
 
 
-@pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln"])
-def test_gradient(architecture, rng):
+@pytest.mark.parametrize("loss", [SQUARED, Logistic(0.2)], ids=str)
+@pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln", "softplus"])
+def test_gradient(architecture, loss, rng):
     module = load(architecture)
     model = module.Model()
     x = module.inputs(model, rng.choice([-1.0, 1.0], (6, 4)))
-    y = rng.normal(size=6)
+    y = rng.choice([-1.0, 1.0], 6)
     w, v = rng.normal(size=(x.shape[1], 5)), rng.normal(size=5)
     z, u, g = np.empty((6, 5)), np.empty(5), np.empty((6, 5))
     dw, dv = np.empty_like(w), np.empty_like(v)
-    loss = full_batch.gradient(model, w, v, x, y, z, u, g, dw, dv)
+    mean = full_batch.gradient(model, loss, w, v, x, y, z, u, g, dw, dv)
     first = torch.as_tensor(w).requires_grad_()
     second = torch.as_tensor(v).requires_grad_()
     f = module.forward(model, first, second, torch.as_tensor(x))
-    expected = ((f - torch.as_tensor(y)) ** 2).mean()
+    expected = objective(loss, f, torch.as_tensor(y))
     expected.backward()
-    assert loss == pytest.approx(expected.item(), rel=1e-13)
+    assert mean == pytest.approx(expected.item(), rel=1e-13)
     np.testing.assert_allclose(dw, first.grad, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(dv, second.grad, rtol=1e-10, atol=1e-12)
 

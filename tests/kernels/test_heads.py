@@ -9,7 +9,7 @@ from flatminima.models.base import head, load
 pytestmark = pytest.mark.uncompiled
 
 
-@pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln"])
+@pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln", "softplus"])
 def test_batch_is_one_by_one(architecture, rng):
     model = load(architecture).Model()
     z, v = rng.normal(size=(4, 6)), rng.normal(size=6)

@@ -11,7 +11,7 @@ from flatminima.kernels.heads import heads
 from flatminima.models.base import load
 from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
 
-ARCHITECTURES = ["no_bias", "bias", "sim_ln"]
+ARCHITECTURES = ["no_bias", "bias", "sim_ln", "softplus"]
 each_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 pytestmark = pytest.mark.uncompiled
 
@@ -118,3 +118,42 @@ def test_relu_rescaling_keeps_f_and_changes_the_trace(architecture, alpha):
 def test_load_refuses_an_unknown_architecture():
     with pytest.raises(ModuleNotFoundError, match=r"'flatminima\.models\.resnet'"):
         load("resnet")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("z", [-1e4, 1e4])
+def test_softplus_never_overflows(z):
+    f, u, g = through_head(load("softplus").Model(), np.array([z]), np.array([2.0]))
+    assert u[0] == max(z, 0)
+    assert g[0] == (2 if z > 0 else 0)
+    assert f == 2 * u[0]
+
+
+def test_types_of_the_same_shape_are_told_apart():
+    # numba compares NamedTuples by name and fields
+    z, v = np.array([-1.0, 0.5]), np.array([3.0, 4.0])
+    smooth, _, _ = through_head(load("softplus").Model(), z, v)
+    kinked, _, _ = through_head(load("bias").Model(), z, v)
+    assert kinked == 2.0
+    assert smooth == pytest.approx(3 * np.log1p(np.exp(-1)) + 4 * np.log1p(np.exp(0.5)))
+
+
+@pytest.mark.parametrize("architecture", ["bias", "sim_ln", "softplus"])
+def test_a_bias_input_of_zero_takes_the_bias_away(architecture, rng):
+    module = load(architecture)
+    x = rng.normal(size=(5, 3))
+    w, v = rng.normal(size=(4, 6)), rng.normal(size=6)
+    without = module.Model(bias_input=0.0)
+    f = module.forward(without, w, v, module.inputs(without, x))
+    w[-1] = 0
+    model = module.Model()
+    expected = module.forward(model, w, v, module.inputs(model, x))
+    np.testing.assert_allclose(f, expected, rtol=1e-13)
+
+
+@each_architecture
+def test_idle_at_zero_is_so(architecture):
+    # what lets the kernels append units of zeros
+    module = load(architecture)
+    _, u, g = through_head(module.Model(), np.array([1.0, 0.0]), np.array([1.0, 0.0]))
+    assert (u[1] == 0 and g[1] == 0) == module.IDLE_AT_ZERO

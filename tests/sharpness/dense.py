@@ -7,8 +7,9 @@ import curvlinops
 import numpy as np
 import torch
 
+from flatminima.kernels.losses import SQUARED, Logistic, Squared
 from flatminima.models.base import load
-from tests.reference import Net, mean_squared_error
+from tests.reference import Net, logistic_loss, mean_squared_error
 
 
 class Point(NamedTuple):
@@ -22,6 +23,7 @@ class Point(NamedTuple):
     y: np.ndarray
     net: Net
     x: torch.Tensor
+    loss: Squared | Logistic = SQUARED
 
     @property
     def engine(self) -> tuple:
@@ -29,7 +31,9 @@ class Point(NamedTuple):
         return self.model, self.w, self.v, self.inputs
 
 
-def random_point(architecture: str, seed: int, eps: float = 1e-4) -> Point:
+def random_point(
+    architecture: str, seed: int, eps: float = 1e-4, loss: Squared | Logistic = SQUARED
+) -> Point:
     """Five examples of dimension 3 with random labels, width 5."""
     rng = np.random.default_rng(seed)
     module = load(architecture)
@@ -39,13 +43,18 @@ def random_point(architecture: str, seed: int, eps: float = 1e-4) -> Point:
     inputs = module.inputs(model, x)
     w, v = rng.normal(size=(inputs.shape[1], 5)), rng.normal(size=5)
     net = Net(architecture, 3, 5, eps).set(w, v)
-    return Point(
-        module, model, w, v, inputs, rng.normal(size=5), net, torch.as_tensor(x)
-    )
+    y = rng.normal(size=5)
+    y = y if loss == SQUARED else np.sign(y)
+    return Point(module, model, w, v, inputs, y, net, torch.as_tensor(x), loss)
 
 
 def hessian(point: Point) -> np.ndarray:
-    """All second derivatives of the mean squared error over all parameters."""
+    """All second derivatives of the training loss over all parameters."""
+    mean_loss = (
+        mean_squared_error
+        if point.loss == SQUARED
+        else logistic_loss(point.loss.smoothing)
+    )
     names = [name for name, _ in point.net.named_parameters()]
     values = [p.detach() for p in point.net.parameters()]
     sizes = [p.numel() for p in values]
@@ -60,7 +69,7 @@ def hessian(point: Point) -> np.ndarray:
         def forward(x):
             return torch.func.functional_call(point.net, parameters, (x,))
 
-        return mean_squared_error(forward, point.x, torch.as_tensor(point.y))
+        return mean_loss(forward, point.x, torch.as_tensor(point.y))
 
     theta = torch.cat([p.flatten() for p in values])
     return torch.autograd.functional.hessian(loss, theta).numpy()

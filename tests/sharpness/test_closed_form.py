@@ -9,19 +9,27 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
+from flatminima.kernels.losses import SQUARED, Logistic
 from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
 from tests.sharpness.dense import hessian, random_point, second_library
 
-CASES = [("no_bias", 1e-4), ("bias", 1e-4), ("sim_ln", 1e-4), ("sim_ln", 100.0)]
+CASES = {
+    "no_bias": ("no_bias", 1e-4),
+    "bias": ("bias", 1e-4),
+    "sim_ln": ("sim_ln", 1e-4),
+    "sim_ln-floored": ("sim_ln", 100.0),
+    "softplus": ("softplus", 1e-4),
+}
 each_case = pytest.mark.parametrize(
-    ("architecture", "eps"), CASES, ids=["no_bias", "bias", "sim_ln", "sim_ln-floored"]
+    ("architecture", "eps"), CASES.values(), ids=list(CASES)
 )
+each_loss = pytest.mark.parametrize("loss", [SQUARED, Logistic(0.2)], ids=str)
 pytestmark = pytest.mark.uncompiled
 
 
 def trace_of(point):
     gradients = per_example_gradients(*point.engine)
-    return trace_hessian(point.module, point.model, gradients, point.y)
+    return trace_hessian(point.module, point.model, gradients, point.y, point.loss)
 
 
 def interpolating(point):
@@ -30,9 +38,10 @@ def interpolating(point):
 
 
 @pytest.mark.parametrize("seed", range(5))
+@each_loss
 @each_case
-def test_equals_dense_hessian(architecture, eps, seed):
-    point = random_point(architecture, seed, eps)
+def test_equals_dense_hessian(architecture, eps, loss, seed):
+    point = random_point(architecture, seed, eps, loss)
     assert trace_of(point) == pytest.approx(np.trace(hessian(point)), rel=1e-11)
 
 
@@ -43,10 +52,12 @@ def test_equals_dense_hessian_at_interpolation(architecture, eps, seed):
     assert trace_of(point) == pytest.approx(np.trace(hessian(point)), rel=1e-11)
 
 
-def test_sim_ln_needs_its_residual_term():
-    point = random_point("sim_ln", 0)
+@each_loss
+@pytest.mark.parametrize("architecture", ["sim_ln", "softplus"])
+def test_curved_networks_need_their_residual_term(architecture, loss):
+    point = random_point(architecture, 0, loss=loss)
     gradients = per_example_gradients(*point.engine)
-    without = 2 * np.mean(gradients.norm_sq)
+    without = np.mean(loss.curvature(gradients.f) * gradients.norm_sq)
     assert abs(without / np.trace(hessian(point)) - 1) > 1e-3
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from flatminima.kernels.losses import SQUARED, Logistic
 from flatminima.models.base import load
 from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
 from flatminima.sharpness.dense import dense_trace
@@ -11,19 +12,33 @@ from tests.sharpness.dense import hessian, random_point
 
 each_architecture = pytest.mark.parametrize(
     ("architecture", "eps"),
-    [("no_bias", 1e-4), ("bias", 1e-4), ("sim_ln", 1e-4), ("sim_ln", 100.0)],
+    [
+        ("no_bias", 1e-4),
+        ("bias", 1e-4),
+        ("sim_ln", 1e-4),
+        ("sim_ln", 100.0),
+        ("softplus", 1e-4),
+    ],
 )
+each_loss = pytest.mark.parametrize("loss", [SQUARED, Logistic(0.2)], ids=str)
 
 
 def of(point):
     return dense_trace(
-        point.module, point.model, point.w, point.v, point.x.numpy(), point.y
+        point.module,
+        point.model,
+        point.w,
+        point.v,
+        point.x.numpy(),
+        point.y,
+        point.loss,
     )
 
 
+@each_loss
 @each_architecture
-def test_against_autograd_on_the_plain_network(architecture, eps):
-    point = random_point(architecture, 1, eps)
+def test_against_autograd_on_the_plain_network(architecture, eps, loss):
+    point = random_point(architecture, 1, eps, loss)
     assert of(point) == pytest.approx(np.trace(hessian(point)), rel=1e-11)
 
 

@@ -8,17 +8,25 @@ import torch
 from flatminima.sharpness.closed_form import per_example_gradients
 from flatminima.sharpness.largest_eigenvalue import lambda_max
 from tests.sharpness.dense import hessian, random_point, second_library
-from tests.sharpness.test_closed_form import each_case
+from tests.sharpness.test_closed_form import each_case, each_loss
 
 
 def lambda_of(point):
-    return lambda_max(point.module, *point.engine, point.y)
+    return lambda_max(
+        point.module,
+        point.model,
+        (point.w, point.v),
+        point.inputs,
+        point.y,
+        point.loss,
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
+@each_loss
 @each_case
-def test_equals_dense_eigenvalue(architecture, eps, seed):
-    point = random_point(architecture, seed, eps)
+def test_equals_dense_eigenvalue(architecture, eps, loss, seed):
+    point = random_point(architecture, seed, eps, loss)
     expected = np.linalg.eigvalsh(hessian(point))[-1]
     assert lambda_of(point) == pytest.approx(expected, rel=1e-7)
 

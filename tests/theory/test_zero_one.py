@@ -2,9 +2,14 @@ import numpy as np
 import pytest
 
 from flatminima.data import hypercube, xor_labels
+from flatminima.models.base import load
 from flatminima.theory import zero_one
 from flatminima.theory.generalising_networks import generalising_bias
-from flatminima.theory.zero_one import hypercube_zero_one_error, zero_one_error
+from flatminima.theory.zero_one import (
+    hypercube_zero_one_error,
+    outputs,
+    zero_one_error,
+)
 
 
 def test_an_output_of_zero_is_an_error():
@@ -34,6 +39,9 @@ def test_batches_change_nothing(monkeypatch, numbers):
     x = hypercube(5)
     y = np.where(np.arange(32) < 7, -1.0, 1.0) * xor_labels(x)
     assert zero_one_error("bias", w, v, x, y) == 7 / 32
+    bias = load("bias")
+    f = outputs(bias, bias.Model(), (w, v), x)
+    np.testing.assert_allclose(f, xor_labels(x), rtol=1e-13)
 
 
 def test_other_labels_of_the_cube():

@@ -1,15 +1,16 @@
 """SGD and SAM with batch size 1.
 
 With one example the gradient of the first layer is the rank-one matrix
-x' (r g)^T, so the pre-activations at the perturbed point follow without a
-second matrix product: z + rho s ||x'||^2 g / ||grad f||, with s the sign of the
-residual. One pass over `w` then applies the update of a step and computes the
+x' (r g)^T, r = dl/df, so the pre-activations at the perturbed point follow
+without a second matrix product: z + rho s ||x'||^2 g / ||grad f||, with s the
+sign of r. One pass over `w` then applies the update of a step and computes the
 pre-activations of the next, so every step reads and writes `w` once.
 """
 
 import numpy as np
 
 from flatminima.kernels.compile import compiled
+from flatminima.kernels.losses import slope
 from flatminima.models.base import head
 
 
@@ -61,15 +62,16 @@ def squared_norm(a):
 
 
 @compiled
-def run(model, w, v, x, y, order, lr, rho, weight_decay, radius):
+def run(model, loss, w, v, x, y, order, lr, rho, weight_decay, radius):
     """Take one step for every entry of `order`, in place.
 
     theta <- theta - lr (grad L_i(theta + rho grad L_i / ||grad L_i||) +
-    weight_decay theta) with L_i = (f(x_i) - y_i)^2; no ascent where the gradient
-    is zero. With radius > 0, every step ends with ||w|| = radius.
+    weight_decay theta) with L_i = l(f(x_i), y_i); no ascent where the gradient is
+    zero. With radius > 0, every step ends with ||w|| = radius.
 
     Args:
         model: architecture.
+        loss: of one example, such as `losses.Squared()`.
         w: first layer, shape (inputs, width).
         v: second layer, shape (width,).
         x: rows x', shape (n, inputs).
@@ -95,7 +97,8 @@ def run(model, w, v, x, y, order, lr, rho, weight_decay, radius):
     for t in range(order.size):
         i = order[t]
         x_sq = squared_norm(x[i])
-        residual = two * (head(model, z, v, u, g) - y[i])
+        f = head(model, z, v, u, g)
+        residual = v.dtype.type(slope(loss, f, y[i]))
         if rho > zero:
             norm = np.sqrt(squared_norm(u) + x_sq * squared_norm(g))
             if norm > zero and residual != zero:
@@ -103,8 +106,10 @@ def run(model, w, v, x, y, order, lr, rho, weight_decay, radius):
                 for j in range(v.size):
                     z_up[j] = z[j] + ascent * x_sq * g[j]
                     v_up[j] = v[j] + ascent * u[j]
-                residual = two * (head(model, z_up, v_up, u, g) - y[i])
-        if not np.isfinite(residual):
+                f = head(model, z_up, v_up, u, g)
+                residual = v.dtype.type(slope(loss, f, y[i]))
+        # the slope of the logistic loss is finite even where the output is not
+        if not (np.isfinite(f) and np.isfinite(residual)):
             return t
         step = -lr * residual
         for j in range(v.size):

@@ -3,13 +3,20 @@
 Every architecture is a NamedTuple of its constants, with the parameters kept
 as a tuple theta = (w, v): `w` of shape (inputs, width) is the first layer,
 input-major, its last row the bias if there is one; `v` of shape (width,) is the
-second layer. A module of this package defines `Model` and the functions
+second layer. A module of this package defines `Model`, the constant
+
+    IDLE_AT_ZERO                     whether a unit with all weights 0 stays so
+
+and the functions
 
     inputs(model, x)                 x' with f a function of w.T x' and v
+    init(model, d, width, rng)       theta at the start, in float64
     forward(model, w, v, x)          f(x), for numpy arrays and torch tensors
     head(model, z, v, u, g)          f, df/dv and df/dz of one example, compiled
-    laplacian(model, h, f, x_sq)     tr Hess f of every example
+    laplacian(model, z, g, f, x_sq)  tr Hess f of every example
     lower_bound(model, x_sq, f)      certified bound on the trace of Hess L
 
-This file imports none of them: a result depends on the one that it used.
+`init` and `forward` serve a parameter tuple of any length, `init(...)` returning
+it and `forward(model, *theta, x)` taking it. This file imports no architecture: a
+result depends on the one that it used.
 """

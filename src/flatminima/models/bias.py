@@ -5,8 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from flatminima.models.base import head_of
+from flatminima.models.base import head_of, two_layer_init
 from flatminima.models.relu import relu_forward, relu_head, relu_lower_bound
+
+IDLE_AT_ZERO = True
 
 
 class Model(NamedTuple):
@@ -27,6 +29,11 @@ def inputs(model: Model, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n in
     return np.column_stack([x, np.full(len(x), model.bias_input)])
 
 
+def init(model: Model, d: int, width: int, rng: np.random.Generator):
+    """(w, v) as in torch's default, w with a bias row."""
+    return two_layer_init(d + 1, d, width, rng)
+
+
 def forward(model: Model, w, v, x):
     """f(x) for a batch; `x` holds the rows x'."""
     return relu_forward(w, v, x)
@@ -34,7 +41,8 @@ def forward(model: Model, w, v, x):
 
 def laplacian(
     model: Model,
-    h: Float[np.ndarray, "n width"],
+    z: Float[np.ndarray, "n width"],
+    g: Float[np.ndarray, "n width"],
     f: Float[np.ndarray, " n"],
     input_sq: Float[np.ndarray, " n"],
 ) -> Float[np.ndarray, " n"]:
@@ -43,7 +51,10 @@ def laplacian(
 
 
 def lower_bound(
-    model: Model, input_sq: Float[np.ndarray, " n"], f: Float[np.ndarray, " n"]
+    model: Model,
+    input_sq: Float[np.ndarray, " n"],
+    f: Float[np.ndarray, " n"],
+    curvature: Float[np.ndarray, " n"] | float = 2.0,
 ) -> float:
-    """(2/n) sum_i 2 |f_i| ||x'_i||; attained by memorising (Theorem 4.1)."""
-    return relu_lower_bound(input_sq, f)
+    """(1/n) sum_i l''_i 2 |f_i| ||x'_i||; attained by memorising (Theorem 4.1)."""
+    return relu_lower_bound(input_sq, f, curvature)

@@ -26,14 +26,21 @@ def relu_forward(w, v, inputs):
 
 
 def relu_lower_bound(
-    input_sq: Float[np.ndarray, " n"], f: Float[np.ndarray, " n"]
+    input_sq: Float[np.ndarray, " n"],
+    f: Float[np.ndarray, " n"],
+    curvature: Float[np.ndarray, " n"] | float,
 ) -> float:
-    """(2/n) sum_i 2 |f_i| ||x'_i||, a lower bound on (2/n) sum_i ||grad f_i||^2.
+    """(1/n) sum_i l''_i 2 |f_i| ||x'_i|| <= (1/n) sum_i l''_i ||grad f_i||^2.
 
     Per example, ||grad f||^2 = ||h||^2 + ||v_active||^2 ||x'||^2, which is at
     least 2 ||h|| ||v_active|| ||x'|| >= 2 |f| ||x'|| (AM-GM, Cauchy-Schwarz).
     At an interpolating theta this is a bound on the trace of the Hessian.
 
+    Args:
+        input_sq: ||x'||^2.
+        f: outputs.
+        curvature: l''_i = d2l/df2 at the outputs, 2 for the squared loss.
+
     Source: Wen, Li & Ma 2023, proof of Theorem 4.1 with depth 2.
     """
-    return float(np.mean(4.0 * np.abs(f) * np.sqrt(input_sq)))
+    return float(np.mean(curvature * 2.0 * np.abs(f) * np.sqrt(input_sq)))

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from flatminima.models.base import head_of
+from flatminima.models.base import head_of, two_layer_init
+
+IDLE_AT_ZERO = True
 
 
 class Model(NamedTuple):
@@ -53,6 +55,11 @@ def inputs(model: Model, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n in
     return np.column_stack([x, np.full(len(x), model.bias_input)])
 
 
+def init(model: Model, d: int, width: int, rng: np.random.Generator):
+    """(w, v) as in torch's default, w with a bias row."""
+    return two_layer_init(d + 1, d, width, rng)
+
+
 def forward(model: Model, w, v, x):
     """f(x) for a batch; `x` holds the rows x'. For numpy and torch alike."""
     z = x @ w
@@ -63,7 +70,8 @@ def forward(model: Model, w, v, x):
 
 def laplacian(
     model: Model,
-    h: Float[np.ndarray, "n width"],
+    z: Float[np.ndarray, "n width"],
+    g: Float[np.ndarray, "n width"],
     f: Float[np.ndarray, " n"],
     input_sq: Float[np.ndarray, " n"],
 ) -> Float[np.ndarray, " n"]:
@@ -72,6 +80,7 @@ def laplacian(
     With k active units and ||h|| > eps, f is a linear function of h over
     ||h||, so tr Hess f = -(k - 1) f ||x'||^2 / ||h||^2; at or below eps it is 0.
     """
+    h = np.maximum(z, 0.0)
     square = np.einsum("ij,ij->i", h, h)
     above = square > model.eps**2
     active = np.count_nonzero(h > 0, axis=1)
@@ -80,14 +89,17 @@ def laplacian(
 
 
 def lower_bound(
-    model: Model, input_sq: Float[np.ndarray, " n"], f: Float[np.ndarray, " n"]
+    model: Model,
+    input_sq: Float[np.ndarray, " n"],
+    f: Float[np.ndarray, " n"],
+    curvature: Float[np.ndarray, " n"] | float = 2.0,
 ) -> float:
-    """(2/n) sum_i min(1, (2/eps) ||x'_i|| |f_i|), at interpolation only.
+    """(1/n) sum_i l''_i min(1, (2/eps) ||x'_i|| |f_i|), at interpolation only.
 
     Where ||h|| > eps the second-layer part of ||grad f||^2 is already 1, and the
     first-layer part vanishes as the first layer grows; at or below eps the bound
     of the plain network applies with v / eps in place of v (Theorem 5.1).
+    `curvature` is l''_i = d2l/df2, 2 for the squared loss.
     """
-    return float(
-        np.mean(2.0 * np.minimum(1.0, 2.0 / model.eps * np.sqrt(input_sq) * np.abs(f)))
-    )
+    gradient = np.minimum(1.0, 2.0 / model.eps * np.sqrt(input_sq) * np.abs(f))
+    return float(np.mean(curvature * gradient))

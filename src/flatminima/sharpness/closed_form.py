@@ -1,12 +1,12 @@
 """Exact trace of the Hessian of a two-layer network, from its gradients.
 
-For L = (1/n) sum (f_i - y_i)^2,
+For L = (1/n) sum l(f_i, y_i),
 
-    Tr Hess L = (2/n) sum_i [ ||grad f_i||^2 + (f_i - y_i) tr Hess f_i ],
+    Tr Hess L = (1/n) sum_i [ l''_i ||grad f_i||^2 + l'_i tr Hess f_i ],
 
 and ||grad f||^2 = ||df/dv||^2 + ||df/dz||^2 ||x'||^2 because the first layer
 enters through z = w.T x'. This holds at interpolation and away from it (Wen,
-Li & Ma 2023, Lemma 4.1 is the case f_i = y_i).
+Li & Ma 2023, Lemma 4.1 is the squared loss at f_i = y_i, where l'' = 2, l' = 0).
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from flatminima.kernels.heads import heads
+from flatminima.kernels.losses import SQUARED, Logistic, Squared, slope
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,20 @@ class Gradients:
         f: outputs, shape (n,).
         u: df/dv, shape (n, width).
         g: df/dz, shape (n, width).
-        h: relu(z), shape (n, width).
+        z: pre-activations, shape (n, width).
         input_sq: ||x'||^2, shape (n,).
     """
 
     f: Float[np.ndarray, " n"]
     u: Float[np.ndarray, "n width"]
     g: Float[np.ndarray, "n width"]
-    h: Float[np.ndarray, "n width"]
+    z: Float[np.ndarray, "n width"]
     input_sq: Float[np.ndarray, " n"]
+
+    @property
+    def h(self) -> Float[np.ndarray, "n width"]:
+        """relu(z): the hidden layer, but for softplus."""
+        return np.maximum(self.z, 0.0)
 
     @property
     def norm_sq(self) -> Float[np.ndarray, " n"]:
@@ -63,7 +69,7 @@ def per_example_gradients(
     g = np.empty_like(z)
     heads(model, z, v, f, u, g)
     input_sq = np.einsum("ij,ij->i", inputs, inputs)
-    return Gradients(f, u, g, np.maximum(z, 0.0), input_sq)
+    return Gradients(f, u, g, z, input_sq)
 
 
 def trace_hessian(
@@ -71,6 +77,7 @@ def trace_hessian(
     model: Any,
     gradients: Gradients,
     y: Float[np.ndarray, " n"],
+    loss: Squared | Logistic = SQUARED,
 ) -> float:
     """Tr Hess L over (w, v), exact wherever L is twice differentiable.
 
@@ -79,9 +86,11 @@ def trace_hessian(
         model: its constants.
         gradients: at the parameters in question.
         y: labels.
+        loss: of one example.
     """
     laplacian = architecture.laplacian(
-        model, gradients.h, gradients.f, gradients.input_sq
+        model, gradients.z, gradients.g, gradients.f, gradients.input_sq
     )
-    residual = gradients.f - y
-    return float(2.0 * np.mean(gradients.norm_sq + residual * laplacian))
+    per_example = loss.curvature(gradients.f) * gradients.norm_sq
+    per_example += slope(loss, gradients.f, y) * laplacian
+    return float(np.mean(per_example))

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from flatminima.kernels.losses import SQUARED, Logistic, Squared
+from flatminima.sharpness.objective import objective
+
 
 def dense_trace(
     architecture: ModuleType,
@@ -14,6 +17,7 @@ def dense_trace(
     v: Float[np.ndarray, " width"],
     x: Float[np.ndarray, "n d"],
     y: Float[np.ndarray, " n"],
+    loss: Squared | Logistic = SQUARED,
 ) -> float:
     """Tr Hess L from the dense Hessian over (w, v), in float64.
 
@@ -24,16 +28,17 @@ def dense_trace(
         model: its constants.
         w, v: parameters.
         x, y: training set.
+        loss: of one example.
     """
     import torch
 
     inputs = torch.as_tensor(architecture.inputs(model, x))
     labels = torch.as_tensor(y)
 
-    def loss(theta):
+    def mean_loss(theta):
         first = theta[: w.size].reshape(w.shape)
         f = architecture.forward(model, first, theta[w.size :], inputs)
-        return ((f - labels) ** 2).mean()
+        return objective(loss, f, labels)
 
     theta = torch.as_tensor(np.concatenate([w.ravel(), v]))
-    return float(torch.func.hessian(loss)(theta).trace())
+    return float(torch.func.hessian(mean_loss)(theta).trace())

@@ -7,28 +7,32 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from flatminima.kernels.losses import SQUARED, Logistic, Squared
+from flatminima.sharpness.objective import objective
+
 
 def lambda_max(
     architecture: ModuleType,
     model: Any,
-    w: Float[np.ndarray, "inputs width"],
-    v: Float[np.ndarray, " width"],
+    params: tuple[Float[np.ndarray, "..."], ...],
     inputs: Float[np.ndarray, "n inputs"],
     y: Float[np.ndarray, " n"],
+    loss: Squared | Logistic = SQUARED,
     *,
     tolerance: float = 1e-8,
 ) -> float:
     """lambda_max(Hess L) by Lanczos on Hessian-vector products, in float64.
 
-    L = (1/n) sum (f_i - y_i)^2. The products are exact (autograd applied twice);
-    the start vector is fixed, so the result is deterministic.
+    L = (1/n) sum l(f_i, y_i). The products are exact (autograd applied twice); the
+    start vector is fixed, so the result is deterministic.
 
     Args:
         architecture: module of the architecture, for its forward function.
         model: its constants.
-        w, v: parameters.
+        params: what the forward function takes between model and inputs.
         inputs: rows x'.
         y: labels.
+        loss: of one example.
         tolerance: relative accuracy of the eigenvalue.
 
     Raises:
@@ -36,12 +40,13 @@ def lambda_max(
     """
     import torch
 
-    theta = torch.as_tensor(np.concatenate([w.ravel(), v])).requires_grad_()
-    x, labels = torch.as_tensor(inputs), torch.as_tensor(y)
-    first = theta[: w.size].reshape(w.shape)
-    f = architecture.forward(model, first, theta[w.size :], x)
-    loss = ((f - labels) ** 2).mean()
-    (gradient,) = torch.autograd.grad(loss, theta, create_graph=True)
+    flat = np.concatenate([p.ravel() for p in params])
+    theta = torch.as_tensor(flat).requires_grad_()
+    parts = theta.split([p.size for p in params])
+    layers = [part.reshape(p.shape) for part, p in zip(parts, params, strict=True)]
+    f = architecture.forward(model, *layers, torch.as_tensor(inputs))
+    mean_loss = objective(loss, f, torch.as_tensor(y))
+    (gradient,) = torch.autograd.grad(mean_loss, theta, create_graph=True)
 
     def hessian_product(p: np.ndarray) -> np.ndarray:
         direction = torch.as_tensor(p.ravel())

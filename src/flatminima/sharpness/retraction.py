@@ -2,7 +2,8 @@
 
 A bound on the trace that is valid at interpolation says nothing about an
 iterate with a remaining training loss. Gauss-Newton steps of least norm move
-such an iterate to f = y, through the n x n Gram matrix of the gradients.
+such an iterate to f = y, with y the outputs that minimise the loss, through the
+n x n Gram matrix of the gradients.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class Retraction:
     Attributes:
         w, v: parameters.
         distance: Euclidean distance moved, over all parameters.
-        loss: mean squared error that is left.
+        loss: mean squared distance of the outputs to y that is left.
         converged: whether that loss is at most the tolerance asked for.
     """
 
@@ -52,8 +53,8 @@ def retract(
         model: constants of the architecture.
         w, v: parameters to start from.
         inputs: rows x'.
-        y: labels.
-        tolerance: mean squared error at which to stop.
+        y: outputs to reach, the labels for the squared loss.
+        tolerance: mean squared distance at which to stop.
         max_steps: number of Gauss-Newton steps at most.
 
     Returns:

@@ -1,6 +1,8 @@
 """Zero-one error of a network, exact over the points that it is given."""
 
 from collections.abc import Callable
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -10,6 +12,41 @@ from flatminima.models.base import load
 
 NUMBERS_AT_ONCE = 2**18
 """Hidden activations held in memory at a time: 2 MiB, so they stay in cache."""
+
+
+def outputs(
+    architecture: ModuleType,
+    model: Any,
+    params: tuple[Float[np.ndarray, "..."], ...],
+    x: Float[np.ndarray, "n d"],
+) -> Float[np.ndarray, " n"]:
+    """f(x) at many points, in batches that stay in cache.
+
+    Args:
+        architecture: a module of `flatminima.models`.
+        model: its constants.
+        params: what its forward function takes between model and inputs.
+        x: points.
+    """
+    rows = batch_size(params[0].shape[-1])
+    f = np.empty(len(x))
+    for start in range(0, len(x), rows):
+        part = slice(start, start + rows)
+        f[part] = architecture.forward(
+            model, *params, architecture.inputs(model, x[part])
+        )
+    return f
+
+
+def sign_errors(f: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:
+    """Share of outputs without sign f = sign y; 0 and NaN are errors.
+
+    Returns:
+        The error; NaN if there are no outputs.
+    """
+    if len(f) == 0:
+        return float("nan")
+    return int(np.count_nonzero(~(f * y > 0))) / len(f)
 
 
 def zero_one_error(
@@ -32,17 +69,9 @@ def zero_one_error(
     Returns:
         The error; NaN if there are no points.
     """
-    if len(x) == 0:
-        return float("nan")
     architecture = load(architecture_name)
     model = architecture.Model(**constants)
-    rows = batch_size(len(v))
-    wrong = 0
-    for start in range(0, len(x), rows):
-        part = slice(start, start + rows)
-        f = architecture.forward(model, w, v, architecture.inputs(model, x[part]))
-        wrong += int(np.count_nonzero(~(f * y[part] > 0)))
-    return wrong / len(x)
+    return sign_errors(outputs(architecture, model, (w, v), x), y)
 
 
 def hypercube_zero_one_error(

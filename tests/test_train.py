@@ -244,6 +244,36 @@ def test_independent_of_how_a_run_is_cut(architecture, rule, dtype):
     assert_same_bits(whole, state)
 
 
+@given(cuts=st.lists(st.integers(1, 11), min_size=1, max_size=9))
+def test_independent_of_every_cut(cuts):
+    # the rates change inside of a block, and the run outlasts its config
+    config = tiny(
+        "bias",
+        weight_decay=0.01,
+        num_steps=33,
+        phases=({"start": 13, "lr": 0.02, "rho": 0},),
+    )
+    state = start = initial_state(config)
+    for k in cuts:
+        state = advance(state, config, k)
+    assert_same_bits(advance(start, config, sum(cuts)), state)
+
+
+def test_edited_state_begins_a_block():
+    config = tiny("bias")
+    state = advance(initial_state(config), config, 6)
+    assert state.origin is not None
+    assert state.origin.start.step == 4
+    edited = replace(state, w=2 * state.w)
+    assert_same_bits(
+        advance(edited, config, 9), advance(replace(edited, origin=None), config, 9)
+    )
+    other = config.model_copy(update={"lr": 0.02})
+    assert_same_bits(
+        advance(state, other, 9), advance(replace(state, origin=None), other, 9)
+    )
+
+
 @each_dtype
 @pytest.mark.parametrize("rule", ["SGD", "1-SAM"])
 def test_independent_of_the_cut_when_projected(rule, dtype):

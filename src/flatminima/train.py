@@ -64,11 +64,34 @@ class State:
         w: first layer, input-major, shape (inputs, width).
         v: second layer, shape (width,).
         step: updates done; with the config's seed it fixes the order to come.
+        origin: where the kernel's block began, if the state lies inside of one.
     """
 
     w: Float[np.ndarray, "inputs width"]
     v: Float[np.ndarray, " width"]
     step: int
+    origin: "Origin | None" = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a state inside of a block came about.
+
+    A kernel takes its steps in blocks, and rounds by the place of a step in its
+    block. A block that a call cuts is therefore taken again from its start by the
+    next call, so that the bits of a run do not depend on how it is cut.
+
+    Attributes:
+        start: the state at the start of the block.
+        config: what led from there to the state.
+        w, v: parameters of the state. One with others, such as a state that a
+            user has edited, begins a block of its own.
+    """
+
+    start: State
+    config: Config
+    w: Float[np.ndarray, "inputs width"]
+    v: Float[np.ndarray, " width"]
 
 
 @dataclass(frozen=True)
@@ -177,8 +200,24 @@ def steps_per_call(config: Config) -> int:
     return max(1, int(SECONDS_PER_CALL / (SECONDS_PER_WEIGHT * weights + 1e-6)))
 
 
+def block_start(state: State, config: Config) -> State:
+    """Where the block begins that the next update of a run belongs to."""
+    origin = state.origin
+    if (
+        origin is not None
+        and origin.config == config
+        and origin.w is state.w
+        and origin.v is state.v
+    ):
+        return origin.start
+    return state
+
+
 def advance(state: State, config: Config, k: int) -> State:
     """The state k updates later. Pure; the GIL is released meanwhile.
+
+    Blocks have `BLOCK` steps of the kernel. They are counted from the start of the
+    run and afresh from every change of the rates.
 
     Args:
         state: where to start.
@@ -192,11 +231,20 @@ def advance(state: State, config: Config, k: int) -> State:
     scalar = np.dtype(config.dtype).type
     kernel = importlib.import_module(kernel_module(config))
     x, y = setting.inputs.astype(config.dtype), setting.y.astype(config.dtype)
-    w, v = padded_copy(state.w), padded_copy(state.v)
-    step, end = state.step, state.step + k
+    width = state.v.size
+    start = block_start(state, config)
+    w, v = padded_copy(start.w), padded_copy(start.v)
+    step, end = start.step, state.step + k
+    cut = False
     while step < end:
         lr, rho, until = config.rates(step)
         stop = end if until <= step else min(end, until)
+        whole = (stop - step) // kernel.BLOCK * kernel.BLOCK
+        cut = whole == 0 and stop != until
+        if cut:
+            start = State(w[:, :width].copy(), v[:width].copy(), step)
+        elif whole > 0:
+            stop = step + whole
         if config.batch == "one":
             order = example_order(config, step, stop)
         else:
@@ -218,8 +266,8 @@ def advance(state: State, config: Config, k: int) -> State:
         if done < stop or not (np.isfinite(w).all() and np.isfinite(v).all()):
             raise Divergence(config, done)
         step = stop
-    width = state.v.size
-    return State(w[:, :width].copy(), v[:width].copy(), end)
+    w, v = w[:, :width].copy(), v[:width].copy()
+    return State(w, v, end, Origin(start, config, w, v) if cut else None)
 
 
 def padded_copy(a: np.ndarray) -> np.ndarray:

@@ -5,6 +5,9 @@ import numpy as np
 from flatminima.kernels.compile import compiled
 from flatminima.models.base import head
 
+BLOCK = 1
+"""Steps from the start of `run` after which it may be cut; see `serial`."""
+
 
 @compiled
 def gradient(model, w, v, x, y, z, u, g, dw, dv):

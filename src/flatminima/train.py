@@ -1,7 +1,7 @@
 """From a config to the history of its run.
 
-`advance` is the boundary to the compiled kernels: pure, deterministic and
-independent of how a run is cut into calls. `run` adds the measurements.
+`advance` is the boundary to the compiled kernels: pure and deterministic. `run`
+adds the measurements.
 """
 
 import importlib
@@ -145,6 +145,11 @@ def steps_per_call(config: Config) -> int:
 
 def advance(state: State, config: Config, k: int) -> State:
     """The state k updates later. Pure; the GIL is released meanwhile.
+
+    A kernel takes its steps in blocks, which start with the call and with every
+    phase. Calls that are cut between blocks end in the same bits as one long call,
+    others in the same numbers up to rounding. `proceed` makes the same calls
+    whether it is paused or not.
 
     Args:
         state: where to start.

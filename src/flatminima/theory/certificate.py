@@ -49,7 +49,7 @@ class Certificate:
         value: the programme's optimum, up to the solver's accuracy; `trace` is the
             trace of a network, so the infimum is at most that.
         lower: rigorous lower bound, up to rounding.
-        gap: value / lower - 1; 0 if both are 0.
+        gap: value / lower - 1; 0 if both are 0 or rounding makes it negative.
         certified: gap is at most the tolerance.
         uncertified_lower: the dual value divided by the highest price that a search
             found, which is a bound only if the search missed no cone. Equal to
@@ -146,7 +146,7 @@ def conclude(
     value, dual_value = generated.solution.cost * factor, generated.lower * factor
     floor = relu_lower_bound(np.sum(x**2, axis=1), y)
     lower = max(dual_value, floor) if rigorous else floor
-    gap = value / lower - 1
+    gap = max(value / lower - 1, 0.0)
     return Certificate(
         value=value,
         lower=lower,

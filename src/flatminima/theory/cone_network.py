@@ -8,10 +8,10 @@ from jaxtyping import Float
 from flatminima.theory.cone_prices import Piece
 from flatminima.theory.cone_programme import Solution, solve
 
-USED = 1e-7
+USED = 1e-6
 """A piece below this share of the whole cost is not used."""
 
-MARGIN = 1e-6
+MARGIN = 1e-7
 """Distance of every unit's product |a| w from the walls of its cone, as a share of
 the largest product. The trace exceeds the optimum by a share of this order."""
 

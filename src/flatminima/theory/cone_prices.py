@@ -25,6 +25,10 @@ RIDGE = 1e-12
 where S does not span. It lowers a price by a share of the order of RIDGE only."""
 
 
+RANK = 1e-9
+"""Singular values of X_S below this share of the largest count as 0."""
+
+
 class Piece(NamedTuple):
     """One sign of one cone, a group of variables of the programme.
 
@@ -33,7 +37,7 @@ class Piece(NamedTuple):
         point: inside the cone, shape (r,).
         active: the active set, also on additional rows, shape (rows,).
         inequalities: A with the closed cone {u: A u >= 0}, shape (facets, r).
-        root: R with ||R u|| = ||X_S u||, shape (r, r).
+        root: R with ||R u|| = ||X_S u||, shape (rank of X_S, r).
         cost: c_S.
     """
 
@@ -41,7 +45,7 @@ class Piece(NamedTuple):
     point: Float[np.ndarray, " r"]
     active: Bool[np.ndarray, " rows"]
     inequalities: Float[np.ndarray, "facets r"]
-    root: Float[np.ndarray, "r r"]
+    root: Float[np.ndarray, "rank r"]
     cost: float
 
     @property
@@ -56,29 +60,32 @@ class Market:
 
     Attributes:
         cones: all cones, perhaps of additional rows, which cost nothing.
+        x: training inputs.
         live: indices of those with an active example of x, shape (live,).
         active: on x, as 0 or 1, shape (live, n).
-        root: upper triangular R of `Piece`, shape (live, r, r).
-        whiten: R^{-T}, shape (live, r, r).
+        whiten: the inverse of the lower triangular root of X_S^T X_S, with the
+            ridge, shape (live, r, r).
         cost: c_S, shape (live,).
     """
 
     cones: Cones
+    x: Float[np.ndarray, "n r"]
     live: np.ndarray
     active: Float[np.ndarray, "live n"]
-    root: Float[np.ndarray, "live r r"]
     whiten: Float[np.ndarray, "live r r"]
     cost: Float[np.ndarray, " live"]
 
     def piece(self, k: int, sign: float) -> Piece:
         """Piece of live cone k."""
         cone = int(self.live[k])
+        _, values, rows = np.linalg.svd(self.x[self.active[k] > 0], full_matrices=False)
+        rank = np.count_nonzero(values > RANK * values[0])
         return Piece(
             sign,
             self.cones.points[cone],
             self.cones.active[cone],
             self.cones.inequalities(cone),
-            self.root[k],
+            values[:rank, None] * rows[:rank],
             float(self.cost[k]),
         )
 
@@ -111,8 +118,7 @@ def open_market(cones: Cones, x: Float[np.ndarray, "n r"]) -> Market:
     ridge = RIDGE / r * np.trace(gram, axis1=1, axis2=2)
     lower = np.linalg.cholesky(gram + ridge[:, None, None] * np.eye(r))
     cost = np.sqrt(active @ np.sum(x**2, axis=1))
-    root = np.swapaxes(lower, 1, 2)
-    return Market(cones, live, active, root, np.linalg.inv(lower), cost)
+    return Market(cones, x, live, active, np.linalg.inv(lower), cost)
 
 
 def search(

@@ -19,6 +19,9 @@ from scipy import sparse
 
 from flatminima.theory.cone_prices import Piece
 
+ACCURACY = 1e-10
+"""Asked of the solver: gap and residuals. Less, down to 5e-5, is "AlmostSolved"."""
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -83,21 +86,22 @@ def solve(
         outputs[:, at] = piece.sign * piece.active[:n, None] * x
         rows = piece.inequalities
         inside.append(np.column_stack([-rows, np.zeros(len(rows))]))
-        cone = np.zeros((width, width))
+        cone = np.zeros((len(piece.root) + 1, width))
         cone[0, r] = -1
         cone[1:, :r] = -piece.root
         norms.append(cone)
     if elastic:
         outputs[:, groups * width :] = np.hstack([np.eye(n), -np.eye(n)])
     inequalities = sparse.block_diag([*inside, -sparse.eye(elastic)])
-    padding = sparse.coo_matrix((groups * width, elastic))
+    heights = [len(cone) for cone in norms]
+    padding = sparse.coo_matrix((sum(heights), elastic))
     parts = [outputs, inequalities, sparse.hstack([sparse.block_diag(norms), padding])]
-    right = [y, np.zeros(inequalities.shape[0]), np.zeros(groups * width)]
+    right = [y, np.zeros(inequalities.shape[0]), np.zeros(sum(heights))]
     right[1][: inequalities.shape[0] - elastic] = -margin
     cones = [
         clarabel.ZeroConeT(n),
         clarabel.NonnegativeConeT(inequalities.shape[0]),
-        *[clarabel.SecondOrderConeT(width)] * groups,
+        *map(clarabel.SecondOrderConeT, heights),
     ]
 
     objective = np.zeros(size)
@@ -115,6 +119,7 @@ def solve(
 
     settings = clarabel.DefaultSettings()
     settings.verbose = False
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = ACCURACY
     solution = clarabel.DefaultSolver(
         sparse.csc_matrix((size, size)),
         objective,

@@ -192,7 +192,7 @@ def lonely_pieces(x: np.ndarray) -> list[Piece]:
     """
     n, r = x.shape
     points = []
-    for i in range(n):
+    for i in np.flatnonzero(np.any(x, axis=1)):
         sides = np.where(np.arange(n) == i, -1.0, 1.0)[:, None] * x
         # Variables (w, t): maximise t subject to sides w + t <= 0, |w| <= 1.
         found = linprog(

@@ -61,6 +61,7 @@ def generate(
     pieces = list({piece.key: piece for piece in start}.values())
     penalties = iter(PENALTIES)
     penalty = next(penalties)
+    met = False
     for _ in range(MAX_ROUNDS):
         solution = solve(x, y, pieces, penalty=penalty)
         prices = pricer(solution.dual, 1 + tolerance / 4)

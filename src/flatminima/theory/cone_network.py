@@ -21,7 +21,7 @@ def used_pieces(
 ) -> tuple[list[Piece], Float[np.ndarray, "used r"]]:
     """The pieces that carry a share of the cost, with their products."""
     used = np.flatnonzero(solution.costs > USED * solution.cost)
-    return [pieces[k] for k in used], solution.u[used]
+    return [pieces[int(k)] for k in used], solution.u[used]
 
 
 def to_network(
@@ -34,7 +34,8 @@ def to_network(
 
     The programme's optimum may lie on walls of its cones, where the network would
     be at a kink. It is solved again with a margin, over the used pieces or, if they
-    cannot interpolate with one, over all. Least squares within the cones then
+    cannot interpolate with one, with those of the opposite sign as well, which can
+    take back what the margin adds. Least squares within the cones then
     removes the solver's residual. A unit of product u = |a| w is balanced,
     ||X_S w|| = |a| c_S, by a^2 = ||X_S u|| / c_S.
 
@@ -51,24 +52,38 @@ def to_network(
     """
     used, u = used_pieces(pieces, solution)
     margin = MARGIN * float(np.linalg.norm(u, axis=1).max())
-    try:
-        u = solve(x, y, used, margin=margin).u
-    except ArithmeticError:
-        used = list(pieces)
-        u = solve(x, y, used, margin=margin).u
-    outputs = [p.sign * p.active[: len(x), None] * x for p in used]
-    matrix = np.hstack(outputs)
+    for choice in (used, _mirrored(used), _mirrored(pieces)):
+        try:
+            return _inside(x, y, choice, margin)
+        except ArithmeticError as error:
+            reason = error
+    raise reason
+
+
+def _inside(
+    x: np.ndarray, y: np.ndarray, pieces: Sequence[Piece], margin: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The balanced network of the optimum at a margin from all walls."""
+    u = solve(x, y, pieces, margin=margin).u
+    active = np.array([p.active[: len(x)] for p in pieces])
+    signs = np.array([p.sign for p in pieces])
+    matrix = np.hstack(
+        [s * on[:, None] * x for s, on in zip(signs, active, strict=True)]
+    )
     residual = y - matrix @ u.ravel()
     u = u + np.linalg.lstsq(matrix, residual, rcond=None)[0].reshape(u.shape)
     heights = u @ x.T
-    active = np.array([p.active[: len(x)] for p in used])
     error = np.abs(y - matrix @ u.ravel()).max()
-    nonzero = np.any(x != 0, axis=1)
-    if error > 1e-9 or not np.array_equal((heights > 0), active & nonzero):
+    if error > 1e-9 or not np.array_equal(heights > 0, active):
         raise ArithmeticError(
             f"no network away from kinks was found: error {error:.1e}"
         )
     norm = np.linalg.norm(np.where(active, heights, 0.0), axis=1)
-    size = np.sqrt(norm / [p.cost for p in used])
-    signs = np.array([p.sign for p in used])
+    size = np.sqrt(norm / [p.cost for p in pieces])
     return np.ascontiguousarray((u / size[:, None]).T), signs * size
+
+
+def _mirrored(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces, and those of the same cones with the other sign."""
+    both = [p._replace(sign=sign * p.sign) for p in pieces for sign in (1.0, -1.0)]
+    return list({piece.key: piece for piece in both}.values())

@@ -140,7 +140,7 @@ def search(
     bound = np.linalg.norm(whitened, axis=1) / market.cost
     order = np.argsort(-bound)
     order = order[: np.count_nonzero(bound > threshold)]
-    found = []
+    found: list[tuple[float, int, float]] = []
     highest = threshold
     for k in order:
         if len(found) >= enough:

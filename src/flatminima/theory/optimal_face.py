@@ -105,7 +105,8 @@ def prediction_range(
         # A network for the labels -y is one for y with its second layer negated.
         low, low_bound = _highest(market, -unit_y, new, certificate, budget, tolerance)
         ends[:, k] = -low, high, -low_bound, high_bound
-    return PredictionRange(*(height * ends), slack=slack)
+    ends *= height
+    return PredictionRange(ends[0], ends[1], ends[2], ends[3], slack)
 
 
 def _highest(

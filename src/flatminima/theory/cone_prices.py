@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.optimize import nnls
 
 from flatminima.theory.activation_cones import Cones
+from flatminima.theory.cone_distance import distance_to_cone
 
 RIDGE = 1e-12
 """Added to X_S^T X_S, as a share of its mean eigenvalue, so that it has a root
@@ -150,8 +150,8 @@ def search(
         rows = market.cones.inequalities(int(market.live[k]))
         polar = -market.whiten[k] @ rows.T
         for sign in (1.0, -1.0):
-            _, distance = nnls(polar, sign * whitened[k])
-            price = distance / market.cost[k]
+            distance = distance_to_cone(polar, sign * whitened[k])
+            price = distance / float(market.cost[k])
             if price > threshold:
                 found.append((price, int(k), sign))
     found.sort(key=lambda item: -item[0])

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.optimize import nnls
 
 from flatminima.theory.activation_cones import activation_cones, refine
 from flatminima.theory.certificate import Certificate, check, normalise
 from flatminima.theory.column_generation import BATCH, MAX_ROUNDS
+from flatminima.theory.cone_distance import distance_to_cone
 from flatminima.theory.cone_prices import Market, open_market, search
 from flatminima.theory.cone_programme import solve
 
@@ -97,7 +97,7 @@ def prediction_range(
     for k, new in enumerate(x_new / size):
         if not np.any(new):
             continue
-        if nnls(unit_x.T, new)[1] > OUTSIDE * np.linalg.norm(new):
+        if distance_to_cone(unit_x.T, new) > OUTSIDE * np.linalg.norm(new):
             ends[:, k] = -np.inf, np.inf, -np.inf, np.inf
             continue
         market = open_market(refine(cones, unit_x, new), unit_x)

@@ -160,7 +160,7 @@ def test_directions_in_the_plane_come_down_to_the_certificate(seed):
     check_network(x, y, certificate)
 
 
-def descend(x, y, seed, width=30, steps=800):
+def descend(x, y, seed, width=30, steps=1500):
     """Adam on the trace with a growing penalty, then the labels met exactly."""
     x, y = torch.as_tensor(x), torch.as_tensor(y)
     gen = torch.Generator().manual_seed(seed)

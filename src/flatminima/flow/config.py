@@ -33,7 +33,7 @@ class FlowConfig(BaseModel):
     kind: Literal["naive", "kink_aware"]
     trained: bool = True
     control: Literal["true", "own"] = "true"
-    smoothing: Positive = 0.1
+    smoothing: Positive = 0.02
     halvings: Annotated[int, Field(ge=0, le=100, strict=True)] = 6
     radius: NonNegative = 0.0
     max_iterations: Count = 500

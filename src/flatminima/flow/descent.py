@@ -67,7 +67,7 @@ class Rules:
 
     kind: Literal["naive", "kink_aware"]
     control: Literal["true", "own"] = "true"
-    smoothing: float = 0.1
+    smoothing: float = 0.02
     halvings: int = 6
     max_iterations: int = 500
     tolerance: float = 1e-4
@@ -194,7 +194,7 @@ def descend(
             if blind or halvings == 0:
                 reason = "stalled"
                 break
-            smoothing, halvings = smoothing / 2, halvings - 1
+            smoothing, halvings, step = smoothing / 2, halvings - 1, np.nan
     rows[-1] |= measure(point.w, point.v)
     return Flow(_table(rows, bound), point.w, point.v, reason)
 

@@ -27,8 +27,11 @@ GROW, SHRINK = 1.5, 0.5
 """Factors on the step size: after an iteration whose first proposal is accepted,
 and after every proposal that is not."""
 
-MAX_REJECTIONS = 40
-"""Rejections in succession after which a flow is stalled; 0.5^40 is 1e-12."""
+MAX_REJECTIONS = 20
+"""Rejections in succession after which a flow is stalled: the last proposal is
+then 1e-6 of the first. A kink-aware flow stalls where what it gains by moving
+away from kinks no longer pays for what the smooth part of the trace loses; a
+naive one where a kink is in its way."""
 
 COLUMNS = (
     "iteration",

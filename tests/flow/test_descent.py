@@ -82,6 +82,9 @@ def test_the_history_adds_up(architecture):
     # an accepted rise is a proposal that rose
     rose = history["trace"].diff() > 0
     assert (history["risings"][rose] >= 1).all()
+    assert rose.any()
+    assert flow.accepted_rising_share == rose.sum() / (len(history) - 1)
+    assert follow(case, kind="naive", max_iterations=9).accepted_rising_share == 0
 
 
 def test_the_blind_flow_by_its_own_lights_rises_by_jumps_and_the_aware_one_hardly():
@@ -147,6 +150,7 @@ def test_no_start():
     assert flow.reason == "no start"
     assert len(flow.history) == 0
     assert np.isnan(flow.rising_share)
+    assert np.isnan(flow.accepted_rising_share)
     alive = follow(case, kind="naive", max_iterations=1)
     assert list(flow.history.columns) == list(alive.history.columns)
 

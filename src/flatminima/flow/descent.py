@@ -110,6 +110,16 @@ class Flow:
         """Share of all proposals that raise it by jumps alone."""
         return self._share("jumps")
 
+    @property
+    def accepted_rising_share(self) -> float:
+        """Share of the accepted steps after which the true trace is higher.
+
+        0 with control "true"; NaN if no step was accepted.
+        """
+        accepted = self.history["step"].notna()
+        rose = self.history["trace"].diff()[accepted] > 0
+        return float(rose.mean()) if accepted.any() else np.nan
+
     def _share(self, column: str) -> float:
         proposals = self.history["proposals"].sum()
         return float(self.history[column].sum() / proposals) if proposals else np.nan

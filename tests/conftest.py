@@ -11,6 +11,10 @@ from tests import shapes
 # functions, and a wrapped function does not compile.
 SHAPES_CHECKED = [
     "flatminima.data",
+    "flatminima.flow.descent",
+    "flatminima.flow.manifold",
+    "flatminima.flow.run",
+    "flatminima.flow.trace",
     "flatminima.models.bias",
     "flatminima.models.no_bias",
     "flatminima.measures",

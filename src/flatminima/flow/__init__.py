@@ -1,0 +1,1 @@
+"""Projected descent of the trace of the Hessian on the interpolating set."""

@@ -24,11 +24,11 @@ LANES = 16
 
 
 @compiled
-def normalise(rows, x, h, sigma, q):
-    """h = relu(rows x^T), sigma_j = rms of h_j, q = h x, for some units."""
+def normalise(rows, x, xt, h, sigma, q):
+    """h = relu(rows xt), sigma_j = rms of h_j, q = h x, for some units; xt = x^T."""
     zero = rows.dtype.type(0)
     n = rows.dtype.type(x.shape[0])
-    np.dot(rows, x.T, h)
+    np.dot(rows, xt, h)
     for j in range(h.shape[0]):
         hj = h[j]
         square = zero
@@ -40,27 +40,38 @@ def normalise(rows, x, h, sigma, q):
     np.dot(h, x, q)
 
 
+# The next three take arrays and an index: a view of a row costs more than its 32
+# numbers.
+
+
 @compiled
-def unit_gradient(a, u, sigma, n, xi, q, out):
-    """out = df_i/dw_j of an active unit; returns its squared norm."""
+def unit_gradient(a, u, sigma, n, xi, q, j, out, k):
+    """out[k] = df_i/dw_j of an active unit; returns its squared norm."""
     b = a * u / (n * sigma)
     total = out.dtype.type(0)
-    for c in range(out.size):
-        entry = a * xi[c] - b * q[c]
-        out[c] = entry
+    for c in range(xi.size):
+        entry = a * xi[c] - b * q[j, c]
+        out[k, c] = entry
         total += entry * entry
     return total
 
 
 @compiled
-def moved(row, direction, step, out):
-    """out = row + step direction; returns whether any entry changed."""
-    changed = False
-    for c in range(out.size):
-        entry = row[c] + step * direction[c]
-        out[c] = entry
-        changed |= entry != row[c]
-    return changed
+def moved(rows, j, direction, k, step, out, m):
+    """out[m] = rows[j] + step direction[k]; returns whether any entry changed."""
+    changes = 0
+    for c in range(rows.shape[1]):
+        entry = rows[j, c] + step * direction[k, c]
+        out[m, c] = entry
+        changes += entry != rows[j, c]
+    return changes > 0
+
+
+@compiled
+def copy_row(source, m, target, j):
+    """target[j] = source[m]."""
+    for c in range(source.shape[1]):
+        target[j, c] = source[m, c]
 
 
 @compiled
@@ -97,7 +108,8 @@ def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay):
     h = np.empty((width, n), w.dtype)
     q = np.empty_like(rows)
     sigma = np.empty_like(v)
-    normalise(rows, xs, h, sigma, q)
+    xt = np.ascontiguousarray(xs.T)
+    normalise(rows, xs, xt, h, sigma, q)
 
     # Of the k-th active unit: its index and its gradients.
     active = np.empty(width, np.int64)
@@ -126,19 +138,20 @@ def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay):
                 dv[count] = gamma[j] * u
                 f += gamma[j] * v[j] * u
                 square += dgamma[count] ** 2 + dv[count] ** 2
-                square += unit_gradient(a, u, sigma[j], num, xi, q[j], dw[count])
+                square += unit_gradient(a, u, sigma[j], num, xi, q, j, dw, count)
                 count += 1
         rate = dtype(slope(loss, f, y[i]))
         if rho > zero and square > zero and rate != zero:
             ascent = np.copysign(rho / np.sqrt(square), rate)
             num_moved = 0
             for k in range(count):
-                if moved(rows[active[k]], dw[k], ascent, rows_new[num_moved]):
+                if moved(rows, active[k], dw, k, ascent, rows_new, num_moved):
                     source[num_moved] = k
                     num_moved += 1
             normalise(
                 rows_new[:num_moved],
                 xs,
+                xt,
                 h_new[:num_moved],
                 sigma_new[:num_moved],
                 q_new[:num_moved],
@@ -147,11 +160,11 @@ def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay):
             m = 0
             for k in range(count):
                 j = active[k]
-                if m < num_moved and source[m] == k:
-                    hij, s, qj = h_new[m, i], sigma_new[m], q_new[m]
-                    m += 1
+                has_moved = m < num_moved and source[m] == k
+                if has_moved:
+                    hij, s = h_new[m, i], sigma_new[m]
                 else:
-                    hij, s, qj = h[j, i], sigma[j], q[j]
+                    hij, s = h[j, i], sigma[j]
                 gamma_up = gamma[j] + ascent * dgamma[k]
                 v_up = v[j] + ascent * dv[k]
                 u, a = zero, zero
@@ -163,7 +176,11 @@ def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay):
                 dgamma[k] = v_up * u
                 dv[k] = gamma_up * u
                 f += gamma_up * v_up * u
-                unit_gradient(a, u, s, num, xi, qj, dw[k])
+                if has_moved:
+                    unit_gradient(a, u, s, num, xi, q_new, m, dw, k)
+                    m += 1
+                else:
+                    unit_gradient(a, u, s, num, xi, q, j, dw, k)
             rate = dtype(slope(loss, f, y[i]))
         if not np.isfinite(rate):
             done = t
@@ -182,21 +199,22 @@ def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay):
             j = active[k]
             gamma[j] += step * dgamma[k]
             v[j] += step * dv[k]
-            if moved(rows[j], dw[k], step, rows_new[num_moved]):
+            if moved(rows, j, dw, k, step, rows_new, num_moved):
                 source[num_moved] = k
                 num_moved += 1
         normalise(
             rows_new[:num_moved],
             xs,
+            xt,
             h_new[:num_moved],
             sigma_new[:num_moved],
             q_new[:num_moved],
         )
         for m in range(num_moved):
             j = active[source[m]]
-            rows[j] = rows_new[m]
-            h[j] = h_new[m]
-            q[j] = q_new[m]
+            copy_row(rows_new, m, rows, j)
+            copy_row(h_new, m, h, j)
+            copy_row(q_new, m, q, j)
             sigma[j] = sigma_new[m]
     w[:] = rows[:, :num_inputs].T
     return done

@@ -56,16 +56,37 @@ def mask(z, g):
 
 
 @compiled
-def push(weights, h, scale, out):
-    """out = scale weights^T h, over rows where h is not 0."""
-    zero = h.dtype.type(0)
-    out[:] = zero
-    for i in range(weights.shape[0]):
-        if h[i] != zero:
-            hi = scale * h[i]
-            row = weights[i]
-            for j in range(out.size):
-                out[j] += hi * row[j]
+def positive(z, index):
+    """Fill `index` with the j of z_j > 0, ascending; returns their number."""
+    count = 0
+    zero = z.dtype.type(0)
+    for j in range(z.size):
+        index[count] = j
+        count += z[j] > zero
+    return count
+
+
+@compiled
+def push(weights, h, scale, index, out):
+    """out += scale weights^T h for h >= 0; `index` is scratch.
+
+    Four rows at a time, here and below: `out` is then loaded and stored a quarter
+    as often.
+    """
+    count = positive(h, index)
+    a = 0
+    while a + 4 <= count:
+        i0, i1, i2, i3 = index[a], index[a + 1], index[a + 2], index[a + 3]
+        w0, w1, w2, w3 = weights[i0], weights[i1], weights[i2], weights[i3]
+        h0, h1, h2, h3 = scale * h[i0], scale * h[i1], scale * h[i2], scale * h[i3]
+        for j in range(out.size):
+            out[j] += h0 * w0[j] + h1 * w1[j] + h2 * w2[j] + h3 * w3[j]
+        a += 4
+    while a < count:
+        row, hi = weights[index[a]], scale * h[index[a]]
+        for j in range(out.size):
+            out[j] += hi * row[j]
+        a += 1
 
 
 @compiled
@@ -77,19 +98,45 @@ def pull(weights, g, scale, z, out):
 
 
 @compiled
-def pull_and_push(weights, g, scale, z, out, pushed):
+def pull_and_push(weights, g, scale, z, index, out, pushed):
     """out = scale (weights g) 1[z > 0] and pushed = scale weights^T out, in one pass."""
     zero = z.dtype.type(0)
+    out[:] = zero
     pushed[:] = zero
-    for i in range(weights.shape[0]):
-        out[i] = zero
-        if z[i] > zero:
-            row = weights[i]
-            gi = scale * dot(row, g)
-            out[i] = gi
-            gi *= scale
-            for j in range(pushed.size):
-                pushed[j] += gi * row[j]
+    count = positive(z, index)
+    a = 0
+    while a + 4 <= count:
+        i0, i1, i2, i3 = index[a], index[a + 1], index[a + 2], index[a + 3]
+        w0, w1, w2, w3 = weights[i0], weights[i1], weights[i2], weights[i3]
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        for j in range(g.size):
+            s0 += w0[j] * g[j]
+            s1 += w1[j] * g[j]
+            s2 += w2[j] * g[j]
+            s3 += w3[j] * g[j]
+        out[i0], out[i1], out[i2], out[i3] = (
+            scale * s0,
+            scale * s1,
+            scale * s2,
+            scale * s3,
+        )
+        c0, c1, c2, c3 = (
+            scale * out[i0],
+            scale * out[i1],
+            scale * out[i2],
+            scale * out[i3],
+        )
+        for j in range(g.size):
+            pushed[j] += c0 * w0[j] + c1 * w1[j] + c2 * w2[j] + c3 * w3[j]
+        a += 4
+    while a < count:
+        i = index[a]
+        row = weights[i]
+        out[i] = scale * dot(row, g)
+        c0 = scale * out[i]
+        for j in range(g.size):
+            pushed[j] += c0 * row[j]
+        a += 1
 
 
 @compiled
@@ -120,33 +167,63 @@ def descend_and_push(
     z_up,
     h_up,
     out,
-    decay,
-    inner,
     z_next,
+    next_scale,
+    inner,
+    index,
+    rest,
     pushed,
 ):
     """`descend`, and the next example's first two pre-activations.
 
-    z_next <- decay z_next + inner out, where z_next held the projection of the next
-    input on the old first layer; pushed = decay scale weights^T relu(z_next) with
-    the new weights.
+    z_next <- z_next + inner out, and pushed = next_scale weights^T relu(z_next) with
+    the new weights. `index` and `rest` are scratch. Rows that are updated come
+    first, then those that are active on the next example only.
     """
     zero = g.dtype.type(0)
     pushed[:] = zero
-    for i in range(weights.shape[0]):
-        gi = zero
+    out[:] = zero
+    count = positive(z_up, index)
+    rectify(z_next, rest)
+    a = 0
+    while a + 4 <= count:
+        i0, i1, i2, i3 = index[a], index[a + 1], index[a + 2], index[a + 3]
+        w0, w1, w2, w3 = weights[i0], weights[i1], weights[i2], weights[i3]
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        for j in range(g.size):
+            s0 += w0[j] * g[j]
+            s1 += w1[j] * g[j]
+            s2 += w2[j] * g[j]
+            s3 += w3[j] * g[j]
+        out[i0], out[i1] = scale * s0 + overlap * h[i0], scale * s1 + overlap * h[i1]
+        out[i2], out[i3] = scale * s2 + overlap * h[i2], scale * s3 + overlap * h[i3]
+        for b in range(a, a + 4):
+            z_next[index[b]] += inner * out[index[b]]
+            rest[index[b]] = zero
+        u0, u1 = coefficient * h_up[i0], coefficient * h_up[i1]
+        u2, u3 = coefficient * h_up[i2], coefficient * h_up[i3]
+        h0, h1 = next_scale * max(z_next[i0], zero), next_scale * max(z_next[i1], zero)
+        h2, h3 = next_scale * max(z_next[i2], zero), next_scale * max(z_next[i3], zero)
+        for j in range(g.size):
+            gj = g[j]
+            t0, t1 = w0[j] + u0 * gj, w1[j] + u1 * gj
+            t2, t3 = w2[j] + u2 * gj, w3[j] + u3 * gj
+            w0[j], w1[j], w2[j], w3[j] = t0, t1, t2, t3
+            pushed[j] += h0 * t0 + h1 * t1 + h2 * t2 + h3 * t3
+        a += 4
+    while a < count:
+        i = index[a]
         row = weights[i]
-        if z_up[i] > zero:
-            gi = scale * dot(row, g) + overlap * h[i]
-            step = coefficient * h_up[i]
-            for j in range(g.size):
-                row[j] += step * g[j]
-        out[i] = gi
-        z_next[i] = decay * z_next[i] + inner * gi
-        if z_next[i] > zero:
-            hi = decay * scale * z_next[i]
-            for j in range(g.size):
-                pushed[j] += hi * row[j]
+        out[i] = scale * dot(row, g) + overlap * h[i]
+        z_next[i] += inner * out[i]
+        rest[i] = zero
+        u0, h0 = coefficient * h_up[i], next_scale * max(z_next[i], zero)
+        for j in range(g.size):
+            t0 = row[j] + u0 * g[j]
+            row[j] = t0
+            pushed[j] += h0 * t0
+        a += 1
+    push(weights, rest, next_scale, index, pushed)
 
 
 @compiled
@@ -201,6 +278,7 @@ def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay):
     z_up, h_up, g_up = np.zeros_like(z), np.zeros_like(z), np.zeros_like(z)
     v_up = np.zeros_like(v)
     pushed, ahead = np.zeros_like(v), np.zeros_like(v)
+    rest, index = np.zeros_like(v), np.empty(v.size + 1, np.int64)
     final = order.size - 1
     scale = one
     done = order.size
@@ -209,13 +287,14 @@ def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay):
     update_and_project(w, ahead, v, x[second], x[second], one, zero)
     if hidden > 1:
         rectify(z[0], h[0])
-        push(middle[0], h[0], one, z[1])
+        push(middle[0], h[0], one, index, z[1])
     for t in range(order.size):
         i = order[t]
         x_sq = dot(x[i], x[i])
         for k in range(hidden):
             if k > 1:
-                push(middle[k - 1], h[k - 1], scale, z[k])
+                z[k] = zero
+                push(middle[k - 1], h[k - 1], scale, index, z[k])
             rectify(z[k], h[k])
         rate = dtype(slope(loss, dot(v, h[last]), y[i]))
         ascent = zero
@@ -225,7 +304,7 @@ def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay):
             for k in range(last - 1, 0, -1):
                 pull(middle[k], g[k + 1], scale, z[k], g[k])
             if hidden > 1:
-                pull_and_push(middle[0], g[1], scale, z[0], g[0], pushed)
+                pull_and_push(middle[0], g[1], scale, z[0], index, g[0], pushed)
             square = x_sq * dot(g[0], g[0]) + dot(h[last], h[last])
             for k in range(1, hidden):
                 square += dot(h[k - 1], h[k - 1]) * dot(g[k], g[k])
@@ -246,7 +325,8 @@ def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay):
                             for j in range(v.size):
                                 z_up[1, j] -= scale * z_up[0, r] * middle[0, r, j]
                 else:
-                    push(middle[k - 1], h_up[k - 1], scale, z_up[k])
+                    z_up[k] = zero
+                    push(middle[k - 1], h_up[k - 1], scale, index, z_up[k])
                 rise = ascent * dot(h[k - 1], h_up[k - 1])
                 for j in range(v.size):
                     z_up[k, j] += rise * g[k, j]
@@ -268,6 +348,8 @@ def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay):
         for j in range(v.size):
             v[j] = decay * v[j] + step * h_up[last, j]
         coefficient = step / (scale * decay)
+        for j in range(v.size):
+            ahead[j] *= decay
         for k in range(last - 1, -1, -1):
             overlap = ascent * dot(g[k + 1], g_up[k + 1])
             if k > 0:
@@ -293,14 +375,16 @@ def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay):
                     z_up[0],
                     h_up[0],
                     g_up[0],
-                    decay,
-                    inner,
                     ahead,
+                    decay * scale,
+                    inner,
+                    index,
+                    rest,
                     z[1],
                 )
         if hidden == 1:
             for j in range(v.size):
-                ahead[j] = decay * ahead[j] + inner * g_up[0, j]
+                ahead[j] += inner * g_up[0, j]
         z[0] = ahead
         update_and_project(w, ahead, g_up[0], x[i], x[following], decay, step)
         scale *= decay

@@ -99,7 +99,7 @@ def pull(weights, g, scale, z, out):
 
 @compiled
 def pull_and_push(weights, g, scale, z, index, out, pushed):
-    """out = scale (weights g) 1[z > 0] and pushed = scale weights^T out, in one pass."""
+    """`pull`, and pushed = scale weights^T out, in one pass."""
     zero = z.dtype.type(0)
     out[:] = zero
     pushed[:] = zero

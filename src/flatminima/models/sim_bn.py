@@ -92,6 +92,4 @@ def lower_bound(model: Model, f: Float[np.ndarray, " n"]) -> float:
     the infimum need not be attained. Root mean squares are over the training set.
     """
     positive, negative = np.maximum(f, 0.0), np.maximum(-f, 0.0)
-    return float(
-        4.0 * (np.sqrt(np.mean(positive**2)) + np.sqrt(np.mean(negative**2)))
-    )
+    return float(4.0 * (np.sqrt(np.mean(positive**2)) + np.sqrt(np.mean(negative**2))))

@@ -107,7 +107,7 @@ def test_retraction_interpolates_nearby(rng):
 
 
 def test_all_units_dead(rng):
-    x, y, (w, gamma, v) = network(rng)
+    x, _, (w, gamma, v) = network(rng)
     at = per_example_gradients(0 * w, gamma, v, x)
     assert not at.f.any() and not at.norm_sq.any() and not at.laplacian.any()
     assert at.second_layer_trace == 0

@@ -158,6 +158,18 @@ def test_stops_at_the_first_number_that_is_not_finite(rng):
     assert run(large, x, y, order, RULES["1-SAM"])[1] < 5
 
 
+@pytest.mark.parametrize("rule", ["SGD", "1-SAM"])
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_stops_at_a_weight_that_is_not_a_number(depth, rule, rng):
+    x, y, parameters = network(rng, depth)
+    order = rng.integers(len(y), size=100)
+    for p in parameters:
+        if p.size:
+            kept, p.flat[0] = p.flat[0], np.nan
+            assert run(parameters, x, y, order, RULES[rule])[1] < 100
+            p.flat[0] = kept
+
+
 def test_decay_of_one_or_more_is_refused(rng):
     x, y, parameters = network(rng, 3)
     with pytest.raises(ValueError, match="products below 1"):

@@ -125,3 +125,13 @@ def test_stops_at_the_first_number_that_is_not_finite(rng):
     ours, done = run(parameters, x, y, order, RULES["1-SAM"])
     assert done == 5
     assert all(np.isfinite(p).all() for p in ours)
+    parameters[0][0, 2] = np.nan
+    assert run(parameters, x, y, order, RULES["1-SAM"])[1] == 0
+
+
+def test_divergence_stops(rng):
+    x, y, parameters = network(rng)
+    order = rng.integers(len(y), size=1000)
+    ours, done = run(parameters, x, y, order, (0.01, 3.0, 0.0))
+    assert 0 < done < 1000
+    assert not all(np.isfinite(p).all() for p in ours)

@@ -41,10 +41,10 @@ def dot(a, b):
 
 @compiled
 def rectify(z, h):
-    """h = relu(z)."""
+    """h = relu(z); NaN is kept, so that a run that diverges stops."""
     zero = z.dtype.type(0)
     for j in range(z.size):
-        h[j] = max(z[j], zero)
+        h[j] = zero if z[j] <= zero else z[j]
 
 
 @compiled
@@ -57,12 +57,12 @@ def mask(z, g):
 
 @compiled
 def positive(z, index):
-    """Fill `index` with the j of z_j > 0, ascending; returns their number."""
+    """Fill `index` with the j of z_j > 0 or NaN, ascending; returns their number."""
     count = 0
     zero = z.dtype.type(0)
     for j in range(z.size):
         index[count] = j
-        count += z[j] > zero
+        count += not z[j] <= zero
     return count
 
 
@@ -308,7 +308,7 @@ def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay):
             square = x_sq * dot(g[0], g[0]) + dot(h[last], h[last])
             for k in range(1, hidden):
                 square += dot(h[k - 1], h[k - 1]) * dot(g[k], g[k])
-            if square > zero:
+            if not square <= zero:
                 ascent = np.copysign(rho / np.sqrt(square), rate)
         if ascent != zero:
             climb = ascent * x_sq

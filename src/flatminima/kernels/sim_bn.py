@@ -33,7 +33,8 @@ def normalise(rows, x, xt, h, sigma, q):
         hj = h[j]
         square = zero
         for i in range(hj.size):
-            positive = max(hj[i], zero)
+            # NaN is kept, so that a run that diverges stops.
+            positive = zero if hj[i] <= zero else hj[i]
             hj[i] = positive
             square += positive * positive
         sigma[j] = np.sqrt(square / n)
@@ -130,7 +131,7 @@ def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay):
         count = 0
         f, square = zero, zero
         for j in range(width):
-            if h[j, i] > zero and sigma[j] > zero:
+            if not (h[j, i] <= zero or sigma[j] == zero):
                 u = h[j, i] / sigma[j]
                 a = gamma[j] * v[j] / sigma[j]
                 active[count] = j
@@ -167,12 +168,10 @@ def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay):
                     hij, s = h[j, i], sigma[j]
                 gamma_up = gamma[j] + ascent * dgamma[k]
                 v_up = v[j] + ascent * dv[k]
-                u, a = zero, zero
-                if hij > zero and s > zero:
-                    u = hij / s
-                    a = gamma_up * v_up / s
-                else:
-                    s = one
+                if hij <= zero or s == zero:
+                    hij, gamma_up, s = zero, zero, one
+                u = hij / s
+                a = gamma_up * v_up / s
                 dgamma[k] = v_up * u
                 dv[k] = gamma_up * u
                 f += gamma_up * v_up * u

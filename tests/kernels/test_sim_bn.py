@@ -1,0 +1,137 @@
+"""The Sim-BN kernel trains as plain autograd does, and minds its corners."""
+
+import numpy as np
+import pytest
+import torch
+
+from flatminima.data import sample_xor
+from flatminima.kernels import sim_bn as kernel
+from flatminima.kernels._losses import Logistic, Squared
+from flatminima.models import sim_bn
+from tests import autograd
+
+MODEL = sim_bn.Model()
+LOSSES = {
+    "squared": (Squared(), autograd.squared),
+    "logistic": (Logistic(0.2), autograd.smoothed_logistic),
+}
+RULES = {
+    "SGD": (0.02, 0.0, 0.0),
+    "SGD + wd": (0.02, 0.0, 0.5),
+    "1-SAM": (0.02, 0.1, 0.0),
+    "1-SAM + wd": (0.02, 0.1, 0.5),
+}
+
+
+def network(rng, width=16, n=12, d=6):
+    data = sample_xor(n, d, seed=0)
+    return sim_bn.inputs(MODEL, data.x), data.y, sim_bn.init(MODEL, rng, d, width)
+
+
+def run(parameters, x, y, order, rule, loss=LOSSES["squared"][0], dtype="float64"):
+    """Train a copy; returns it and the number of steps done."""
+    copies = [np.array(p, dtype) for p in parameters]
+    rates = np.array(rule, dtype)
+    done = kernel.run(
+        MODEL, loss, *copies, x.astype(dtype), y.astype(dtype), order, *rates
+    )
+    return copies, done
+
+
+def expected(parameters, x, y, order, rule, loss=LOSSES["squared"][1]):
+    inputs = torch.as_tensor(x)
+
+    def forward(*theta):
+        return sim_bn.forward(MODEL, *theta, inputs)
+
+    return autograd.train(forward, loss, parameters, y, order, *rule)
+
+
+def assert_close(ours, theirs, tolerance=1e-11):
+    a, b = autograd.flat(ours), autograd.flat(theirs)
+    assert np.linalg.norm(a - b) <= tolerance * np.linalg.norm(b)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("rule", RULES)
+def test_equals_autograd(rule, loss, rng):
+    x, y, parameters = network(rng)
+    order = rng.integers(len(y), size=200)
+    ours, done = run(parameters, x, y, order, RULES[rule], LOSSES[loss][0])
+    assert done == len(order)
+    theirs = expected(parameters, x, y, order, RULES[rule], LOSSES[loss][1])
+    assert_close(ours, theirs)
+    for a, b in zip(ours, parameters, strict=True):
+        assert not np.allclose(a, b)
+
+
+def test_units_switched_by_the_ascent(rng):
+    x, y, parameters = network(rng)
+    order, rule = rng.integers(len(y), size=60), (0.001, 3.0, 0.0)
+    ours, _ = run(parameters, x, y, order, rule)
+    assert_close(ours, expected(parameters, x, y, order, rule))
+
+
+def test_dead_units_kinks_and_units_without_output(rng):
+    x, y, (w, gamma, v) = network(rng)
+    w[:, 0] = 0  # on the kink for every example
+    w[:, 1] = 0
+    w[-1, 1] = -1
+    gamma[2] = v[2] = 0  # active, but with no gradient at all
+    v[3] = 0
+    order = rng.integers(len(y), size=100)
+    ours, _ = run((w, gamma, v), x, y, order, RULES["1-SAM"])
+    assert_close(ours, expected((w, gamma, v), x, y, order, RULES["1-SAM"]))
+    np.testing.assert_array_equal(ours[0][:, :3], w[:, :3])
+    assert ours[1][2] == ours[2][2] == 0 != ours[2][3]
+
+
+def test_zero_gradient_leaves_all_but_the_decay(rng):
+    x, y, (w, gamma, v) = network(rng)
+    w[:] = 0
+    w[-1] = -1
+    order = rng.integers(len(y), size=30)
+    ours, done = run((w, gamma, v), x, y, order, RULES["1-SAM"])
+    assert done == 30
+    for a, b in zip(ours, (w, gamma, v), strict=True):
+        np.testing.assert_array_equal(a, b)
+    ours, _ = run((w, gamma, v), x, y, order, RULES["1-SAM + wd"])
+    assert_close(ours, [0.99**30 * p for p in (w, gamma, v)], 1e-13)
+
+
+@pytest.mark.parametrize("rule", ["1-SAM", "1-SAM + wd"])
+def test_a_run_can_be_cut(rule, rng):
+    x, y, parameters = network(rng)
+    order = rng.integers(len(y), size=100)
+    whole, _ = run(parameters, x, y, order, RULES[rule])
+    half, _ = run(parameters, x, y, order[:37], RULES[rule])
+    half, _ = run(half, x, y, order[37:], RULES[rule])
+    assert_close(half, whole, 1e-12)
+
+
+def test_float32(rng):
+    x, y, parameters = network(rng, width=32)
+    order = rng.integers(len(y), size=100)
+    double, _ = run(parameters, x, y, order, RULES["1-SAM"])
+    single, _ = run(parameters, x, y, order, RULES["1-SAM"], dtype="float32")
+    assert single[0].dtype == np.float32
+    assert_close(single, double, 1e-5)
+
+
+def test_stops_at_the_first_number_that_is_not_finite(rng):
+    x, y, parameters = network(rng)
+    y[3] = np.nan
+    order = np.array([1, 2, 1, 0, 2, 3, 1])
+    ours, done = run(parameters, x, y, order, RULES["1-SAM"])
+    assert done == 5
+    assert all(np.isfinite(p).all() for p in ours)
+    parameters[0][0, 2] = np.nan
+    assert run(parameters, x, y, order, RULES["1-SAM"])[1] == 0
+
+
+def test_divergence_stops(rng):
+    x, y, parameters = network(rng)
+    order = rng.integers(len(y), size=1000)
+    ours, done = run(parameters, x, y, order, (0.01, 3.0, 0.0))
+    assert 0 < done < 1000
+    assert not all(np.isfinite(p).all() for p in ours)

@@ -18,7 +18,9 @@ def main() -> None:
     rows = []
     for architecture in sam_step.TITLES:
         for dtype in ("float64", "float32"):
-            config = Config(architecture=architecture, rho=0.05, dtype=dtype)
+            config = Config.model_validate(
+                {"architecture": architecture, "rho": 0.05, "dtype": dtype}
+            )
             row = sam_step.row(config, num_steps=100_000, peer_steps=1000, repeats=5)
             numbers = "".join(f"{row[name]:12.2f}" for name in COLUMNS)
             print(f"{row['name']:28} {dtype:8}" + numbers, flush=True)

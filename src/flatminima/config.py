@@ -1,7 +1,7 @@
 """What a training run is: one frozen, validated record."""
 
 from itertools import pairwise
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -36,6 +36,7 @@ class Config(BaseModel):
 
     Attributes:
         architecture: a module of `flatminima.models`.
+        depth: layers of weights of "deep"; left at 3 elsewhere.
         data: "xor" for P_xor with distinct training points, or "ball" for the
             regression data of the source's figure 7.
         d: input dimension.
@@ -58,6 +59,7 @@ class Config(BaseModel):
         radius: norm at which the first layer is held during training; 0 lets it
             move freely.
         eps: floor of the norm in Sim-LN; no effect elsewhere.
+        gamma_init: where the scales of Sim-BN start; no effect elsewhere.
         bias_input: the constant input of the first layer's bias; 1 in the source, and
             0 leaves a bias that has no effect.
         dtype: precision of training; all measures are taken in float64.
@@ -70,7 +72,8 @@ class Config(BaseModel):
     engine: ClassVar[str] = "flatminima.train"
     """The module whose `proceed` runs it and whose `modules` says what it uses."""
 
-    architecture: Literal["no_bias", "bias", "sim_ln", "softplus"]
+    architecture: Literal["no_bias", "bias", "sim_ln", "softplus", "sim_bn", "deep"]
+    depth: Annotated[int, Field(ge=2, le=10, strict=True)] = 3
     data: Literal["xor", "ball"] = "xor"
     d: Annotated[int, Field(ge=2, le=1000, strict=True)] = 30
     n: Count = 100
@@ -89,6 +92,7 @@ class Config(BaseModel):
     init_scale: Positive = 1.0
     radius: NonNegative = 0.0
     eps: Positive = 1e-4
+    gamma_init: Positive = 1.0
     bias_input: NonNegative = 1.0
     dtype: Literal["float32", "float64"] = "float64"
     data_seed: Seed = 0
@@ -114,6 +118,16 @@ class Config(BaseModel):
             raise ValueError(
                 f"bias_input = {self.bias_input}: must be left at 1 for "
                 "architecture = 'no_bias', which has no bias"
+            )
+        if self.architecture != "deep" and self.depth != 3:
+            raise ValueError(
+                f"depth = {self.depth}: must be left at 3 for architecture = "
+                f"{self.architecture!r}; only 'deep' has another"
+            )
+        if not self.can_be_projected and (self.radius > 0 or self.batch != "one"):
+            raise ValueError(
+                f"radius = {self.radius}, batch = {self.batch!r}: must be 0 and "
+                f"'one' for architecture = {self.architecture!r}"
             )
         for lr in (self.lr, *(phase.lr for phase in self.phases)):
             if lr * self.weight_decay >= 1:
@@ -148,6 +162,11 @@ class Config(BaseModel):
             )
 
     @property
+    def can_be_projected(self) -> bool:
+        """Whether the first layer can be held at a norm: two layers, no Sim-BN."""
+        return self.architecture not in ("sim_bn", "deep")
+
+    @property
     def batch_size(self) -> int:
         """Examples in a step."""
         if self.batch == "full":
@@ -162,6 +181,11 @@ class Config(BaseModel):
                 return lr, rho, phase.start
             lr, rho = phase.lr, phase.rho
         return lr, rho, until
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The fields that a table shows: all but measure_at and phases."""
+        return self.model_dump(exclude={"measure_at", "phases"})
 
     @property
     def rule(self) -> str:

@@ -67,10 +67,23 @@ FIGURES = {
         {"architecture": "bias", "weight_decay": 0.05, **LOGISTIC},
     ),
     "9b": Figure(((0.1, 0.2, 100_000),), {"architecture": "bias", **LOGISTIC}),
+    "2a": Figure(
+        ((0.005, 0.1, 100_000), (0.003, 1, 100_000)),
+        {"architecture": "sim_bn", "gamma_init": 0.3},
+    ),
+    "10a": Figure(
+        ((0.1, 0.2, 40_000),),
+        {"architecture": "sim_bn", "gamma_init": 0.3, **LOGISTIC},
+    ),
+    "11a": Figure(
+        ((0.01, 0, 100_000),), {"architecture": "deep", "weight_decay": 0.05}
+    ),
+    "11b": Figure(((0.01, 0.05, 100_000),), {"architecture": "deep"}),
     "10b": Figure(((1, 0.5, 1000), (1, 1, 100_000)), SMALL_SIM_LN | LOGISTIC),
 }
 """n = 100 in figure 7 and the factor 0.01 on the first layer in figure 10b are our
-choices: the source says nothing of the one and "small" of the other."""
+choices: the source says nothing of the one and "small" of the other. So is gamma =
+0.3 at the start of Sim-BN: from gamma = 1 the source's learning rate diverges."""
 
 
 def figure(name: str, *, epochs_factor: float = 1.0, **changes: Any) -> Config:
@@ -125,6 +138,8 @@ PAPER_SERIAL_STEPS = {
     "bias": figure("4b").num_steps,
     "sim_ln": figure("6a").num_steps,
     "softplus": figure("5b").num_steps,
+    "sim_bn": figure("2a").num_steps,
+    "deep": figure("11b").num_steps,
 }
 """Updates behind its curves of 1-SAM: 100 an epoch, over 1e5 epochs in figures 1b
 and 6a, 2e5 + 4e5 with a larger radius in figure 4b, 2.05e5 in figure 5b."""

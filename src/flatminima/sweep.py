@@ -180,8 +180,7 @@ def tidy(config: Config, run: Run) -> pd.DataFrame:
     """The rows that one run adds to a sweep's table."""
     table = run.history.copy()
     table.insert(0, "rule", config.rule)
-    fields = config.model_dump(exclude={"measure_at", "phases"})
-    for position, (name, value) in enumerate(fields.items()):
+    for position, (name, value) in enumerate(config.columns.items()):
         table.insert(position, name, value)
     table["last"] = table.index == len(table) - 1
     table["diverged"] = run.diverged_at is not None

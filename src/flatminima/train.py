@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flatminima import models
 from flatminima.config import Config
-from flatminima.measures import INTERPOLATES, measure
+from flatminima.measures import INTERPOLATES, measure, sharpness_module
+from flatminima.models.base import load
 from flatminima.problem import Problem, State, initial_state, problem
 from flatminima.sharpness.largest_eigenvalue import lambda_max
 
@@ -123,23 +123,27 @@ def batches(config: Config, start: int, stop: int) -> np.ndarray:
 
 def kernel_module(config: Config) -> str:
     """Name of the module whose `run` takes the steps of a config."""
-    name = "serial" if config.batch == "one" else "full_batch"
-    return f"flatminima.kernels.{name}"
+    family = load(config.architecture).FAMILY
+    if family == "two_layer":
+        family = "serial" if config.batch == "one" else "full_batch"
+    return f"flatminima.kernels.{family}"
 
 
-def modules(config: Config) -> tuple[str, str, str]:
+def modules(config: Config) -> tuple[str, ...]:
     """The modules that a run of this config reaches everything else from."""
-    architecture = f"{models.__name__}.{config.architecture}"
-    return __name__, architecture, kernel_module(config)
+    architecture = load(config.architecture)
+    measures = sharpness_module(architecture)
+    return __name__, architecture.__name__, kernel_module(config), measures
 
 
 def steps_per_call(config: Config) -> int:
     """Steps that `advance` should take at most, to return within about 0.3 s."""
-    setting = problem(config)
-    unit = setting.inputs.shape[1] * SECONDS_PER_WEIGHT
-    if not setting.architecture.IDLE_AT_ZERO:
-        unit += SECONDS_PER_SMOOTH_UNIT
-    step = unit * config.width * config.batch_size
+    architecture = problem(config).architecture
+    num_weights = sum(p.size for p in initial_state(config).params)
+    step = num_weights * SECONDS_PER_WEIGHT
+    if not architecture.IDLE_AT_ZERO:
+        step += config.width * SECONDS_PER_SMOOTH_UNIT
+    step *= config.n if architecture.FAMILY == "sim_bn" else config.batch_size
     return max(1, int(SECONDS_PER_CALL / (step + 1e-6)))
 
 
@@ -165,6 +169,7 @@ def advance(state: State, config: Config, k: int) -> State:
     x, y = setting.inputs.astype(config.dtype), setting.y.astype(config.dtype)
     lanes = LANES if setting.architecture.IDLE_AT_ZERO else 1
     params = [padded_copy(p, lanes) for p in state.params]
+    radius = (scalar(config.radius),) if config.can_be_projected else ()
     step, end = state.step, state.step + k
     while step < end:
         lr, rho, until = config.rates(step)
@@ -181,7 +186,7 @@ def advance(state: State, config: Config, k: int) -> State:
                 scalar(lr),
                 scalar(rho),
                 scalar(config.weight_decay),
-                scalar(config.radius),
+                *radius,
             )
         )
         if done < stop or not all(np.isfinite(p).all() for p in params):

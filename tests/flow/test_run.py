@@ -8,7 +8,7 @@ from flatminima import train
 from flatminima.config import Config
 from flatminima.flow.config import FlowConfig
 from flatminima.flow.descent import Rules
-from flatminima.flow.run import modules, run
+from flatminima.flow.run import follow, modules
 from flatminima.identity import source_digest
 from flatminima.theory.zero_one import zero_one_error
 
@@ -23,18 +23,18 @@ def config(**changes):
 
 @pytest.mark.parametrize("kind", ["naive", "kink_aware"])
 def test_equal_bits(kind):
-    first, second = run(config(kind=kind)), run(config(kind=kind))
+    first, second = follow(config(kind=kind)), follow(config(kind=kind))
     np.testing.assert_array_equal(first.w, second.w)
     np.testing.assert_array_equal(first.v, second.v)
     pd.testing.assert_frame_equal(first.history, second.history, check_exact=True)
-    other = run(config(kind=kind).with_seeds(1, 1))
+    other = follow(config(kind=kind).with_seeds(1, 1))
     assert not np.array_equal(first.w, other.w)
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.05])
 def test_starts_where_the_run_ends(rho):
     start = START.model_copy(update={"rho": rho})
-    flow = run(config(start=start, max_iterations=1))
+    flow = follow(config(start=start, max_iterations=1))
     end = train.run(start)
     history = end.history.iloc[-1]
     first = flow.history.iloc[0]
@@ -43,15 +43,15 @@ def test_starts_where_the_run_ends(rho):
 
 
 def test_starts_at_the_initialisation():
-    flow = run(config(trained=False, max_iterations=5))
+    flow = follow(config(trained=False, max_iterations=5))
     assert flow.reason == "iterations"
     assert flow.history["trace"].iloc[-1] < flow.history["trace"].iloc[0]
-    trained = run(config(max_iterations=5))
+    trained = follow(config(max_iterations=5))
     assert flow.history["trace"].iloc[0] != trained.history["trace"].iloc[0]
 
 
 def test_accuracy_is_that_of_the_final_network():
-    flow = run(config(measure_every=7))
+    flow = follow(config(measure_every=7))
     test = train.problem(START).test
     error = zero_one_error("bias", flow.w, flow.v, test.x, test.y)
     last = flow.history.iloc[-1]
@@ -62,7 +62,7 @@ def test_accuracy_is_that_of_the_final_network():
 
 def test_sim_ln_holds_its_radius():
     start = START.model_copy(update={"architecture": "sim_ln", "radius": 4.0})
-    flow = run(config(start=start, radius=10.0, measure_every=1))
+    flow = follow(config(start=start, radius=10.0, measure_every=1))
     np.testing.assert_allclose(flow.history["first_layer_norm"], 10.0)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from flatminima.data import sample_xor
 from flatminima.kernels import deep as kernel
-from flatminima.kernels._losses import Logistic, Squared
+from flatminima.kernels.losses import Logistic, Squared
 from flatminima.models import deep
 from flatminima.train import padded_copy
 from tests import autograd

@@ -6,7 +6,7 @@ import torch
 
 from flatminima.data import sample_xor
 from flatminima.kernels import sim_bn as kernel
-from flatminima.kernels._losses import Logistic, Squared
+from flatminima.kernels.losses import Logistic, Squared
 from flatminima.models import sim_bn
 from tests import autograd
 

@@ -1,6 +1,6 @@
 """What a flow is: one frozen, validated record."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -29,6 +29,9 @@ class FlowConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
+    engine: ClassVar[str] = "flatminima.flow.run"
+    """The module whose `proceed` runs it and whose `modules` says what it uses."""
+
     start: Config
     kind: Literal["naive", "kink_aware"]
     trained: bool = True
@@ -45,6 +48,23 @@ class FlowConfig(BaseModel):
     def _possible(self) -> Self:
         check_radius(self.radius, invariant=self.start.architecture == "sim_ln")
         return self
+
+    @property
+    def num_steps(self) -> int:
+        """Iterations at most."""
+        return self.max_iterations
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The fields that a table shows: those of the start and the flow's own."""
+        own = self.model_dump(exclude={"start"})
+        return {**self.start.columns, **own, "num_steps": self.num_steps}
+
+    @property
+    def rule(self) -> str:
+        """Name of the flow, such as "naive flow"."""
+        kind = {"naive": "naive", "kink_aware": "kink-aware"}[self.kind]
+        return f"{kind} flow"
 
     @property
     def rules(self) -> Rules:

@@ -48,6 +48,8 @@ COLUMNS = (
 )
 """Of the history, but for those that follow from the bound."""
 
+Reason = Literal["bound", "gradient", "stalled", "iterations", "no start"]
+
 Measure = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 
 
@@ -98,7 +100,7 @@ class Flow:
     history: pd.DataFrame
     w: Float[np.ndarray, "inputs width"]
     v: Float[np.ndarray, " width"]
-    reason: str
+    reason: Reason
 
     @property
     def rising_share(self) -> float:
@@ -177,7 +179,7 @@ def descend(
     point, step, path = start, np.nan, 0.0
     smoothing, halvings = rules.smoothing, rules.halvings
     blind = rules.kind == "naive"
-    reason = "iterations"
+    reason: Reason = "iterations"
 
     def row(iteration: int, norm: float, found: _Search) -> dict[str, float]:
         values = (iteration, point.trace, _distance(point, start), path, smoothing)

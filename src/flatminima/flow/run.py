@@ -1,12 +1,21 @@
 """From a flow's config to its result."""
 
+from collections.abc import Callable
+from typing import get_args
+
 import numpy as np
 
 from flatminima import train
 from flatminima.flow.config import FlowConfig
-from flatminima.flow.descent import Flow, descend
+from flatminima.flow.descent import Flow, Reason, descend
 from flatminima.flow.manifold import Manifold
-from flatminima.theory.zero_one import zero_one_error
+from flatminima.theory.zero_one import outputs, sign_errors
+
+Config = FlowConfig
+"""What `results` builds a flow's config by."""
+
+REASONS = get_args(Reason)
+"""Why a flow stopped, by the number in the column `reason` of a run's history."""
 
 
 def modules(config: FlowConfig) -> tuple[str, ...]:
@@ -14,7 +23,37 @@ def modules(config: FlowConfig) -> tuple[str, ...]:
     return (__name__, *train.modules(config.start))
 
 
-def run(config: FlowConfig) -> Flow:
+def proceed(
+    config: FlowConfig, run: train.Run | None, pause: Callable[[], bool]
+) -> train.Run:
+    """A whole flow, as a sweep wants it; flows are short and take no pause.
+
+    Returns:
+        The run. Its history has the columns of `descent.Flow`, with the number of
+        the iteration as `step`, the size of the step as `step_size` and the
+        smoothing in force as `smoothing_now`; those that `follow` adds; the trace, which is taken
+        on the manifold, also as `retracted_trace`; and, the same in every row,
+        rising_share, jump_share, accepted_rising_share and reason (see `REASONS`).
+        If the run that makes the start diverges, so does the flow.
+    """
+    try:
+        flow = follow(config)
+    except train.Divergence as divergence:
+        rows = train.run(config.start).history
+        return train.Run(rows, (), divergence.step, diverged_at=divergence.step)
+    names = {"iteration": "step", "step": "step_size", "smoothing": "smoothing_now"}
+    history = flow.history.rename(columns=names)
+    history = history.assign(
+        retracted_trace=history["trace"],
+        rising_share=flow.rising_share,
+        jump_share=flow.jump_share,
+        accepted_rising_share=flow.accepted_rising_share,
+        reason=REASONS.index(flow.reason),
+    )
+    return train.Run(history, (flow.w, flow.v), int(history["step"].iloc[-1]))
+
+
+def follow(config: FlowConfig) -> Flow:
     """Make the start, then follow the flow; pure, and the same bits every time.
 
     Returns:
@@ -33,25 +72,20 @@ def run(config: FlowConfig) -> Flow:
     problem = train.problem(config.start)
 
     def measure(w: np.ndarray, v: np.ndarray) -> dict[str, float]:
-        error = zero_one_error(
-            config.start.architecture,
-            w,
-            v,
-            problem.test.x,
-            problem.test.y,
-            **problem.model._asdict(),
-        )
+        test = problem.test
+        f = outputs(problem.architecture, problem.model, (w, v), test.x)
         return {
-            "test_accuracy": 1.0 - error,
+            "test_accuracy": 1.0 - sign_errors(f, test.y),
             "first_layer_norm": float(np.linalg.norm(w)),
             "second_layer_norm": float(np.linalg.norm(v)),
         }
 
+    w, v = (p.astype(np.float64) for p in state.params)
     return descend(
         problem.architecture,
         Manifold(problem.model, problem.inputs, problem.y, config.radius),
-        state.w.astype(np.float64),
-        state.v.astype(np.float64),
+        w,
+        v,
         config.rules,
         measure,
         config.measure_every,

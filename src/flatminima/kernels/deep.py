@@ -23,8 +23,8 @@ is kept as one scalar factor and multiplied in now and then.
 
 import numpy as np
 
-from flatminima.kernels._losses import slope
 from flatminima.kernels.compile import compiled
+from flatminima.kernels.losses import slope
 
 SMALLEST_SCALE = 1e-3
 """The decay factor of the square matrices is multiplied in below it."""

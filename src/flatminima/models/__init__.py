@@ -1,10 +1,12 @@
-"""Two-layer architectures, one a file.
+"""Architectures, one a file.
 
 Every architecture is a NamedTuple of its constants, with the parameters kept
 as a tuple theta = (w, v): `w` of shape (inputs, width) is the first layer,
 input-major, its last row the bias if there is one; `v` of shape (width,) is the
-second layer. A module of this package defines `Model`, the constant
+second layer. A module of this package defines `Model`, the constants
 
+    FAMILY                           which kernel trains and which module of
+                                     `sharpness` measures it
     IDLE_AT_ZERO                     whether a unit with all weights 0 stays so
 
 and the functions
@@ -17,6 +19,8 @@ and the functions
     lower_bound(model, x_sq, f)      certified bound on the trace of Hess L
 
 `init` and `forward` serve a parameter tuple of any length, `init(...)` returning
-it and `forward(model, *theta, x)` taking it. This file imports no architecture: a
-result depends on the one that it used.
+it and `forward(model, *theta, x)` taking it. Families other than "two_layer" have
+kernels of their own, and neither head nor laplacian; the outputs of Sim-BN depend on
+the training set as well, so its forward function takes that too. This file imports
+no architecture: a result depends on the one that it used.
 """

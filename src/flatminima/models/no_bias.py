@@ -8,6 +8,7 @@ from jaxtyping import Float
 from flatminima.models.base import head_of, two_layer_init
 from flatminima.models.relu import relu_forward, relu_head, relu_lower_bound
 
+FAMILY = "two_layer"
 IDLE_AT_ZERO = True
 
 

@@ -6,7 +6,8 @@ the whole training set, and gradients flow through it. Parameters are
 theta = (w, gamma, v), gamma one scale a unit.
 
 The source leaves open whether the first layer has a bias and where gamma starts.
-Here it has one by default (bias_input = 0 drops it), and gamma starts at 1.
+Here it has one by default (bias_input = 0 drops it), and gamma starts at
+`gamma_init`.
 
 A unit that is active on no training example has sigma_j = 0: its output and its
 gradients are 0. Outputs at other points use the statistics of the training set.
@@ -17,14 +18,19 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+FAMILY = "sim_bn"
+IDLE_AT_ZERO = True
+
 
 class Model(NamedTuple):
     """Constants of the architecture.
 
     Attributes:
+        gamma_init: where every gamma starts.
         bias_input: the constant input that the bias row multiplies; 0 means no bias.
     """
 
+    gamma_init: float = 1.0
     bias_input: float = 1.0
 
 
@@ -36,15 +42,15 @@ def inputs(model: Model, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n in
 
 
 def init(
-    model: Model, rng: np.random.Generator, d: int, width: int
+    model: Model, d: int, width: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(w, gamma, v): w from U(+-1/sqrt(d)), gamma = 1, v from U(+-1/sqrt(width)).
+    """(w, gamma, v): w from U(+-1/sqrt(d)), v from U(+-1/sqrt(width)), gamma_init.
 
     Args:
         model: constants of the architecture.
-        rng: generator of the draw.
         d: input dimension, without the bias.
         width: hidden units.
+        rng: generator of the draw.
 
     Raises:
         ValueError: if d or width is below 1.
@@ -54,7 +60,8 @@ def init(
             raise ValueError(f"{name} = {value}: allowed are {name} >= 1")
     num_inputs = d + (model.bias_input != 0)
     w = rng.uniform(-(d**-0.5), d**-0.5, (num_inputs, width))
-    return w, np.ones(width), rng.uniform(-(width**-0.5), width**-0.5, width)
+    gamma = np.full(width, model.gamma_init)
+    return w, gamma, rng.uniform(-(width**-0.5), width**-0.5, width)
 
 
 def forward(model: Model, w, gamma, v, x, train=None):
@@ -79,10 +86,16 @@ def _relu(z):
     return z * (z > 0)
 
 
-def lower_bound(model: Model, f: Float[np.ndarray, " n"]) -> float:
-    """4 (rms of max(f, 0) + rms of max(-f, 0)) <= Tr Hess L at interpolation.
+def lower_bound(
+    model: Model,
+    input_sq: Float[np.ndarray, " n"],
+    f: Float[np.ndarray, " n"],
+    curvature: Float[np.ndarray, " n"] | float = 2.0,
+) -> float:
+    """2 l'' (rms of max(f, 0) + rms of max(-f, 0)) <= Tr Hess L at interpolation.
 
-    The part of gamma and v alone is (2/n) sum_ij u_ij^2 (v_j^2 + gamma_j^2) =
+    l'' is the least curvature of the loss, 2 for the squared one; the inputs do not
+    enter. The part of gamma and v alone is (2/n) sum_ij u_ij^2 (v_j^2 + gamma_j^2) =
     2 sum_j (v_j^2 + gamma_j^2) >= 4 sum_j |v_j gamma_j| over live units, where
     u_j = h_j / sigma_j is non-negative with root mean square 1. The units with
     v_j gamma_j > 0 add up to at least max(f, 0) at every example, so their
@@ -92,4 +105,7 @@ def lower_bound(model: Model, f: Float[np.ndarray, " n"]) -> float:
     the infimum need not be attained. Root mean squares are over the training set.
     """
     positive, negative = np.maximum(f, 0.0), np.maximum(-f, 0.0)
-    return float(4.0 * (np.sqrt(np.mean(positive**2)) + np.sqrt(np.mean(negative**2))))
+    least = np.min(curvature)
+    return float(
+        2.0 * least * (np.sqrt(np.mean(positive**2)) + np.sqrt(np.mean(negative**2)))
+    )

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from flatminima.models.base import head_of, two_layer_init
 
+FAMILY = "two_layer"
 IDLE_AT_ZERO = False
 
 

@@ -15,9 +15,15 @@ wherever L is twice differentiable, at interpolation and away from it.
 """
 
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
+
+from flatminima.kernels.losses import Logistic, Squared, slope
+from flatminima.sharpness.gauss_newton import Parameters, retract
+from flatminima.theory.memorising import memorisation
 
 
 @dataclass(frozen=True)
@@ -133,3 +139,51 @@ def trace_hessian(
         curvature: its second derivative; 2 for the squared loss.
     """
     return float(np.mean(curvature * gradients.norm_sq + slope * gradients.laplacian))
+
+
+def columns(
+    architecture: ModuleType,
+    model: Any,
+    loss: Squared | Logistic,
+    params: Parameters,
+    inputs: Float[np.ndarray, "n inputs"],
+    y: Float[np.ndarray, " n"],
+    *,
+    interpolates: bool,
+) -> dict[str, float]:
+    """Sharpness and shape at a checkpoint; as `two_layer.columns`.
+
+    A unit is taken after its normalisation.
+    """
+    targets = loss.target(y)
+    input_sq = np.sum(inputs**2, axis=1)
+
+    def trace(at: Gradients) -> float:
+        return trace_hessian(at, slope(loss, at.f, y), loss.curvature(at.f))
+
+    def bound(f: Float[np.ndarray, " n"]) -> float:
+        return architecture.lower_bound(model, input_sq, f, loss.curvature(f))
+
+    def linearise(at: Parameters) -> Gradients:
+        w, gamma, v = at
+        return per_example_gradients(w, gamma, v, inputs)
+
+    gradients = linearise(params)
+    one_hot = memorisation(gradients.u)
+    row = {
+        "trace": trace(gradients),
+        "bound": bound(targets),
+        "bound_outputs": bound(gradients.f),
+        "retracted_trace": np.nan,
+        "retracted_distance": np.nan,
+        "retracted_loss": np.nan,
+        "single_active": one_hot.single,
+        "injective": float(one_hot.injective),
+    }
+    if interpolates:
+        flat = retract(linearise, params, targets)
+        row["retracted_distance"] = flat.distance
+        row["retracted_loss"] = flat.loss
+        if flat.converged:
+            row["retracted_trace"] = trace(linearise(flat.parameters))
+    return row

@@ -144,7 +144,7 @@ def conclude(
     trace = 2 * float(np.mean(np.sum(h**2, axis=1) + active * np.sum(x**2, axis=1)))
     factor = 4 / len(x) * scale
     value, dual_value = generated.solution.cost * factor, generated.lower * factor
-    floor = relu_lower_bound(np.sum(x**2, axis=1), y)
+    floor = relu_lower_bound(np.sum(x**2, axis=1), y, 2.0)
     lower = max(dual_value, floor) if rigorous else floor
     gap = max(value / lower - 1, 0.0)
     return Certificate(

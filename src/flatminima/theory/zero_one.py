@@ -19,6 +19,7 @@ def outputs(
     model: Any,
     params: tuple[Float[np.ndarray, "..."], ...],
     x: Float[np.ndarray, "n d"],
+    train: Float[np.ndarray, "m inputs"] | None = None,
 ) -> Float[np.ndarray, " n"]:
     """f(x) at many points, in batches that stay in cache.
 
@@ -27,13 +28,15 @@ def outputs(
         model: its constants.
         params: what its forward function takes between model and inputs.
         x: points.
+        train: rows x' of the training set, where outputs depend on it (Sim-BN).
     """
     rows = batch_size(params[0].shape[-1])
+    statistics = () if train is None else (train,)
     f = np.empty(len(x))
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
         f[part] = architecture.forward(
-            model, *params, architecture.inputs(model, x[part])
+            model, *params, architecture.inputs(model, x[part]), *statistics
         )
     return f
 

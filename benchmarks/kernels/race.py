@@ -89,7 +89,7 @@ def race(config: Config, state: State, num_steps: int, repeats: int) -> list[dic
     """
     check_same(config, state)
     best = dict.fromkeys(CANDIDATES, np.inf)
-    shifts = []
+    shifts: list[np.ndarray] = []
     for _ in range(repeats):
         shifts.append(np.empty(64 * len(shifts)))
         for name, candidate in CANDIDATES.items():

@@ -1,0 +1,34 @@
+"""The two limits of a roofline: bytes and multiplications a second of one core."""
+
+import time
+
+import numpy as np
+
+from benchmarks.bandwidth import seconds_a_pass
+
+LEVELS = {"L1": 16, "L2": 256, "L3": 4096, "memory": 131_072}
+"""KiB of an array that stays in a level of today's usual caches."""
+
+
+def bandwidth(dtype: str) -> dict[str, float]:
+    """Bytes read and written a second, in place, by level (GB/s)."""
+    itemsize = np.dtype(dtype).itemsize
+    speeds = {}
+    for level, kib in LEVELS.items():
+        size = kib * 1024 // itemsize
+        passes = max(1, 2**19 // size)
+        seconds = seconds_a_pass(size, dtype, passes, repeats=30)
+        speeds[level] = 2 * size * itemsize / seconds / 1e9
+    return speeds
+
+
+def peak(dtype: str) -> float:
+    """Multiplications with additions a second, by BLAS on 512 x 512 (1e9/s)."""
+    a, b = np.ones((2, 512, 512), dtype)
+    out = a @ b
+    best = np.inf
+    for _ in range(50):
+        start = time.process_time()
+        np.matmul(a, b, out=out)
+        best = min(best, time.process_time() - start)
+    return 512**3 / best / 1e9

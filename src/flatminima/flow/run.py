@@ -31,9 +31,9 @@ def proceed(
     Returns:
         The run. Its history has the columns of `descent.Flow`, with the number of
         the iteration as `step`, the size of the step as `step_size` and the
-        smoothing in force as `smoothing_now`; those that `follow` adds; the trace, which is taken
-        on the manifold, also as `retracted_trace`; and, the same in every row,
-        rising_share, jump_share, accepted_rising_share and reason (see `REASONS`).
+        smoothing in force as `smoothing_now`; those that `follow` adds; the trace,
+        which is taken on the manifold, also as `retracted_trace`; and, the same in
+        every row, rising_share, jump_share, accepted_rising_share and reason (see `REASONS`).
         If the run that makes the start diverges, so does the flow.
     """
     try:

@@ -27,6 +27,13 @@ def store_folder() -> Path:
     return Path(chosen).expanduser() if chosen else build_folder() / "store"
 
 
+def results_folder() -> Path | None:
+    """The folder of committed results, or None for an installed package."""
+    checkout = Path(__file__).resolve().parents[2]
+    folder = checkout / "results"
+    return folder if (checkout / "pyproject.toml").is_file() else None
+
+
 def record_file() -> Path | None:
     """The file in which sweeps note their configs: $FLATMINIMA_RECORD, else none."""
     chosen = os.environ.get(RECORD_VARIABLE)

@@ -27,7 +27,7 @@ from scipy import stats
 from flatminima import store
 from flatminima.config import Config
 from flatminima.identity import library_versions
-from flatminima.paths import store_folder
+from flatminima.paths import results_folder, store_folder
 from flatminima.provenance import processor
 from flatminima.sweep import run_all, tidy
 from flatminima.train import Run
@@ -57,16 +57,26 @@ class Committed:
 
     Attributes:
         rows: one dictionary a run, as in the file.
-        table: their histories, with the columns of `sweep.sweep`, and `engine`.
+        tables: their histories, with the columns of `sweep.sweep`, and `engine`.
     """
 
     rows: list[dict[str, Any]]
-    table: pd.DataFrame
+    tables: list[pd.DataFrame]
 
     @property
     def older(self) -> list[bool]:
         """For every run, whether another engine than the present one made it."""
         return [row["engine"] != _engine_now(row) for row in self.rows]
+
+    def of(self, config: Config) -> pd.DataFrame:
+        """The rows of one setting, all its seeds; empty if there are none."""
+        wanted = _setting({"config": config.model_dump(mode="json")})
+        tables = [
+            table
+            for row, table in zip(self.rows, self.tables, strict=True)
+            if _setting(row) == wanted
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     def _repr_markdown_(self) -> str:
         return self.origin()
@@ -113,10 +123,17 @@ def load(path: Path) -> Committed:
             if checksum != store.sha256(store.canonical(row)):
                 raise BadResult(f"{path}, line {number}: not what its checksum says")
             rows.append(row)
-    tables = [_table(row) for row in rows]
-    return Committed(
-        rows, pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    )
+    return Committed(rows, [_table(row) for row in rows])
+
+
+def committed(chapter: str) -> Committed:
+    """The committed runs of a chapter; none for an installed package.
+
+    Raises:
+        BadResult: if the file is damaged.
+    """
+    folder = results_folder()
+    return load(folder / f"{chapter}.jsonl") if folder else Committed([], [])
 
 
 def collect(configs: Sequence[Config], path: Path) -> None:

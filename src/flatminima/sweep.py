@@ -137,7 +137,6 @@ def run_all(
         store.remove_abandoned(folder)
         with place as pool:
             found |= _Sweep(folder, missing).compute(pool)
-    _record(configs)
     runs = [run for config in configs if (run := found[config]) is not None]
     for config, run in found.items():
         if run is not None and run.diverged_at is not None:
@@ -154,6 +153,7 @@ def sweep(
     *,
     processes: bool = False,
     scheduler: str | None = None,
+    commit: bool = False,
 ) -> pd.DataFrame:
     """Run every config under every seed and put the histories in one tidy table.
 
@@ -161,6 +161,8 @@ def sweep(
         configs: one for each setting.
         seeds: as in `over_seeds`.
         workers, processes, scheduler: as in `run_all`.
+        commit: note these runs in $FLATMINIMA_RECORD, if that is set, as ones to be
+            committed to `results/`.
 
     Returns:
         One row for each run and checkpoint: the fields of the config (but
@@ -170,6 +172,8 @@ def sweep(
     """
     cells = over_seeds(configs, seeds)
     runs = run_all(cells, workers, processes=processes, scheduler=scheduler)
+    if commit:
+        _record(cells)
     return pd.concat(
         [tidy(config, run) for config, run in zip(cells, runs, strict=True)],
         ignore_index=True,
@@ -373,7 +377,7 @@ def _difference(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
 
 
 def _record(configs: Sequence[Config]) -> None:
-    """Note which runs a chapter used, where the press asks for it."""
+    """Note which runs are to be committed, where somebody asks for it."""
     path = record_file()
     if path is not None:
         lines = [

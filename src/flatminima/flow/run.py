@@ -33,8 +33,8 @@ def proceed(
         the iteration as `step`, the size of the step as `step_size` and the
         smoothing in force as `smoothing_now`; those that `follow` adds; the trace,
         which is taken on the manifold, also as `retracted_trace`; and, the same in
-        every row, rising_share, jump_share, accepted_rising_share and reason (see `REASONS`).
-        If the run that makes the start diverges, so does the flow.
+        every row, rising_share, jump_share, accepted_rising_share and reason (see
+        `REASONS`). If the run that makes the start diverges, so does the flow.
     """
     try:
         flow = follow(config)

@@ -43,7 +43,7 @@ __all__ = [
 EPOCHS_PER_BLOCK = 64
 SECONDS_PER_CALL = 0.2
 SECONDS_PER_WEIGHT = 2e-10
-SECONDS_PER_SMOOTH_UNIT = 4e-8
+SECONDS_PER_SMOOTH_UNIT = 1e-8
 """Two heads of an activation that takes exponentials, a unit and example."""
 
 CACHE_LINE = 64

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from flatminima.models.base import head_of, two_layer_init
+from flatminima.models.exponential import exp_negative, log1p_unit
 
 FAMILY = "two_layer"
 IDLE_AT_ZERO = False
@@ -28,15 +29,16 @@ class Model(NamedTuple):
 def head(model, z, v, u, g):
     """f = v . softplus(z), df/dv = softplus(z), df/dz = v sigmoid(z).
 
-    Both come from one e^-|z|, which never overflows.
+    Both come from one a = e^-|z|, which never overflows: softplus(z) = max(z, 0) +
+    log(1 + a), and sigmoid(z) = 1 / (1 + a) if z > 0, else a / (1 + a).
     """
     zero = v.dtype.type(0)
     one = v.dtype.type(1)
     f = zero
     for j in range(v.size):
-        e = np.exp(-abs(z[j]))
-        u[j] = max(z[j], zero) + np.log1p(e)
-        g[j] = v[j] * (one if z[j] > zero else e) / (one + e)
+        a = exp_negative(-abs(z[j]))
+        u[j] = (z[j] if z[j] > zero else zero) + log1p_unit(a)
+        g[j] = v[j] * ((one if z[j] > zero else a) / (one + a))
         f += v[j] * u[j]
     return f
 

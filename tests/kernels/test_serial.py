@@ -35,11 +35,14 @@ def test_gather(start, rng):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_aligned(dtype):
+def test_placed_and_aligned(dtype):
     for rows, width in [(1, 1), (4, 5), (3, 32)]:
-        a = serial.aligned(np.ones(width, dtype), rows)
-        assert a.ctypes.data % 64 == 0
-        np.testing.assert_array_equal(a, np.zeros((rows, width), dtype))
+        like = np.ones(width, dtype)
+        for address in (0, 8, 2048, 10**6):
+            a = serial.placed(like, rows, address, serial.PAGE)
+            assert (a.ctypes.data - address) % serial.PAGE == 0
+            np.testing.assert_array_equal(a, np.zeros((rows, width), dtype))
+        assert serial.aligned(like, rows).ctypes.data % serial.CACHE_LINE == 0
 
 
 def test_squared_norm_and_dot(rng):

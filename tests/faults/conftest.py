@@ -5,6 +5,7 @@ import faulthandler
 import pytest
 
 from flatminima import train
+from tests.faults.cells import ROOT, program
 
 SECONDS_PER_TEST = 240
 
@@ -28,3 +29,13 @@ def started(monkeypatch):
 
     monkeypatch.setattr(train, "proceed", noted)
     return steps
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """Address of the scheduler of two worker processes, started as a user would."""
+    recipe = ROOT / "clusters" / "local.py"
+    with program(recipe, "--workers", 2, "--port", 0) as process:
+        line = process.stdout.readline()
+        assert line.startswith("export FLATMINIMA_SCHEDULER=tcp://127.0.0.1:"), line
+        yield line.strip().partition("=")[2]

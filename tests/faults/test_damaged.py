@@ -29,7 +29,7 @@ def empty(content: bytes) -> bytes:
     return b""
 
 
-def expect_one_warning(message, store, suffix):
+def expect_one_warning(message):
     """Sweep again: one warning, the same results, and then none."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -50,7 +50,7 @@ def test_a_damaged_result(store, started, suffix, damage):
     path = store / f"{stores.key(CELLS[0])}.{suffix}"
     path.write_bytes(damage(path.read_bytes()))
     started.clear()
-    expect_one_warning("is damaged", store, suffix)
+    expect_one_warning("is damaged")
     assert started == {CELLS[0]: [0]}
 
 
@@ -70,7 +70,7 @@ def test_a_damaged_snapshot(store, started, damage):
     path = store / f"{stores.key(CELLS[0])}.part"
     path.write_bytes(damage(path.read_bytes()))
     started.clear()
-    expect_one_warning("starting over", store, "part")
+    expect_one_warning("starting over")
     assert started == {CELLS[0]: [0], CELLS[1]: [step]}
     assert not path.exists()
 

@@ -5,6 +5,8 @@ worker computes and returns; only the caller writes to the store. A long run com
 back in parts, so that a killed one goes on from its last part.
 """
 
+import atexit
+import gc
 import importlib
 import sys
 import time
@@ -266,6 +268,9 @@ class _Sweep:
                         deaths += 1
                         self._replace_workers(pool, deaths)
             except KeyboardInterrupt:
+                # Python would look for garbage in torch and numba before it exits,
+                # which takes longer than all the rest
+                atexit.register(gc.freeze)
                 self._stop(pool, shown)
                 print(
                     f"\nStopped. {len(self.finished)} of {total} runs were finished "

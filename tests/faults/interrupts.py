@@ -32,7 +32,7 @@ def interrupt(process) -> str:
         time.sleep(0.005)
     seconds = time.monotonic() - start - (waited - before)
     assert process.returncode == -signal.SIGINT
-    assert seconds < SECONDS
+    assert seconds < SECONDS, seconds
     said = process.communicate(timeout=10)[1]
     assert "Run the same again to go on." in said
     assert said.rstrip().endswith("KeyboardInterrupt")

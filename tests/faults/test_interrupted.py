@@ -22,7 +22,7 @@ from tests.faults.interrupts import interrupt
 def test_threads_hand_back_what_they_have(store, started):
     cells = [SHORT, *seeds(LONG, 2)]
     with sweeping(cells, workers=2) as process:
-        wait_until(lambda: finished(store) and parts(store), "a snapshot")
+        wait_until(lambda: finished(store) and len(parts(store)) == 2, "snapshots")
         said = interrupt(process)
     assert "1 of 3 runs were finished and 2 have begun" in said
     assert str(store) in said

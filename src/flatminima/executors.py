@@ -1,5 +1,6 @@
 """Where the cells of a sweep are computed: threads, processes or a Dask cluster."""
 
+import logging
 import os
 import threading
 import time
@@ -17,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 SCHEDULER_VARIABLE = "FLATMINIMA_SCHEDULER"
 
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
 SECONDS_BETWEEN_COUNTS = 1.0
 
 
@@ -155,17 +156,27 @@ def dask(address: str) -> Iterator[Pool]:
     """
     try:
         from distributed import Client
+        from distributed.utils import silence_logging_cmgr
     except ImportError as error:
         raise ImportError(
             f"scheduler = {address!r} needs Dask: pip install 'flatminima[cluster]'"
         ) from error
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise SchedulerLost(
-            f"scheduler = {address!r}: no Dask scheduler answers there. Start one with "
-            f"`dask scheduler`, or unset {SCHEDULER_VARIABLE}"
-        ) from error
+    # what Dask logs of a lost connection is raised below, in one line
+    with silence_logging_cmgr(logging.CRITICAL):
+        try:
+            client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise SchedulerLost(
+                f"scheduler = {address!r}: no Dask scheduler answers there. Start one "
+                f"with `dask scheduler`, or unset {SCHEDULER_VARIABLE}"
+            ) from error
+        try:
+            yield _dask_pool(client, address)
+        finally:
+            client.close(timeout=1)
+
+
+def _dask_pool(client: Any, address: str) -> Pool:
     gone = SchedulerLost(
         f"the scheduler {address} is gone. Finished runs are stored; run the same "
         "again to go on"
@@ -193,10 +204,7 @@ def dask(address: str) -> Iterator[Pool]:
     def stop() -> None:
         executor.shutdown(wait=False)
 
-    try:
-        yield Pool(executor.submit, slots, stop, check, same_machine=False)
-    finally:
-        client.close(timeout=1)
+    return Pool(executor.submit, slots, stop, check, same_machine=False)
 
 
 @cache

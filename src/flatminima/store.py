@@ -3,8 +3,9 @@
 A run is two files named by its key: `<key>.npz` with the arrays and, written
 last, `<key>.json` with the config, its provenance and the checksum of the
 arrays. A file that is damaged in any way is reported once and treated as absent.
-An unfinished run is kept as `<key>.part.npz` and `<key>.part.json` until it is
-finished. Several processes may share a folder.
+An unfinished run is kept in `<key>.part` until it is finished: the record, a line
+end and the arrays, in one file so that a newer part replaces an older one at once.
+Several processes may share a folder.
 """
 
 import errno
@@ -28,6 +29,9 @@ from flatminima.train import Run
 
 SECONDS_TO_ABANDON = 3600.0
 """Age of a temporary file from which its writer is taken for dead."""
+
+BYTES_TO_TRY = 8192
+"""What a small run takes; an empty file fits on a full disk too."""
 
 _FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "is over its quota"}
 _CLOSED = {
@@ -74,7 +78,7 @@ def check_writable(folder: Path) -> None:
     Raises:
         StoreError: naming the folder and what is wrong with it.
     """
-    _write(folder / "writable", b"")
+    _write(folder / "writable", bytes(BYTES_TO_TRY))
     (folder / "writable").unlink(missing_ok=True)
 
 
@@ -112,12 +116,13 @@ def save(folder: Path, config: Config, run: Run, provenance: dict[str, Any]) -> 
         "provenance": provenance,
     }
     record["record"] = sha256(canonical(record))
-    stem = name if run.finished else f"{name}.part"
-    _write(folder / f"{stem}.npz", arrays)
-    _write(folder / f"{stem}.json", canonical(record))
+    part = folder / f"{name}.part"
     if run.finished:
-        for suffix in ("json", "npz"):
-            (folder / f"{name}.part.{suffix}").unlink(missing_ok=True)
+        _write(folder / f"{name}.npz", arrays)
+        _write(folder / f"{name}.json", canonical(record))
+        part.unlink(missing_ok=True)
+    else:
+        _write(part, canonical(record) + b"\n" + arrays)
 
 
 def load(folder: Path, config: Config) -> Run | None:
@@ -126,7 +131,7 @@ def load(folder: Path, config: Config) -> Run | None:
     Warns:
         UserWarning: if there are files that are damaged.
     """
-    found = _find(folder, key(config), "running it again")
+    found = _find(folder / f"{key(config)}.json", "running it again")
     return found[0] if found else None
 
 
@@ -136,13 +141,13 @@ def load_part(folder: Path, config: Config) -> tuple[Run, float] | None:
     Warns:
         UserWarning: if there are files that are damaged.
     """
-    found = _find(folder, f"{key(config)}.part", "starting over")
+    found = _find(folder / f"{key(config)}.part", "starting over")
     return (found[0], float(found[1]["provenance"]["seconds"])) if found else None
 
 
 def load_record(folder: Path, config: Config) -> dict[str, Any] | None:
     """Config, engine digest, versions and provenance of a finished run, or None."""
-    found = _find(folder, key(config), "running it again")
+    found = _find(folder / f"{key(config)}.json", "running it again")
     return found[1] if found else None
 
 
@@ -157,29 +162,35 @@ def remove_abandoned(folder: Path) -> None:
             continue
 
 
-def _find(folder: Path, stem: str, remedy: str) -> tuple[Run, dict[str, Any]] | None:
-    record_path = folder / f"{stem}.json"
-    if not record_path.exists():
-        return None
+def _find(path: Path, remedy: str) -> tuple[Run, dict[str, Any]] | None:
     try:
-        return _read(record_path, folder / f"{stem}.npz")
-    except (DamagedResult, OSError) as problem:
-        warnings.warn(
-            f"stored result {record_path} is damaged ({problem}); {remedy}",
-            stacklevel=3,
-        )
+        # one look: another process may finish the run and remove its part
+        content = path.read_bytes()
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        problem: Exception = error
+    else:
+        try:
+            return _read(path, content)
+        except (DamagedResult, OSError) as error:
+            problem = error
+    warnings.warn(
+        f"stored result {path} is damaged ({problem}); {remedy}", stacklevel=3
+    )
+    return None
 
 
-def _read(record_path: Path, arrays_path: Path) -> tuple[Run, dict[str, Any]]:
+def _read(path: Path, content: bytes) -> tuple[Run, dict[str, Any]]:
+    head, _, tail = content.partition(b"\n")
     try:
-        record = json.loads(record_path.read_bytes())
+        record = json.loads(head)
         checksum = record.pop("record")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedResult("the record is not readable") from error
     if checksum != sha256(canonical(record)):
         raise DamagedResult("the record does not match its checksum")
-    content = arrays_path.read_bytes()
+    content = tail if path.suffix == ".part" else path.with_suffix(".npz").read_bytes()
     if sha256(content) != record["arrays"]:
         raise DamagedResult("the arrays do not match their checksum")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:

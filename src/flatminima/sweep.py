@@ -5,6 +5,8 @@ worker computes and returns; only the caller writes to the store. A long run com
 back in parts, so that a killed one goes on from its last part.
 """
 
+import atexit
+import gc
 import importlib
 import sys
 import time
@@ -40,7 +42,7 @@ SECONDS_PER_PART = 10.0
 """Computing time after which a run comes back, to be kept and sent on."""
 
 SECONDS_BETWEEN_CHECKS = 0.5
-SECONDS_TO_STOP = 1.5
+SECONDS_TO_STOP = 1.0
 
 MAX_RESTARTS = 3
 """Deaths of worker processes in a row, without a finished run, that are borne."""
@@ -271,6 +273,9 @@ class _Sweep:
                         deaths += 1
                         self._replace_workers(pool, deaths)
             except KeyboardInterrupt:
+                # Python would look for garbage in torch and numba before it exits,
+                # which takes longer than all the rest
+                atexit.register(gc.freeze)
                 self._stop(pool, shown)
                 print(
                     f"\nStopped. {len(self.finished)} of {total} runs were finished "
@@ -302,10 +307,11 @@ class _Sweep:
         pool.check()
         broken = False
         for future in done:
-            config = self.running.pop(future)
+            config = self.running[future]
             try:
                 part = future.result()
             except BrokenExecutor:
+                del self.running[future]
                 self.waiting.appendleft(config)
                 broken = True
                 continue
@@ -314,30 +320,32 @@ class _Sweep:
                 raise CellFailed(f"the cluster gave up {config!r}") from error
             except Exception as error:
                 raise CellFailed(f"{error!r} in {config!r}") from error
-            if not self._keep(config, part, shown):
+            self._keep(config, part, shown)
+            del self.running[future]  # not before: a Ctrl-C while it is written
+            if not part.run.finished:
                 self.waiting.appendleft(config)
         return broken
 
-    def _keep(self, config: Config, part: Part, shown: Progress) -> bool:
-        """Store a part; whether the run is finished."""
+    def _keep(self, config: Config, part: Part, shown: Progress) -> None:
+        """Store a part."""
         if part.identity != _identity(config):
             raise EngineMismatch(
                 "a worker has another version of the engine or of its libraries: "
                 f"{_difference(part.identity, _identity(config))}. Install the same "
                 "on all"
             )
-        earlier, seconds = self.parts.pop(config, (None, 0.0))
+        earlier, seconds = self.parts.get(config, (None, 0.0))
         seconds += part.provenance["seconds"]
         store.save(
             self.folder, config, part.run, part.provenance | {"seconds": seconds}
         )
         if part.run.finished:
             self.finished[config] = part.run
+            self.parts.pop(config, None)
         else:
             self.parts[config] = (part.run, seconds)
         passed = _share(config, earlier) if earlier is not None else 0.0
         shown.advance(_share(config, part.run) - passed)
-        return part.run.finished
 
     def _replace_workers(self, pool: Pool, deaths: int) -> None:
         self.waiting.extendleft(self.running.values())
@@ -351,12 +359,12 @@ class _Sweep:
         pool.restart()
 
     def _stop(self, pool: Pool, shown: Progress) -> None:
-        """End early; what workers of this process hand back in time is kept."""
+        """End early; what has come back, or comes in time, is kept."""
         pool.stop()
-        if pool.pause is None:
-            return
-        for future in wait(self.running, SECONDS_TO_STOP).done:
-            if future.exception() is None:
+        # only the workers of this process hand back what they have
+        patience = 0.0 if pool.pause is None else SECONDS_TO_STOP
+        for future in wait(self.running, patience).done:
+            if not future.cancelled() and future.exception() is None:
                 self._keep(self.running[future], future.result(), shown)
 
 

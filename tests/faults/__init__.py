@@ -1,0 +1,1 @@
+"""What goes wrong in a long sweep, done on purpose and for real."""

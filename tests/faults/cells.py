@@ -1,0 +1,119 @@
+"""Cells to sweep, programs that sweep them, and waits that end."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from flatminima import train
+from flatminima.config import Config
+from flatminima.train import Run
+
+ROOT = Path(__file__).parents[2]
+
+_proceed = train.proceed  # tests replace it to see what a sweep computes
+
+PATIENCE = 90.0
+"""Seconds until a wait fails. On an idle machine it takes a tenth."""
+
+SHORT = Config(
+    architecture="bias", d=6, n=8, width=16, lr=0.001, num_steps=100, num_checkpoints=3
+)
+LONG = SHORT.model_copy(update={"num_steps": 6_000_000})
+ENDLESS = SHORT.model_copy(update={"num_steps": 10**9})
+
+
+def seeds(config: Config, count: int) -> list[Config]:
+    """The config under the seeds 0, ..., count - 1."""
+    return [config.with_seeds(seed, seed) for seed in range(count)]
+
+
+@cache
+def unbroken(config: Config) -> Run:
+    """The run in one go, without a store."""
+    return _proceed(config, None, lambda: False)
+
+
+def assert_same(runs: Sequence[Run], others: Sequence[Run]) -> None:
+    """Equal to the last bit."""
+    for run, other in zip(runs, others, strict=True):
+        np.testing.assert_array_equal(run.w, other.w, strict=True)
+        np.testing.assert_array_equal(run.v, other.v, strict=True)
+        pd.testing.assert_frame_equal(run.history, other.history, check_exact=True)
+        assert (run.step, run.diverged_at) == (other.step, other.diverged_at)
+
+
+def finished(store: Path) -> set[Path]:
+    """Records of finished runs."""
+    return set(store.glob("*.json"))
+
+
+def parts(store: Path) -> set[Path]:
+    """Unfinished runs."""
+    return set(store.glob("*.part"))
+
+
+def wait_until(happened: Callable[[], object], what: str) -> None:
+    """Return once something has happened; fail if it does not."""
+    end = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < end, f"waited for {what}"
+        time.sleep(0.01)
+
+
+@contextmanager
+def meanwhile(action: Callable[[], None]) -> Iterator[None]:
+    """Do something in a thread while the body runs, and fail if it fails."""
+    with ThreadPoolExecutor(1) as pool:
+        doing = pool.submit(action)
+        yield
+        doing.result(PATIENCE)
+
+
+@contextmanager
+def program(*command: object) -> Iterator[subprocess.Popen]:
+    """A Python program in a process group of its own, which ends with the body."""
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=PATIENCE)
+
+
+def sweeping(configs: Sequence[Config], *, seconds_per_part=0.1, build=None, **how):
+    """A `program` that sweeps into $FLATMINIMA_STORE.
+
+    Args:
+        configs: what it sweeps.
+        seconds_per_part: see `sweep.SECONDS_PER_PART`.
+        build: an empty folder, which makes it compile the kernels afresh.
+        how: arguments of `run_all`.
+    """
+    task = {
+        "configs": [config.model_dump(mode="json") for config in configs],
+        "seconds_per_part": seconds_per_part,
+        "build": build,
+        "how": how,
+    }
+    return program(Path(__file__).with_name("child.py"), json.dumps(task, default=str))

@@ -1,0 +1,41 @@
+"""No test here can hang, and each can see what was really computed."""
+
+import faulthandler
+
+import pytest
+
+from flatminima import train
+from tests.faults.cells import ROOT, program
+
+SECONDS_PER_TEST = 240
+
+
+@pytest.fixture(autouse=True)
+def _an_end():
+    """A test that hangs ends the process, with the place where it hung."""
+    faulthandler.dump_traceback_later(SECONDS_PER_TEST, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The steps at which this process started on each config, in order."""
+    steps, proceed = {}, train.proceed
+
+    def noted(config, run, pause):
+        steps.setdefault(config, []).append(0 if run is None else run.step)
+        return proceed(config, run, pause)
+
+    monkeypatch.setattr(train, "proceed", noted)
+    return steps
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """Address of the scheduler of two worker processes, started as a user would."""
+    recipe = ROOT / "clusters" / "local.py"
+    with program(recipe, "--workers", 2, "--port", 0) as process:
+        line = process.stdout.readline()
+        assert line.startswith("export FLATMINIMA_SCHEDULER=tcp://127.0.0.1:"), line
+        yield line.strip().partition("=")[2]

@@ -1,0 +1,116 @@
+"""Dask clusters that lose a worker, the scheduler, or have another engine."""
+
+import json
+import os
+import signal
+import time
+import warnings
+
+import pytest
+from distributed import Client
+
+from flatminima import store as stores
+from flatminima import sweep as sweeps
+from flatminima.executors import SchedulerLost
+from flatminima.sweep import EngineMismatch, run_all
+from tests.faults.cells import (
+    ENDLESS,
+    LONG,
+    SHORT,
+    assert_same,
+    finished,
+    meanwhile,
+    program,
+    seeds,
+    sweeping,
+    unbroken,
+    wait_until,
+)
+from tests.faults.interrupts import interrupt
+
+pytestmark = pytest.mark.xdist_group("cluster")
+
+
+def test_a_sweep_by_the_environment(cluster, started, monkeypatch):
+    monkeypatch.setenv("FLATMINIMA_SCHEDULER", cluster)
+    assert_same(run_all([SHORT]), [unbroken(SHORT)])
+    assert started == {}
+
+
+def busy_worker(dask_worker):
+    """Process of a worker, if it is computing."""
+    return os.getpid() if dask_worker.state.executing_count else None
+
+
+def test_a_killed_worker_is_replaced(cluster, store):
+    cells = [*seeds(SHORT, 2), *seeds(LONG, 2)]
+
+    def kill_one():
+        wait_until(lambda: len(finished(store)) >= 2, "the short cells")
+        with Client(cluster, set_as_default=False) as client:
+            busy = [pid for pid in client.run(busy_worker).values() if pid]
+        os.kill(busy[0], signal.SIGKILL)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with meanwhile(kill_one):
+            runs = run_all(cells, scheduler=cluster)
+    assert_same(runs, [unbroken(config) for config in cells])
+
+
+def test_a_worker_with_another_engine(cluster, store, monkeypatch):
+    ours = sweeps._identity(SHORT)
+    monkeypatch.setattr(sweeps, "_identity", lambda config: ours | {"engine": "0" * 64})
+    there = f"engine {ours['engine'][:12]}, here 000000000000. Install the same on all"
+    with pytest.raises(EngineMismatch, match=there):
+        run_all([SHORT], scheduler=cluster)
+    assert finished(store) == set()
+
+
+def test_a_worker_with_another_library(cluster, store, monkeypatch):
+    ours = sweeps._identity(SHORT)
+    other = ours | {"libraries": ours["libraries"] | {"numpy": "0.1"}}
+    monkeypatch.setattr(sweeps, "_identity", lambda config: other)
+    with pytest.raises(EngineMismatch, match=r"{'numpy': '.*'}, here {'numpy': '0.1'}"):
+        run_all([SHORT], scheduler=cluster)
+    assert finished(store) == set()
+
+
+def test_ctrl_c(cluster, store):
+    with sweeping([SHORT, *seeds(ENDLESS, 2)], scheduler=cluster) as process:
+        wait_until(lambda: finished(store), "the first cell")
+        assert "1 of 3 runs were finished" in interrupt(process)
+
+
+def test_the_scheduler_is_killed(tmp_path, store, capfd):
+    file = tmp_path / "scheduler.json"
+    lost_at = []
+    scheduler_options = ["--host", "127.0.0.1", "--port", 0, "--no-dashboard"]
+    worker_options = ["--nthreads", 1, "--no-nanny", "--no-dashboard"]
+    found = ["--scheduler-file", file]
+    with program("-m", "dask", "scheduler", *scheduler_options, *found) as scheduler:
+        wait_until(file.exists, "the scheduler")
+        address = json.loads(file.read_text())["address"]
+
+        def kill():
+            wait_until(lambda: finished(store), "the first cell")
+            scheduler.kill()
+            lost_at.append(time.monotonic())
+
+        with (
+            program("-m", "dask", "worker", *worker_options, *found),
+            meanwhile(kill),
+            pytest.raises(SchedulerLost, match="is gone. Finished .* are stored") as e,
+        ):
+            run_all([SHORT, ENDLESS], scheduler=address)
+        assert time.monotonic() - lost_at[0] < 8
+    assert address in str(e.value)
+    assert_same([stores.load(store, SHORT)], [unbroken(SHORT)])
+
+    begun = time.monotonic()
+    with pytest.raises(SchedulerLost, match="no Dask scheduler answers there") as e:
+        run_all([SHORT, ENDLESS], scheduler=address)
+    assert time.monotonic() - begun < 10
+    assert address in str(e.value)
+    # the error says it all
+    assert capfd.readouterr().err == ""

@@ -1,0 +1,52 @@
+"""Ctrl-C ends a sweep within two seconds, and the same again goes on."""
+
+import time
+import warnings
+
+from flatminima.sweep import run_all
+from tests.faults.cells import (
+    ENDLESS,
+    LONG,
+    SHORT,
+    assert_same,
+    finished,
+    parts,
+    seeds,
+    sweeping,
+    unbroken,
+    wait_until,
+)
+from tests.faults.interrupts import interrupt
+
+
+def test_threads_hand_back_what_they_have(store, started):
+    cells = [SHORT, *seeds(LONG, 2)]
+    with sweeping(cells, workers=2) as process:
+        wait_until(lambda: finished(store) and len(parts(store)) == 2, "snapshots")
+        said = interrupt(process)
+    assert "1 of 3 runs were finished and 2 have begun" in said
+    assert str(store) in said
+    assert len(parts(store)) == 2
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runs = run_all(cells, workers=2)
+    assert set(started) == set(seeds(LONG, 2))
+    assert all(steps[0] > 0 for steps in started.values())
+    assert_same(runs, [unbroken(config) for config in cells])
+
+
+def test_while_the_kernels_are_compiled(tmp_path):
+    with sweeping(seeds(ENDLESS, 2), build=tmp_path / "build", workers=2) as process:
+        wait_until(lambda: list(tmp_path.glob("build/slots/*.lock")), "a worker")
+        time.sleep(0.3)
+        said = interrupt(process)
+    assert "0 of 2 runs were finished" in said
+    compiled = tmp_path.glob("build/numba/**/serial.run-*.nbc")
+    assert list(compiled) == []  # it was not done
+
+
+def test_processes(store):
+    with sweeping([SHORT, ENDLESS], workers=1, processes=True) as process:
+        wait_until(lambda: finished(store), "the first cell")
+        assert "1 of 2 runs were finished" in interrupt(process)

@@ -1,0 +1,98 @@
+"""Sweeps whose process, or a process that works for them, is killed."""
+
+import os
+import signal
+import time
+import warnings
+
+import psutil
+import pytest
+
+from flatminima import store as stores
+from flatminima.sweep import run_all
+from tests.faults.cells import (
+    LONG,
+    SHORT,
+    assert_same,
+    finished,
+    meanwhile,
+    parts,
+    seeds,
+    sweeping,
+    unbroken,
+    wait_until,
+)
+
+CELLS = [*seeds(SHORT, 2), *seeds(LONG, 2)]
+
+
+def test_a_killed_sweep_goes_on_where_it_was(store, started):
+    with sweeping(CELLS, workers=2) as process:
+        wait_until(lambda: len(finished(store)) == 2 and parts(store), "a snapshot")
+        process.kill()
+        assert process.wait(10) == -signal.SIGKILL
+    kept = {path: path.stat().st_mtime_ns for path in finished(store)}
+    snapshots = {
+        config: part[0].step
+        for config in CELLS
+        if (part := stores.load_part(store, config)) is not None
+    }
+    assert snapshots and all(step > 0 for step in snapshots.values())
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runs = run_all(CELLS, workers=2)
+    begun_at = {config: steps[0] for config, steps in started.items()}
+    assert begun_at == {config: snapshots.get(config, 0) for config in seeds(LONG, 2)}
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert_same(runs, [unbroken(config) for config in CELLS])
+    assert len(finished(store)) == len(CELLS)
+    assert parts(store) == set()
+    # the seconds of all parts together, those before the kill included
+    record = stores.load_record(store, LONG)
+    assert record["provenance"]["process"] == os.getpid()
+    assert record["provenance"]["seconds"] > 0
+
+
+def workers_of_this_process():
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "popen_loky" in " ".join(child.cmdline())
+    ]
+
+
+def test_a_killed_worker_process_is_replaced(store):
+    cells = [SHORT, LONG]
+
+    def kill_one():
+        wait_until(lambda: finished(store), "the first cell")
+        time.sleep(0.3)  # until it is in the middle of the second
+        (worker,) = workers_of_this_process()
+        worker.kill()
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with meanwhile(kill_one):
+            runs = run_all(cells, workers=1, processes=True)
+    assert [str(warning.message) for warning in caught] == [
+        "a worker process died; its runs go on in another"
+    ]
+    assert_same(runs, [unbroken(config) for config in cells])
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_two_sweeps_of_the_same_cells_at_once(store, monkeypatch):
+    monkeypatch.setattr("flatminima.sweep.SECONDS_PER_PART", 0.1)
+    with sweeping(CELLS, workers=2) as process:
+        wait_until(lambda: parts(store), "a snapshot of the other")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            runs = run_all(CELLS, workers=2)
+        _, problems = process.communicate(timeout=60)
+    assert (process.returncode, problems) == (0, "")
+    assert_same(runs, [unbroken(config) for config in CELLS])
+    assert_same(runs, [stores.load(store, config) for config in CELLS])
+    assert sorted(path.suffix for path in store.iterdir()) == (
+        [".json"] * len(CELLS) + [".npz"] * len(CELLS)
+    )

@@ -92,7 +92,7 @@ def run_all(
         finished: Called here with a name, its result and the unfinished names.
         waiting_on: Called here with the running names when none has finished
             for a while.
-        interrupted: Called here on Ctrl-C; must make the running work end.
+        interrupted: Called here on Ctrl-C until the running work has ended.
         every: Seconds between such calls.
 
     Returns:
@@ -122,5 +122,8 @@ def run_all(
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             interrupted()
+            # work that was just about to start has not heard of it
+            while wait([f for f in running if not f.cancelled()], timeout=1).not_done:
+                interrupted()
             raise
     return {name: results[name] for name in after}

@@ -368,8 +368,8 @@ def _columns(run: Run) -> dict[str, list]:
 def _table(row: dict[str, Any]) -> pd.DataFrame:
     history = pd.DataFrame(row["history"]).astype(float)
     history["step"] = history["step"].astype(int)
-    nothing = np.empty((0, 0))
-    run = Run(history, nothing, nothing, 0, diverged_at=row["diverged_at"])
+    w, v = np.empty((0, 0)), np.empty(0)
+    run = Run(history, w, v, 0, diverged_at=row["diverged_at"])
     return tidy(_config(row), run).assign(engine=row["engine"])
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from benchmarks import peer
 from benchmarks.bandwidth import seconds_a_pass
-from flatminima.config import Config
+from flatminima.config import Architecture, Config
 from flatminima.train import advance, initial_state
 
-TITLES: dict[str, str] = {
+TITLES: dict[Architecture, str] = {
     "bias": "2-MLP-Bias",
     "no_bias": "2-MLP-No-Bias",
     "sim_ln": "2-MLP-Sim-LN",

@@ -8,7 +8,7 @@ from benchmarks.kernels import engine, machine, race, screened
 from benchmarks.kernels.__main__ import FILE
 
 from flatminima.config import Config
-from flatminima.train import advance, initial_state
+from flatminima.train import State, advance, initial_state
 
 
 def tiny(architecture) -> Config:
@@ -22,14 +22,14 @@ def test_candidate_equals_engine(name):
     state = initial_state(config)
     _, w, v = race.take(race.CANDIDATES[name], config, state, 403)
     after = advance(state, config, 403)
-    for ours, theirs in ((after.w, w[:, :33]), (after.v, v[:33])):
+    for ours, theirs in zip(after.params, (w[:, :33], v[:33]), strict=True):
         np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-11)
 
 
 def test_screening_misses_no_active_unit():
     # units stay unlisted only below the bound, wherever w moves within it
     config = tiny("no_bias")
-    units = np.ascontiguousarray(initial_state(config).w.T)
+    units = np.ascontiguousarray(initial_state(config).params[0].T)
     x = race.problem(config).inputs
     rng = np.random.default_rng(0)
     allowed = rng.uniform(0, 0.04, len(units))
@@ -67,7 +67,7 @@ def test_activity_by_hand():
     config = Config(architecture="no_bias", d=2, n=4, width=3)
     state = initial_state(config)
     w = np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
-    who = race.activity(config, type(state)(w, state.v, 0))
+    who = race.activity(config, State((w, state.params[1]), 0))
     # unit 0 is on at two of the four signs, unit 1 at none, unit 2 at one
     assert who["dead_units"] == 1
     assert who["active_mean"] == pytest.approx(3 / 4)

@@ -9,6 +9,7 @@ from benchmarks.sam_step import TITLES
 from benchmarks.sam_step import machine as processor
 from flatminima.config import Config
 from flatminima.recipes import SETTINGS
+from flatminima.train import State
 
 FILE = Path(__file__).parents[1] / "results" / "speed.json"
 REPEATS = 20
@@ -29,9 +30,8 @@ def main() -> None:
         for when, state in zip(POINTS, states(config, POINTS.values()), strict=True):
             for dtype in ("float64", "float32"):
                 there = config.model_copy(update={"dtype": dtype})
-                cast = type(state)(
-                    state.w.astype(dtype), state.v.astype(dtype), state.step
-                )
+                params = tuple(p.astype(dtype) for p in state.params)
+                cast = State(params, state.step)
                 for row in race(there, cast, num_steps=2000, repeats=REPEATS):
                     rows.append({"when": when, **row})
                     print(

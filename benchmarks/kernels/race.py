@@ -42,7 +42,8 @@ def states(config: Config, steps: Iterable[int]) -> Iterable[State]:
 
 def activity(config: Config, state: State) -> dict[str, float]:
     """Who is active at a state: what decides between the candidates."""
-    on = problem(config).inputs @ state.w.astype(np.float64) > 0
+    w, _ = state.params
+    on = problem(config).inputs @ w.astype(np.float64) > 0
     units = on.sum(axis=1)
     return {
         "active_mean": float(units.mean()),
@@ -57,7 +58,7 @@ def take(candidate: ModuleType, config: Config, state: State, num_steps: int):
     """Steps of a candidate from a state; returns (CPU seconds, w, v)."""
     setting = problem(config)
     scalar = np.dtype(config.dtype).type
-    w, v = padded_copy(state.w), padded_copy(state.v)
+    w, v = (padded_copy(p) for p in state.params)
     x, y = setting.inputs.astype(config.dtype), setting.y.astype(config.dtype)
     order = example_order(config, state.step, state.step + num_steps)
     lr, rho = scalar(config.lr), scalar(config.rho)
@@ -95,7 +96,7 @@ def race(config: Config, state: State, num_steps: int, repeats: int) -> list[dic
         for name, candidate in CANDIDATES.items():
             best[name] = min(best[name], take(candidate, config, state, num_steps)[0])
     who = activity(config, state)
-    num_inputs, width = state.w.shape
+    num_inputs, width = state.params[0].shape
     itemsize = np.dtype(config.dtype).itemsize
     rows = []
     for name, candidate in CANDIDATES.items():

@@ -11,6 +11,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Seed = Annotated[int, Field(ge=0, strict=True)]
+Architecture = Literal["no_bias", "bias", "sim_ln", "softplus", "sim_bn", "deep"]
 
 
 class Phase(BaseModel):
@@ -72,7 +73,7 @@ class Config(BaseModel):
     engine: ClassVar[str] = "flatminima.train"
     """The module whose `proceed` runs it and whose `modules` says what it uses."""
 
-    architecture: Literal["no_bias", "bias", "sim_ln", "softplus", "sim_bn", "deep"]
+    architecture: Architecture
     depth: Annotated[int, Field(ge=2, le=10, strict=True)] = 3
     data: Literal["xor", "ball"] = "xor"
     d: Annotated[int, Field(ge=2, le=1000, strict=True)] = 30

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ SECONDS_BETWEEN_LINES = 60.0
 SECONDS_BETWEEN_NOTES = 5.0
 
 LINE = "{n:.1f} of {total} runs, {rate_fmt}, {remaining} left"
+BAR = "{n:.1f} of {total} runs {bar} {remaining} left"
 
 
 class Progress:
@@ -45,7 +46,7 @@ class Progress:
             initial=done,
             desc="runs",
             unit="run",
-            bar_format=LINE if self._lines else None,
+            bar_format=LINE if self._lines else BAR,
             file=io.StringIO() if self._lines else None,
         )
 
@@ -56,13 +57,21 @@ class Progress:
         if self._lines and time.monotonic() - self._last >= every:
             self._last = time.monotonic()
             if self._note is not None:
-                self._note.write_text(str(self._bar))
+                _replace(self._note, str(self._bar))
             elif not self._bar.disable:
                 print(self._bar, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """End the bar."""
         self._bar.close()
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a note whole; one that cannot be written must not stop a sweep."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with suppress(OSError):
+        draft.write_text(text)
+        draft.replace(path)
 
 
 @contextmanager

@@ -13,9 +13,10 @@ import argparse
 import importlib
 import json
 import math
+import shutil
 import sys
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,6 @@ from flatminima import store
 from flatminima.config import Config
 from flatminima.identity import library_versions
 from flatminima.paths import results_folder, store_folder
-from flatminima.provenance import processor
 from flatminima.sweep import run_all, tidy
 from flatminima.train import Run
 
@@ -78,6 +78,9 @@ class Committed:
         ]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
+    def __repr__(self) -> str:
+        return f"<{len(self.rows)} committed runs>"
+
     def _repr_markdown_(self) -> str:
         return self.origin()
 
@@ -112,18 +115,25 @@ def load(path: Path) -> Committed:
     Raises:
         BadResult: naming the file and the line.
     """
-    rows = []
+    rows, tables = [], []
     if path.is_file():
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            where = f"{path}, line {number}"
             try:
                 row = json.loads(line)
                 checksum = row.pop("checksum")
             except (ValueError, KeyError, AttributeError, TypeError) as error:
-                raise BadResult(f"{path}, line {number}: not readable") from error
+                raise BadResult(f"{where}: not readable") from error
             if checksum != store.sha256(store.canonical(row)):
-                raise BadResult(f"{path}, line {number}: not what its checksum says")
+                raise BadResult(f"{where}: not what its checksum says")
+            try:
+                tables.append(_table(row))
+            except (ImportError, AttributeError, KeyError, TypeError) as error:
+                raise BadResult(f"{where}: not a run: {error!r}") from error
+            except ValueError as error:
+                raise BadResult(f"{where}: {error}") from error
             rows.append(row)
-    return Committed(rows, [_table(row) for row in rows])
+    return Committed(rows, tables)
 
 
 def committed(chapter: str) -> Committed:
@@ -145,10 +155,15 @@ def collect(configs: Sequence[Config], path: Path) -> None:
     the run is chaotic and has none.
 
     Args:
-        configs: what to commit; missing ones are run.
+        configs: what to commit, at least one; missing ones are run.
         path: the file, which is replaced.
+
+    Raises:
+        ValueError: if there is no config.
     """
     configs = list(dict.fromkeys(configs))
+    if not configs:
+        raise ValueError(f"configs = []: there is nothing to commit to {path}")
     runs = run_all(configs)
     moved: dict[Config, float] = {}
     lines = []
@@ -167,13 +182,15 @@ def collect(configs: Sequence[Config], path: Path) -> None:
             "rule": config.rule,
             "diverged_at": run.diverged_at,
             "history": _columns(run),
-            "sensitivity": moved[setting],
+            "sensitivity": moved[setting] if math.isfinite(moved[setting]) else None,
             "tolerance": tolerance if tolerance <= CHAOTIC else None,
         }
         row["checksum"] = store.sha256(store.canonical(row))
-        lines.append(store.canonical(row))
+        lines.append(json.dumps(row, separators=(",", ":"), allow_nan=False))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"\n".join(lines) + b"\n")
+    draft = path.with_name(f"{path.name}.tmp")
+    draft.write_text("\n".join(lines) + "\n")
+    draft.replace(path)
 
 
 def sensitivity(config: Config, run: Run) -> float:
@@ -203,10 +220,13 @@ def difference(first: dict[str, list], second: dict[str, list]) -> float:
         b = np.array(second[column], dtype=float)
         if a.shape != b.shape or (np.isnan(a) != np.isnan(b)).any():
             return math.inf
+        unequal = (a != b) & ~np.isnan(a)
+        a, b = a[unequal], b[unequal]
+        if np.isinf(a).any() or np.isinf(b).any():
+            return math.inf
         scale = np.maximum(np.abs(a), np.abs(b))
-        scale[scale == 0] = 1.0
-        apart = np.abs(a - b) / scale
-        worst = max(worst, float(np.nanmax(apart, initial=0.0)))
+        # each divided first: the difference itself might overflow
+        worst = max(worst, float(np.max(np.abs(a / scale - b / scale), initial=0.0)))
     return worst
 
 
@@ -216,7 +236,12 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
     On the processor and library versions that made it, and with the same engine, a
     rerun must give the same bits. Elsewhere it must agree within the row's
     tolerance; a chaotic run, and one that an older engine made, is compared with
-    the committed runs of its setting by statistics over seeds.
+    the committed runs of its setting by statistics over seeds. Where these are
+    fewer than two, nothing is compared.
+
+    The reruns have a store of their own, so that none of them is a run that was
+    committed. An interrupted verification says how it stands, and the same call
+    goes on with it.
 
     Args:
         paths: files of `results/`.
@@ -225,8 +250,14 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
 
     Returns:
         One line per problem.
+
+    Raises:
+        ValueError: if the sample is negative.
+        KeyboardInterrupt: once it has said how it stands.
     """
-    problems: list[str] = []
+    if sample < 0:
+        raise ValueError(f"sample = {sample}: must be at least 0")
+    problems = [f"{path}: no such file" for path in paths if not path.is_file()]
     rows: list[tuple[Path, dict[str, Any]]] = []
     for path in paths:
         try:
@@ -244,64 +275,100 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
         f"{sum(costs[i] for i in chosen):.0f} s of computing when they were made",
         flush=True,
     )
-    configs = [_config(rows[i][1]) for i in chosen]
-    outcome = {"bits": 0, "tolerance": 0, "statistics": 0}
-    # a store of their own: nothing is reused
-    with tempfile.TemporaryDirectory() as folder:
-        runs = run_all(configs, folder=Path(folder))
-    for i, config, run in zip(chosen, configs, runs, strict=True):
-        path, row = rows[i]
-        committed = [r for p, r in rows if p == path and _setting(r) == _setting(row)]
-        kind, problem = compare(row, run, committed)
-        outcome[kind] += 1
-        if problem:
-            problems.append(f"{path}: {problem} in {config!r}")
-    print(", ".join(f"{count} by {kind}" for kind, count in outcome.items()))
+    reruns = [(*rows[i], _config(rows[i][1])) for i in chosen]
+    settings: defaultdict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for path, row in rows:
+        settings[path, _setting(row)].append(row)
+    folder = store_folder() / "verify"
+
+    def compared() -> list[str]:
+        """Compare the reruns that are finished."""
+        outcome = {"bits": 0, "tolerance": 0, "statistics": 0, "nothing": 0}
+        found = []
+        for path, row, config in reruns:
+            run, record = store.load(folder, config), store.load_record(folder, config)
+            if run is None or record is None:
+                continue
+            device = record["provenance"]["device"]
+            kind, problem = compare(row, run, device, settings[path, _setting(row)])
+            outcome[kind] += 1
+            if problem:
+                found.append(f"{path}: {problem} in {config!r}")
+        counts = ", ".join(f"{count} by {kind}" for kind, count in outcome.items())
+        done = sum(outcome.values())
+        print(f"compared {done} of {len(reruns)}: {counts}", flush=True)
+        return found
+
+    try:
+        run_all([config for _, _, config in reruns], folder=folder)
+    except KeyboardInterrupt:
+        problems += compared()
+        for problem in problems:
+            print(f"error: {problem}", file=sys.stderr)
+        print(f"interrupted with {len(problems)} problems so far", file=sys.stderr)
+        raise
+    problems += compared()
+    shutil.rmtree(folder, ignore_errors=True)
     return problems
 
 
 def compare(
-    row: dict[str, Any], run: Run, committed: Iterable[dict[str, Any]]
+    row: dict[str, Any],
+    run: Run,
+    device: dict[str, Any],
+    committed: Sequence[dict[str, Any]],
 ) -> tuple[str, str]:
     """Compare a committed run with its rerun.
 
     Args:
         row: the committed run.
         run: the rerun.
+        device: where the rerun was computed; see `provenance.processor`.
         committed: all committed runs of the same setting.
 
     Returns:
-        How they were compared ("bits", "tolerance" or "statistics") and what is
-        wrong, or "".
+        How they were compared ("bits", "tolerance" or "statistics"; "nothing" if
+        there are too few seeds for that) and what is wrong, or "".
     """
     if row["engine"] == _engine_now(row):
         apart = difference(row["history"], _columns(run))
         same = row["libraries"] == library_versions()
-        if same and _instructions(row) == _instructions({"provenance": _here()}):
+        if same and _instructions(row["provenance"]["device"]) == _instructions(device):
+            if run.diverged_at != row["diverged_at"]:
+                return "bits", f"diverged at step {run.diverged_at}"
             wrong = f"differs by {apart:.2g} on the processor that made it"
             return "bits", wrong if apart > 0 else ""
         if row["tolerance"] is not None:
             wrong = f"differs by {apart:.2g}, allowed are {row['tolerance']:.2g}"
             return "tolerance", wrong if apart > row["tolerance"] else ""
-    return "statistics", "; ".join(_outliers(run, list(committed)))
+    if len(committed) < 2:
+        return "nothing", ""
+    return "statistics", "; ".join(_outliers(run, committed))
 
 
-def _outliers(run: Run, committed: list[dict[str, Any]]) -> list[str]:
-    """Metrics of a run that do not belong with those of the committed seeds."""
+def _outliers(run: Run, committed: Sequence[dict[str, Any]]) -> list[str]:
+    """Metrics of a run that do not belong with those of the committed seeds.
+
+    Allowed is what a further seed would show with 99.9 % confidence, and what any
+    committed seed does show.
+    """
     found = []
+    diverged = run.diverged_at is not None
+    if all((row["diverged_at"] is not None) != diverged for row in committed):
+        found.append("diverged" if diverged else "did not diverge")
     for metric, floor in FLOORS.items():
-        ends = [row["history"].get(metric, [None])[-1] for row in committed]
-        values = np.array([end for end in ends if end is not None], dtype=float)
+        values = np.array([row["history"][metric][-1] for row in committed])
         value = float(run.history[metric].iloc[-1])
-        if len(values) < 2 or math.isnan(value):
-            continue
-        spread = values.std(ddof=1) * math.sqrt(1 + 1 / len(values))
-        width = stats.t.ppf(1 - LEVEL / 2, len(values) - 1) * spread
-        size = 1.0 if metric == "test_accuracy" else abs(values.mean())
-        if abs(value - values.mean()) > width + floor * size:
+        mean, count = values.mean(), len(values)
+        spread = values.std(ddof=1) * math.sqrt(1 + 1 / count)
+        width = stats.t.ppf(1 - LEVEL / 2, count - 1) * spread
+        slack = floor * (1.0 if metric == "test_accuracy" else abs(mean))
+        low = min(mean - width, values.min()) - slack
+        high = max(mean + width, values.max()) + slack
+        if not low <= value <= high:
             found.append(
-                f"{metric} {value:.4g} is outside {values.mean():.4g} +- "
-                f"{width + floor * size:.2g}, from {len(values)} seeds"
+                f"{metric} {value:.4g} is outside {low:.4g} to {high:.4g}, from "
+                f"{count} seeds"
             )
     return found
 
@@ -325,9 +392,10 @@ def _table(row: dict[str, Any]) -> pd.DataFrame:
 
 
 def _config(row: dict[str, Any]) -> Config:
-    if not row["module"].startswith("flatminima."):
-        raise BadResult(f"module = {row['module']!r}: not one of this engine")
-    return importlib.import_module(row["module"]).Config(**row["config"])
+    module = row["module"]
+    if not (isinstance(module, str) and module.startswith("flatminima.")):
+        raise BadResult(f"module = {module!r}: not one of this engine")
+    return importlib.import_module(module).Config(**row["config"])
 
 
 def _engine_now(row: dict[str, Any]) -> str:
@@ -339,23 +407,20 @@ def _setting(row: dict[str, Any]) -> bytes:
     return store.canonical({k: v for k, v in row["config"].items() if k not in seeds})
 
 
-def _here() -> dict[str, Any]:
-    return {"device": processor()}
-
-
-def _instructions(row: dict[str, Any]) -> tuple:
+def _instructions(device: dict[str, Any]) -> tuple:
     """What decides which instructions a processor is given."""
-    device = row["provenance"]["device"]
-    names = ("architecture", "family", "model", "stepping", "features")
-    return tuple(device.get(name) for name in names)
+    names = ["architecture", "family", "model", "stepping", "features"]
+    if device["family"] is None:  # not told by every platform
+        names.append("name")
+    return tuple(device[name] for name in names)
 
 
 def _device(row: dict[str, Any]) -> str:
     device = row["provenance"]["device"]
-    return (
-        f"{device['name']} (family {device['family']}, model {device['model']}, "
-        f"stepping {device['stepping']})"
-    )
+    name = device["name"] or device["architecture"]
+    numbers = ("family", "model", "stepping")
+    told = [f"{key} {device[key]}" for key in numbers if device[key] is not None]
+    return f"{name} ({', '.join(told)})" if told else name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -370,18 +435,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--sample", type=int, default=20)
     command.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
+    try:
+        problems = _run(options)
+    except (ValueError, OSError) as error:
+        problems = [str(error)]
+    except KeyboardInterrupt:
+        return 130
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _run(options: argparse.Namespace) -> list[str]:
     if options.command == "collect":
         lines = options.record.read_bytes().splitlines()
         collect([_config(json.loads(line)) for line in lines], options.path)
         print(f"committed {len(load(options.path).rows)} runs: {options.path}")
-        return 0
+        return []
     paths = options.paths or sorted(FOLDER.glob("*.jsonl"))
     problems = verify(paths, options.sample, options.seed)
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
     if not problems:
         print(f"verified: {', '.join(map(str, paths)) or 'nothing is committed'}")
-    return 1 if problems else 0
+    return problems
 
 
 if __name__ == "__main__":

@@ -127,14 +127,16 @@ def scaled(
     names = {chapter.name for chapter in chapters}
     for name in only:
         if name not in names:
-            raise ValueError(f"no chapter {name}; there are: {', '.join(names)}")
+            raise ValueError(
+                f"no chapter {name}; there are: {', '.join(sorted(names))}"
+            )
     if scale is None:
         if only:
             raise ValueError(f"chapters {', '.join(only)}: at which scale?")
         return {}
     files = {path.stem: path for path in (project.params / scale).glob("*.yml")}
     if not files:
-        known = sorted(path.name for path in project.params.iterdir() if path.is_dir())
+        known = sorted(path.name for path in project.params.glob("*/"))
         raise ValueError(f"no scale {scale}; there are: {', '.join(known)}")
     for name in only:
         if name not in files:
@@ -168,7 +170,13 @@ def _build(
         problems += _typeset(project, chapters, harvest.scorecard, status, begun)
     status["total_seconds"] = round(time.monotonic() - begun, 2)
     write_json(project.build / "status.json", status)
-    return problems + moved(project, harvest.scorecard)
+    # other parameters are free, unless somebody expects something of them
+    bound = [
+        entry
+        for entry in harvest.scorecard
+        if entry["chapter"] not in given or entry["expected"] is not None
+    ]
+    return problems + moved(project, bound)
 
 
 def execute_all(
@@ -307,16 +315,20 @@ def retypeset(project: Project, say: Say) -> list[str]:
 
     Returns:
         One line per problem.
+
+    Raises:
+        ValueError: A build is at work.
     """
     begun = time.monotonic()
     chapters = load_chapters(project)
     for chapter in chapters:
         if not (project.executed / f"{chapter.name}.ipynb").is_file():
             return [f"chapter {chapter.name} has not been executed; run: make book"]
-    harvest = gather(project, chapters)
-    status = read_status(project) or _status(project, {})
-    say("typesetting")
-    card = _typeset(project, chapters, harvest.scorecard, status, begun)
+    with sole_build(project):
+        harvest = gather(project, chapters)
+        status = read_status(project) or _status(project, {})
+        say("typesetting")
+        card = _typeset(project, chapters, harvest.scorecard, status, begun)
     return harvest.problems + card
 
 

@@ -103,7 +103,8 @@ def execute(
     draft = output.with_name(f"{output.stem}.{os.getpid()}.draft.ipynb")
     report = draft.with_suffix(".report.json")
     progress = progress_file(output)
-    progress.unlink(missing_ok=True)
+    for stale in (draft, report, progress):
+        stale.unlink(missing_ok=True)
     job = {
         "notebook": str(notebook),
         "output": str(draft),
@@ -131,10 +132,11 @@ def execute(
     else:
         last = (child.stderr.strip().splitlines() or ["no message"])[-1]
         failure = Failure(None, f"exit status {child.returncode}", last)
-    if draft.is_file():
+    # One that was stopped is no result: the last whole notebook stays.
+    if failure is None or (failure.cell and failure.error != "KeyboardInterrupt"):
         draft.replace(output)
-    report.unlink(missing_ok=True)
-    progress.unlink(missing_ok=True)
+    for rest in (draft, report, progress):
+        rest.unlink(missing_ok=True)
     now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
     return Outcome(output.stem, seconds, failure, now.removesuffix("+00:00"))
 
@@ -153,8 +155,11 @@ def stop_children() -> None:
     for process in family:
         if _is_kernel(process):
             _signal([process], signal.SIGINT)
-    psutil.wait_procs(family, timeout=SECONDS_TO_STOP)
-    _signal(family, signal.SIGKILL)
+    try:
+        psutil.wait_procs(family, timeout=SECONDS_TO_STOP)
+    finally:  # an impatient second Ctrl-C leaves nothing behind either
+        started = psutil.Process().children(recursive=True)
+        _signal([*family, *started], signal.SIGKILL)
 
 
 def _is_kernel(process: psutil.Process) -> bool:

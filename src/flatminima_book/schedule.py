@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from threading import Thread
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -92,7 +93,7 @@ def run_all(
         finished: Called here with a name, its result and the unfinished names.
         waiting_on: Called here with the running names when none has finished
             for a while.
-        interrupted: Called here on Ctrl-C; must make the running work end.
+        interrupted: Called here on Ctrl-C until the running work has ended.
         every: Seconds between such calls.
 
     Returns:
@@ -120,7 +121,11 @@ def run_all(
                     results[name] = future.result()
                     finished(name, results[name], [*waiting, *running.values()])
         except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            interrupted()
+            end = Thread(target=pool.shutdown, kwargs={"cancel_futures": True})
+            end.start()
+            # again and again: work that was just about to start did not hear of it
+            while end.is_alive():
+                interrupted()
+                end.join(timeout=1)
             raise
     return {name: results[name] for name in after}

@@ -1,0 +1,107 @@
+"""A build at another scale: which chapters take which parameters."""
+
+import json
+
+import pytest
+
+from flatminima_book import build
+from flatminima_book.__main__ import main
+from flatminima_book.build import build_book, retypeset, scaled, sole_build, used
+from flatminima_book.notebooks import load_chapters, read_notebook
+from tests.book.fixture_book import claim, code
+
+
+@pytest.fixture
+def big(book):
+    """The book with a scale that has parameters for chapter two."""
+    book.chapter("two", code("print('d is', d)"), claim("two-a", "two", "fails"))
+    book.write("params/big/two.yml", "d: 7\n")
+    book.write("params/small/one.yml", "d: 1\n")
+    return book
+
+
+def given(book, scale, only=()):
+    """What `scaled` gives."""
+    return scaled(book.project, load_chapters(book.project), scale, only)
+
+
+def test_chapters_with_a_file_are_given_it(big):
+    assert given(big, "big") == {"two": {"d": 7}}
+    assert given(big, "big", ["two"]) == {"two": {"d": 7}}
+    assert given(big, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("scale", "only", "message"),
+    [
+        ("huge", [], "no scale huge; there are: big, small"),
+        ("big", ["nine"], "no chapter nine; there are: one, two"),
+        ("big", ["one"], "chapter one has no parameters at scale big"),
+        (None, ["two"], "chapters two: at which scale?"),
+    ],
+)
+def test_a_scale_or_chapter_that_is_not_there_is_refused(big, scale, only, message):
+    with pytest.raises(ValueError) as error:
+        given(big, scale, only)
+    assert str(error.value) == message
+
+
+def test_a_book_without_parameter_files_has_no_scale(book):
+    with pytest.raises(ValueError, match="no scale big; there are: "):
+        given(book, "big")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--scale", "huge"], "error: no scale huge"),
+        (["--scale", "big", "--chapters", "one"], "error: chapter one has no param"),
+        (["--chapters", "two"], "error: chapters two: at which scale?"),
+    ],
+)
+def test_the_command_line_refuses_before_anything_runs(big, capsys, arguments, message):
+    assert main(["--root", str(big.root), "build", *arguments]) == 1
+    assert message in capsys.readouterr().err
+    assert not (big.root / "_build/executed").exists()
+
+
+def test_an_unknown_parameter_in_a_file_is_refused_before_anything_runs(big):
+    big.write("params/big/two.yml", "depth: 7\n")
+    problems = build_book(big.project, lambda line: None, scale="big", pages=False)
+    assert len(problems) == 1 and "unknown parameter depth = 7" in problems[0]
+    assert not (big.root / "_build/executed").exists()
+
+
+def test_parameters_reach_the_kernel_and_nothing_is_expected_of_them(big):
+    """Chapter one keeps its defaults, and what is expected of it."""
+    assert build_book(big.project, lambda line: None, scale="big", pages=False) == []
+    executed = big.root / "_build/executed"
+    assert "d is 7" in (executed / "two.ipynb").read_text()
+    one, two = load_chapters(big.project)
+    assert used(one, read_notebook(executed / "one.ipynb")) == one.defaults
+    assert used(two, read_notebook(executed / "two.ipynb")) == two.defaults | {"d": 7}
+    card = json.loads((big.root / "_build/scorecard.json").read_text())
+    assert [entry["expected"] for entry in card] == ["holds", None]
+    assert sorted(path.name for path in executed.iterdir()) == ["one.ipynb", "two.ipynb"]
+
+
+def test_an_expectation_at_the_scale_is_still_compared(big):
+    text = (big.root / "book/expected.yml").read_text()
+    entry = "- chapter: two\n  parameters: {d: 7, seeds: [0, 1]}\n"
+    big.write("book/expected.yml", text + entry + "  verdicts: {two-a: holds}\n")
+    problems = build_book(big.project, lambda line: None, scale="big", pages=False)
+    assert len(problems) == 1
+    assert "claim two-a: expected holds, got fails" in problems[0]
+
+
+def test_a_second_build_in_the_folder_is_refused(book, capsys, monkeypatch):
+    monkeypatch.setattr(build, "_build", lambda *_: [])
+    with sole_build(book.project):
+        assert main(["--root", str(book.root), "build"]) == 1
+        line = "error: another build is at work in this folder"
+        assert line in capsys.readouterr().err
+        for name in ("one", "two"):
+            book.write(f"_build/executed/{name}.ipynb", "half of a noteb")
+        with pytest.raises(ValueError, match="another build is at work"):
+            retypeset(book.project, lambda line: None)
+    assert main(["--root", str(book.root), "build"]) == 0

@@ -11,7 +11,7 @@ STAMP := .venv/.installed
 PRESS := $(BIN)/python -m flatminima_book
 
 .DEFAULT_GOAL := help
-.PHONY: help install book pages chapter test check serve bench pair lock clean distclean
+.PHONY: help install book pages chapter test check serve bench scale pair lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
@@ -66,6 +66,9 @@ serve: $(STAMP) ## Show the built pages on localhost
 
 bench: $(STAMP) ## Time the engine against what a user would otherwise pick
 	@$(BIN)/python -m benchmarks
+
+scale: $(STAMP) ## Measure again what a sweep costs, for the chapter on scale
+	@$(BIN)/python -m benchmarks scale
 
 pair: $(STAMP) ## Update the notebooks from the chapters' texts
 	@$(PRESS) pair

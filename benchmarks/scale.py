@@ -298,7 +298,7 @@ def equal_cells(plan: Plan) -> dict[str, Config]:
     rest = max(0.0, plan.cell_seconds - short)
     steps = few + round(rest * (many - few) / max(long - short, 1e-9))
     count = 2 + round(rest * 10 / max(measured - short, 1e-9))
-    return {"training": cell(steps, 2), "measuring": cell(few, min(count, few // 2))}
+    return {"training": cell(steps, 2), "measuring": cell(few, min(count, 500))}
 
 
 def sweeps(pools: Pools, plan: Plan) -> list[dict[str, Any]]:

@@ -28,12 +28,6 @@ ENGINE = (
 )
 """Modules that the measured sweeps run through, and with them their imports."""
 
-OVERHEAD_BARS = {"threads": 0.005, "processes": 0.005, "dask": 0.020}
-"""Seconds that a sweep may add to a cell."""
-
-SPEED_UP_BAR = 1.8
-"""What two workers should at least be worth."""
-
 QUEUED = {"threads": 1, "processes": 1, "dask": 2}
 """Tasks that a sweep keeps submitted for each worker."""
 
@@ -128,60 +122,6 @@ def of_factor(costs: Costs, factor: str, batch: str) -> pd.DataFrame:
     """The cells that were timed against one field of the config, ascending."""
     rows = costs.cells[costs.cells["factor"] == factor]
     return rows[rows["batch"] == batch].sort_values(factor)
-
-
-def growth(costs: Costs) -> pd.DataFrame:
-    """How a cell's seconds grow: a straight line for each factor.
-
-    Returns:
-        Columns fixed (seconds) and per_unit (microseconds for one step, unit or
-        dimension more), and worst, the largest relative error of the line.
-    """
-    rows = {}
-    for factor, batch in GROWS_WITH:
-        part = of_factor(costs, factor, batch)
-        fixed, slope = line(part[factor].to_numpy(), part["seconds"].to_numpy())
-        error = (fixed + slope * part[factor]) / part["seconds"] - 1
-        rows[factor, batch] = {
-            "fixed, s": fixed,
-            "each more, µs": 1e6 * slope,
-            "worst error": error.abs().max(),
-        }
-    return pd.DataFrame(rows).T.rename_axis(["factor", "batch"])
-
-
-def overheads(costs: Costs) -> pd.DataFrame:
-    """Overhead of a cell beside its bar, in milliseconds, one row a place."""
-    rows = costs.overhead
-    bars = rows["place"].map(OVERHEAD_BARS)
-    return pd.DataFrame(
-        {
-            "place": rows["place"],
-            "workers": rows["workers"],
-            "overhead, ms": 1e3 * rows["overhead"],
-            "bar, ms": 1e3 * bars,
-            "bar met": np.where(rows["overhead"] <= bars, "yes", "no"),
-        }
-    ).set_index(["place", "workers"])
-
-
-def speed_ups(costs: Costs) -> pd.DataFrame:
-    """What more workers are worth, for each kind of cell and each place.
-
-    Returns:
-        Seconds of the sweep with one worker and with more, their ratio and
-        whether that meets the bar.
-    """
-    rows = costs.sweeps[costs.sweeps["kind"] != "growing"]
-    seconds = rows.pivot(index=["kind", "place"], columns="workers", values="seconds")
-    seconds = seconds.sort_index(ascending=[False, True])
-    ratio = seconds[1] / seconds[max(seconds.columns)]
-    table = seconds.rename(columns=lambda workers: f"{workers} workers, s")
-    table = table.rename(columns={"1 workers, s": "1 worker, s"})
-    table["speed-up"] = ratio
-    table["bar"] = SPEED_UP_BAR
-    table["bar met"] = np.where(ratio >= SPEED_UP_BAR, "yes", "no")
-    return table.rename_axis(columns=None)
 
 
 def client_seconds(costs: Costs, place: str) -> tuple[float, float]:

@@ -131,7 +131,14 @@ def simulate_all(
 
 
 def grid(farm: Farm, workers: Sequence[int], batches: Sequence[int]) -> list[Farm]:
-    """The same farm with every number of workers and every batch."""
+    """The same farm with every number of workers and every batch.
+
+    Raises:
+        ValueError: if there is none of either.
+    """
+    for name, values in (("workers", workers), ("batches", batches)):
+        if not values:
+            raise ValueError(f"{name} = {values!r}: at least 1 is needed")
     rest = asdict(farm)
     return [
         Farm(**rest | {"workers": count, "batch": batch})

@@ -32,10 +32,14 @@ from flatminima.provenance import provenance
 from flatminima.sweep import compute_part, over_seeds, run_all
 
 EMPTY = Config(architecture="bias", d=4, n=5, width=4, num_steps=1, num_checkpoints=2)
-CELL = Config(architecture="bias", rho=0.05, num_steps=10_000)
+CELL = Config(architecture="bias", lr=1e-3, rho=0.05, num_steps=10_000)
 
 Pools = dict[tuple[str, int], Pool]
 """Open workers, by place and number."""
+
+TRIM = "MALLOC_TRIM_THRESHOLD_"
+DASK_TRIM = "65536"
+"""What Dask sets it to, for its workers."""
 
 MOST_ROUNDS = 30
 """Rounds of tasks after which a worker that took none is given up."""
@@ -148,10 +152,17 @@ def warm(pool: Pool, workers: int, config: Config) -> None:
 
 @contextmanager
 def local_dask(workers: int) -> Iterator[Pool]:
-    """A Dask cluster of worker processes on this machine, over the loopback."""
+    """A Dask cluster of worker processes on this machine, over the loopback.
+
+    Its workers keep freed memory, see `memory`, against Dask's default.
+    """
+    import dask
     from distributed import LocalCluster
 
+    spawn = "distributed.nanny.pre-spawn-environ"
+    kept = {k: v for k, v in dask.config.get(spawn).items() if k != TRIM}
     with (
+        dask.config.set({spawn: kept}),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -173,11 +184,18 @@ PLACES = {
 
 
 def seconds_alone(config: Config) -> float:
-    """Seconds of a run by itself, its data drawn afresh as in a sweep."""
+    """Seconds of a run by itself, its data drawn afresh as in a sweep.
+
+    Raises:
+        AssertionError: if the run ended early.
+    """
     train.problem.cache_clear()
     start = time.perf_counter()
-    train.run(config)
-    return time.perf_counter() - start
+    run = train.run(config)
+    seconds = time.perf_counter() - start
+    if run.diverged_at is not None:
+        raise AssertionError(f"diverged, so the time says nothing: {config!r}")
+    return seconds
 
 
 def cells(plan: Plan) -> list[dict[str, Any]]:
@@ -286,7 +304,7 @@ def equal_cells(plan: Plan) -> dict[str, Config]:
         update = {"num_steps": num_steps, "num_checkpoints": num_checkpoints}
         return CELL.model_copy(update=update)
 
-    few, many = CELL.num_steps // 10, CELL.num_steps
+    few, many = CELL.num_steps // 10, 10 * CELL.num_steps
     short, long, measured = _best(
         [
             lambda: seconds_alone(cell(few, 2)),
@@ -296,14 +314,39 @@ def equal_cells(plan: Plan) -> dict[str, Config]:
         plan.repeats,
     )
     rest = max(0.0, plan.cell_seconds - short)
-    steps = few + round(rest * (many - few) / max(long - short, 1e-9))
-    count = 2 + round(rest * 10 / max(measured - short, 1e-9))
+    # bounds, in case the load has turned the order of the times around
+    steps = few + round(rest * (many - few) / max(long - short, long / 100))
+    count = 2 + round(rest * 10 / max(measured - short, measured / 100))
     return {"training": cell(steps, 2), "measuring": cell(few, min(count, 500))}
 
 
-def sweeps(pools: Pools, plan: Plan) -> list[dict[str, Any]]:
+def memory(config: Config, repeats: int) -> dict[str, float]:
+    """Seconds of a cell that measures, with two habits of the allocator.
+
+    glibc keeps freed memory for the next array, unless it is told by the environment
+    to return all above a threshold, as Dask tells its workers. Every large array is
+    then paged in afresh.
+    """
+    settings = {"kept": {}, "returned": {TRIM: DASK_TRIM}}
+    with ExitStack() as stack:
+        pools = []
+        for environment in settings.values():
+            pool = stack.enter_context(executors.processes(1))
+            with patch.dict(os.environ, environment):
+                warm(pool, 1, CELL)
+            pools.append(pool)
+
+        def job(pool: Pool) -> Callable[[], float]:
+            task = (compute_part, config, None, True, None)
+            return lambda: pool.submit(*task).result().provenance["seconds"]
+
+        best = _best([job(pool) for pool in pools], repeats)
+    return dict(zip(settings, best, strict=True))
+
+
+def sweeps(pools: Pools, kinds: dict[str, Config], plan: Plan) -> list[dict[str, Any]]:
     """Seconds of whole sweeps, by workers: of equal cells, and of growing numbers."""
-    kinds = equal_cells(plan) | {"growing": CELL}
+    kinds = kinds | {"growing": CELL}
     keys = [
         (kind, place, workers, plan.equal)
         for kind in ("training", "measuring")
@@ -348,6 +391,9 @@ def measure(plan: Plan, places: Sequence[str] = tuple(PLACES)) -> dict[str, Any]
     seconds_alone(CELL)
     seconds_alone(CELL.model_copy(update={"batch": "full", "num_steps": 10}))
     result: dict[str, Any] = {"cells": cells(plan), "spread": spread(plan)}
+    kinds = equal_cells(plan)
+    if "processes" in places:
+        result["memory"] = memory(kinds["measuring"], plan.repeats)
     with ExitStack() as stack:
         pools: Pools = {}
         started = []
@@ -362,7 +408,7 @@ def measure(plan: Plan, places: Sequence[str] = tuple(PLACES)) -> dict[str, Any]
         result["start_up"] = started
         result["client"] = client(plan)
         result["overhead"] = overhead(pools, plan)
-        result["sweeps"] = sweeps(pools, plan)
+        result["sweeps"] = sweeps(pools, kinds, plan)
     load.append(list(os.getloadavg()))
     about = provenance(time.perf_counter() - start, threads=1)
     del about["process"]

@@ -53,6 +53,8 @@ class Costs:
         start_up: place, workers, seconds until every worker has run a cell.
         client: of the client for a result: seconds, and without_sync the same
             without waiting for the disk.
+        memory: of a cell that measures, where freed memory is kept and where it is
+            returned.
         overhead: one row for each place and number of workers: cells, alone,
             between, overhead, client_cpu, client_wait.
         sweeps: one row a timed sweep: kind, place, workers, cells, num_steps,
@@ -64,6 +66,7 @@ class Costs:
     spread: pd.DataFrame
     start_up: pd.DataFrame
     client: dict[str, float]
+    memory: dict[str, float]
     overhead: pd.DataFrame
     sweeps: pd.DataFrame
 
@@ -99,6 +102,7 @@ def read(file: Path = FILE) -> Costs:
     return Costs(
         provenance=found["provenance"],
         client=found["client"],
+        memory=found.get("memory", {}),
         **{name: pd.DataFrame(found[name]) for name in frames},
     )
 

@@ -1,10 +1,14 @@
-"""Time the engine on one core and write `_build/bench.json`."""
+"""Time the engine on one core and write `_build/bench.json`.
 
+`python -m benchmarks scale` measures sweeps instead, see `benchmarks.scale`.
+"""
+
+import argparse
 import json
 
 import torch
 
-from benchmarks import sam_step
+from benchmarks import sam_step, scale
 from flatminima.config import Config
 from flatminima.paths import build_folder
 
@@ -12,6 +16,13 @@ COLUMNS = ("ours", "peer", "ratio", "limit", "limit_ratio")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["step", "scale"], default="step")
+    {"step": time_steps, "scale": scale.main}[parser.parse_args().what]()
+
+
+def time_steps() -> None:
+    """Time a step of every architecture against its peer."""
     torch.set_num_threads(1)
     print("One core, microseconds a step; limit: what the memory's bandwidth allows")
     print(f"{'':28} {'dtype':8}" + "".join(f"{name:>12}" for name in COLUMNS))

@@ -1,11 +1,16 @@
 """The benchmark compares like with like; how fast anything is, is not tested."""
 
+import json
+from concurrent.futures import Future
+
 import numpy as np
 import pytest
-from benchmarks import peer, sam_step
-from benchmarks.bandwidth import scale, seconds_a_pass
+from benchmarks import bandwidth, peer, sam_step, scale
+from benchmarks.bandwidth import seconds_a_pass
 
+from flatminima import costs, executors, train
 from flatminima.config import Config
+from flatminima.sweep import Part, over_seeds, run_all
 from flatminima.train import State, initial_state
 
 KEYS = [
@@ -57,6 +62,82 @@ def test_another_run_is_refused(monkeypatch):
 
 def test_bandwidth_loop_touches_everything():
     a = np.arange(5.0)
-    scale(a, np.array([2.0, 3.0]))
+    bandwidth.scale(a, np.array([2.0, 3.0]))
     np.testing.assert_array_equal(a, 6 * np.arange(5.0))
     assert seconds_a_pass(10, "float32", passes=3, repeats=2) > 0
+
+
+# --- sweeps ---------------------------------------------------------------------
+
+
+FEW = scale.Plan(
+    steps=(10, 20),
+    full_steps=(5,),
+    widths=(4, 8),
+    ds=(4,),
+    seeds=(1, 2),
+    empty=5,
+    equal=2,
+    cell_seconds=0.0,
+    spread_seeds=1,
+    spread_epochs=1,
+    spread_full=2,
+    repeats=1,
+)
+
+
+@pytest.fixture
+def small_cell(monkeypatch):
+    monkeypatch.setattr(scale, "CELL", tiny(num_steps=20, num_checkpoints=3))
+
+
+@pytest.mark.usefixtures("small_cell")
+def test_measurements_of_sweeps(tmp_path):
+    result = scale.measure(FEW, places=["threads"])
+    file = tmp_path / "scale.json"
+    file.write_text(json.dumps(result, allow_nan=False))
+    found = costs.read(file)
+    assert "older" not in found.origin
+    assert len(found.cells) == 2 + 1 + 2 + 1
+    assert found.cells["width"].tolist() == [6, 6, 6, 4, 8, 6]
+    assert len(found.spread) == 6
+    assert found.overhead[["place", "workers", "cells"]].to_numpy().tolist() == [
+        ["threads", 1, 4]
+    ]
+    (row,) = found.overhead.itertuples()
+    assert row.overhead == pytest.approx(row.between - row.alone)
+    assert found.client["without_sync"] > 0 and found.client["seconds"] > 0
+    assert found.sweeps["kind"].value_counts().to_dict() == {
+        "training": 2,
+        "measuring": 2,
+        "growing": 4,
+    }
+    assert (found.sweeps["seconds"] > 0).all()
+
+
+def test_a_timed_sweep_computes_everything_in_a_store_of_its_own(store, monkeypatch):
+    configs = over_seeds([tiny(num_steps=5, num_checkpoints=2)], 3)
+    run_all(configs)
+    computed = []
+    proceed = train.proceed
+
+    def counted(config, run, pause):
+        computed.append(config)
+        return proceed(config, run, pause)
+
+    monkeypatch.setattr(train, "proceed", counted)
+    before = sorted(store.iterdir())
+    with executors.threads(1) as pool:
+        timing = scale.timed_sweep(configs, pool)
+    assert computed == configs
+    assert sorted(store.iterdir()) == before
+    assert len(timing.gaps) == 2
+    assert 0 < sum(timing.gaps) < timing.wall
+
+
+def test_workers_that_take_no_task_are_given_up():
+    future = Future()
+    future.set_result(Part(None, {}, {"process": 0}))
+    pool = executors.Pool(lambda *_: future, lambda: 2, lambda: None)
+    with pytest.raises(RuntimeError, match="1 of 2 workers took tasks"):
+        scale.warm(pool, 2, tiny())

@@ -206,7 +206,7 @@ def test_collect_commits_the_record_of_a_sweep(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FLATMINIMA_RECORD", str(record))
     sweep.sweep([SMALL], 3, commit=True)
     sweep.sweep([SMALL], 1, commit=True)
-    sweep.sweep([SMALL], [7])  # not to be committed
+    sweep.sweep([SMALL], [(7, 7)])  # not to be committed
     monkeypatch.delenv("FLATMINIMA_RECORD")
     assert main(["collect", str(record), str(tmp_path / "results/a.jsonl")]) == 0
     assert "committed 3 runs" in capsys.readouterr().out

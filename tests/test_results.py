@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatminima import results, store, sweep
+from flatminima import results, store, sweep, train
 from flatminima.config import Config
 from flatminima.results import BadResult, collect, difference, load, main, verify
 from flatminima.sweep import fetch, over_seeds, run_all
@@ -433,3 +433,17 @@ def test_difference_in_closed_form(other, expected):
 def test_difference_does_not_overflow():
     with np.errstate(all="raise"):
         assert difference({"x": [1.7e308]}, {"x": [-1.7e308]}) == 2
+
+
+def test_a_chaotic_twin_is_not_followed_to_its_end(monkeypatch):
+    monkeypatch.setattr(train, "steps_per_call", lambda config: 5)
+    run = fetch(SMALL)
+    other = Run(run.history * 2, run.params, run.step)
+    monkeypatch.setattr(results, "CHAOTIC", 0.1)
+    steps = []
+    advance = train.advance
+    monkeypatch.setattr(
+        train, "advance", lambda s, c, n: steps.append(n) or advance(s, c, n)
+    )
+    assert results.sensitivity(SMALL, other) == pytest.approx(0.5)
+    assert sum(steps) < SMALL.num_steps

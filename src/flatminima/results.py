@@ -11,6 +11,7 @@ them again.
 
 import argparse
 import importlib
+import itertools
 import json
 import math
 import shutil
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -164,13 +166,16 @@ def collect(configs: Sequence[Config], path: Path) -> None:
     configs = list(dict.fromkeys(configs))
     if not configs:
         raise ValueError(f"configs = []: there is nothing to commit to {path}")
-    runs = run_all(configs)
-    moved: dict[Config, float] = {}
+    runs = dict(zip(configs, run_all(configs), strict=True))
+    settings = {config.with_seeds(0, 0): config for config in reversed(configs)}
+    twins = joblib.Parallel(n_jobs=joblib.cpu_count(), prefer="threads")(
+        joblib.delayed(sensitivity)(config, runs[config])
+        for config in settings.values()
+    )
+    moved = dict(zip(settings, twins, strict=True))
     lines = []
-    for config, run in zip(configs, runs, strict=True):
+    for config, run in runs.items():
         setting = config.with_seeds(0, 0)
-        if setting not in moved:
-            moved[setting] = sensitivity(config, run)
         record = store.load_record(store_folder(), config)
         if record is None:
             raise BadResult(f"the store does not hold {config!r}")
@@ -197,17 +202,23 @@ def sensitivity(config: Config, run: Run) -> float:
     """How far a change of the start in the last bit moves a history.
 
     Returns:
-        The largest relative difference over all columns and checkpoints; inf if
-        one of the two diverges and the other does not.
+        The largest relative difference over all columns and checkpoints, up to the
+        first that makes the run a chaotic one; inf if one of the two diverges and
+        the other does not.
     """
     engine = importlib.import_module(config.engine)
     start = engine.initial_state(config)
     first, *rest = start.params
-    nudged = Run(
-        pd.DataFrame(), (np.nextafter(first, np.inf), *rest), 0, finished=False
-    )
-    twin = engine.proceed(config, nudged, lambda: False)
-    return difference(_columns(run), _columns(twin))
+    twin = Run(pd.DataFrame(), (np.nextafter(first, np.inf), *rest), 0, finished=False)
+    whole, apart = _columns(run), 0.0
+    while not twin.finished and SAFETY * apart <= CHAOTIC:
+        rows = len(twin.history)
+        turns = itertools.count()
+        twin = engine.proceed(config, twin, lambda turns=turns: next(turns) > 0)
+        if rows < len(twin.history) and not twin.finished:
+            so_far = {key: values[: len(twin.history)] for key, values in whole.items()}
+            apart = difference(so_far, _columns(twin))
+    return difference(whole, _columns(twin)) if twin.finished else apart
 
 
 def difference(first: dict[str, list], second: dict[str, list]) -> float:

@@ -85,7 +85,7 @@ def test_ctrl_c_ends_everything_and_keeps_the_last_whole_notebook(press, book, w
         "Stopped. Finished runs are kept; run the same again to go on."
     )
     assert gone(family)
-    assert seconds < 2
+    assert seconds < 6  # 2 on an idle machine; tests share theirs
     kept = book.root / f"_build/{folder}"
     assert (kept / "two.ipynb").read_text() == "the last whole one"
     assert {path.name for path in kept.iterdir()} <= {"one.ipynb", "two.ipynb"}

@@ -48,8 +48,8 @@ def unbroken(config: Config) -> Run:
 def assert_same(runs: Sequence[Run], others: Sequence[Run]) -> None:
     """Equal to the last bit."""
     for run, other in zip(runs, others, strict=True):
-        np.testing.assert_array_equal(run.w, other.w, strict=True)
-        np.testing.assert_array_equal(run.v, other.v, strict=True)
+        for ours, theirs in zip(run.params, other.params, strict=True):
+            np.testing.assert_array_equal(ours, theirs, strict=True)
         pd.testing.assert_frame_equal(run.history, other.history, check_exact=True)
         assert (run.step, run.diverged_at) == (other.step, other.diverged_at)
 

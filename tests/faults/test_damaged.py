@@ -91,4 +91,4 @@ def test_a_snapshot_is_replaced_at_once(store, monkeypatch):
 
 def unbroken_part(config):
     run = unbroken(config)
-    return train.Run(run.history, run.w, run.v, run.step - 1, finished=False)
+    return train.Run(run.history, run.params, run.step - 1, finished=False)

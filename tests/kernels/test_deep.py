@@ -27,7 +27,7 @@ RULES = {
 
 def network(rng, depth, width=16, n=12, d=6):
     data = sample_xor(n, d, seed=0)
-    parameters = deep.init(MODEL, rng, d, width, depth)
+    parameters = deep.init(deep.Model(depth), d, width, rng)
     return deep.inputs(MODEL, data.x), data.y, parameters
 
 

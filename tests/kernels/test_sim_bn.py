@@ -25,7 +25,7 @@ RULES = {
 
 def network(rng, width=16, n=12, d=6):
     data = sample_xor(n, d, seed=0)
-    return sim_bn.inputs(MODEL, data.x), data.y, sim_bn.init(MODEL, rng, d, width)
+    return sim_bn.inputs(MODEL, data.x), data.y, sim_bn.init(MODEL, d, width, rng)
 
 
 def run(parameters, x, y, order, rule, loss=LOSSES["squared"][0], dtype="float64"):

@@ -10,8 +10,8 @@ from flatminima.models import deep
 @pytest.mark.parametrize("bias_input", [0.0, 1.0])
 @pytest.mark.parametrize("depth", [2, 3, 5])
 def test_forward_equals_torch_modules(depth, bias_input, rng):
-    model = deep.Model(bias_input)
-    w, middle, v = deep.init(model, rng, 4, 6, depth)
+    model = deep.Model(depth, bias_input)
+    w, middle, v = deep.init(model, 4, 6, rng)
     has_bias = bias_input != 0
     layers = [torch.nn.Linear(4, 6, bias=has_bias)]
     layers += [torch.nn.Linear(6, 6, bias=False) for _ in range(depth - 2)]
@@ -29,7 +29,7 @@ def test_forward_equals_torch_modules(depth, bias_input, rng):
 
 
 def test_init_has_the_stated_ranges(rng):
-    w, middle, v = deep.init(deep.Model(), rng, 25, 400, 3)
+    w, middle, v = deep.init(deep.Model(), 25, 400, rng)
     assert w.shape == (26, 400) and middle.shape == (1, 400, 400)
     for a, bound in ((w, 0.2), (middle, 0.05), (v, 0.05)):
         assert np.abs(a).max() <= bound
@@ -43,4 +43,5 @@ def test_init_has_the_stated_ranges(rng):
 )
 def test_bad_sizes(sizes, message, rng):
     with pytest.raises(ValueError, match=f"{message}: allowed are"):
-        deep.init(deep.Model(), rng, *sizes)
+        d, width, depth = sizes
+        deep.init(deep.Model(depth), d, width, rng)

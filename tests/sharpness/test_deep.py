@@ -14,7 +14,7 @@ each_depth = pytest.mark.parametrize("depth", [2, 3, 4])
 
 def network(rng, depth, n=7, d=4, width=6):
     x = deep.inputs(deep.Model(), rng.normal(size=(n, d)))
-    parameters = deep.init(deep.Model(), rng, d, width, depth)
+    parameters = deep.init(deep.Model(depth), d, width, rng)
     return x, rng.normal(size=n), tuple(2 * p for p in parameters)
 
 
@@ -75,7 +75,7 @@ def test_bound_holds_at_random_networks(depth, rng):
     for _ in range(50):
         x, _, parameters = network(rng, depth, width=3)
         at = per_example_gradients(*parameters, x)
-        bound = deep.lower_bound(depth, np.sum(x**2, axis=1), at.f)
+        bound = deep.lower_bound(deep.Model(depth), np.sum(x**2, axis=1), at.f)
         assert trace_hessian(at).sum() >= bound * (1 - 1e-12)
 
 
@@ -107,7 +107,7 @@ def test_retraction_says_when_it_fails(rng):
 
 def test_bound_published_number():
     # Wen, Li & Ma 2023: depth 3 on the hypercube of d = 30.
-    bound = deep.lower_bound(3, np.full(4, 31.0), np.array([1.0, -1, 1, 1]))
+    bound = deep.lower_bound(deep.Model(3), np.full(4, 31.0), np.array([1.0, -1, 1, 1]))
     assert bound == pytest.approx(18.8483, abs=1e-4)
     with pytest.raises(ValueError, match="depth = 1: allowed are depth >= 2"):
-        deep.lower_bound(1, np.ones(1), np.ones(1))
+        deep.lower_bound(deep.Model(1), np.ones(1), np.ones(1))

@@ -58,3 +58,13 @@ def test_closed_form_of_one_interpolated_example():
 def test_same_bits_twice():
     point = random_point("sim_ln", 0)
     assert lambda_of(point) == lambda_of(point)
+
+
+def test_a_dead_network_has_none():
+    point = random_point("bias", 0)
+    dead = -np.abs(point.w)
+    inputs = np.abs(point.inputs)
+    found = lambda_max(
+        point.module, point.model, (dead, point.v), inputs, point.y, point.loss
+    )
+    assert found == 0

@@ -14,7 +14,7 @@ MODEL = sim_bn.Model()
 
 def network(rng, n=9, d=4, width=6):
     x = sim_bn.inputs(MODEL, rng.normal(size=(n, d)))
-    w, _, v = sim_bn.init(MODEL, rng, d, width)
+    w, _, v = sim_bn.init(MODEL, d, width, rng)
     w[:, 1] = 0.0
     w[-1, 1] = -1.0  # dead on every example
     return x, rng.normal(size=n), (w, rng.normal(size=width), 3 * v)
@@ -81,7 +81,7 @@ def test_bounds_and_free_scale_of_the_first_layer(scale, rng):
     first = trace_hessian(base, 0 * at.f) - base.second_layer_trace
     assert first > 0
     assert trace == pytest.approx(base.second_layer_trace + first / scale**2)
-    assert trace >= at.second_layer_trace >= sim_bn.lower_bound(MODEL, at.f)
+    assert trace >= at.second_layer_trace >= sim_bn.lower_bound(MODEL, np.ones(len(at.f)), at.f)
 
 
 def test_bound_is_the_infimum_for_separated_signs():
@@ -92,7 +92,7 @@ def test_bound_is_the_infimum_for_separated_signs():
     gamma, v = balance, balance * np.array([1.0, -1.0])
     at = per_example_gradients(w, gamma, v, x)
     np.testing.assert_allclose(at.f, [1.0, 1.0, -1.0])
-    bound = sim_bn.lower_bound(MODEL, at.f)
+    bound = sim_bn.lower_bound(MODEL, np.ones(len(at.f)), at.f)
     assert bound == pytest.approx(4 * (np.sqrt(2 / 3) + np.sqrt(1 / 3)))
     assert trace_hessian(at, 0 * at.f) == pytest.approx(bound, rel=1e-9)
 

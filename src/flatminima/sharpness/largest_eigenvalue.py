@@ -24,7 +24,8 @@ def lambda_max(
     """lambda_max(Hess L) by Lanczos on Hessian-vector products, in float64.
 
     L = (1/n) sum l(f_i, y_i). The products are exact (autograd applied twice); the
-    start vector is fixed, so the result is deterministic.
+    start vector is fixed, so the result is deterministic. Where no unit is active,
+    the Hessian and its eigenvalue are 0.
 
     Args:
         architecture: module of the architecture, for its forward function.
@@ -56,6 +57,10 @@ def lambda_max(
     size = theta.numel()
     operator = LinearOperator((size, size), matvec=hessian_product, dtype=np.float64)
     start = gradient.detach().numpy() + np.full(size, size**-0.5)
+    if not hessian_product(start).any():
+        start = np.random.default_rng(0).normal(size=size)
+        if not hessian_product(start).any():  # a generic vector: the Hessian is 0
+            return 0.0
     return float(
         eigsh(
             operator,

@@ -72,6 +72,8 @@ def pin_problems(project: dict, lock: str) -> list[str]:
         direct += extra
     for text in direct:
         wanted = Requirement(text)
+        if wanted.name == project.get("name"):
+            continue  # one of its own extras
         found = pins.get(canonicalize_name(wanted.name), [])
         if not found:
             problems.append(f"{text}: no pin")

@@ -54,9 +54,7 @@ def test_first_crossing_is_that_of_a_plain_loop(curves):
             return -np.inf
         for k in range(3):
             if curve[k] >= 0.5 > curve[k + 1]:
-                return np.interp(
-                    0.5, [curve[k + 1], curve[k]], [GRID[k + 1], GRID[k]]
-                )
+                return np.interp(0.5, [curve[k + 1], curve[k]], [GRID[k + 1], GRID[k]])
         return np.inf
 
     expected = [plain(curve) for curve in curves]

@@ -176,16 +176,17 @@ def in_words(found: Interval) -> str:
     """A crossing with its interval, or on which side of the level the curve stays."""
     if np.isnan(found.estimate):
         return "unknown: a value is missing"
-    ends = [
-        f"{end:.3g}" if np.isfinite(end) else "right of grid" if end > 0 else "none"
-        for end in (found.low, found.high)
-    ]
-    interval = f"[{ends[0]}, {ends[1]}]"
-    if found.estimate == np.inf:
-        return f"no crossing: stays above {interval}"
-    if found.estimate == -np.inf:
-        return f"no crossing: below throughout {interval}"
-    return f"{found.estimate:.3g} {interval}"
+    estimate, low, high = (
+        "above to the end"
+        if end == np.inf
+        else "below throughout"
+        if end == -np.inf
+        else f"{end:.3g}"
+        for end in found
+    )
+    prefix = "" if np.isfinite(found.estimate) else "no crossing: "
+    interval = f" [{low}, {high}]" if np.isfinite(found).any() else ""
+    return prefix + estimate + interval
 
 
 def _columns(rule: Rule) -> dict[str, Any]:

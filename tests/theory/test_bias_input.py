@@ -55,7 +55,10 @@ def test_the_constant_one_changes_nothing(name):
 def test_no_other_scale_of_a_unit_is_flatter(rng):
     w, v = rng.standard_normal((D + 1, 9)), rng.standard_normal(9)
     w, v = with_bias_input(w, v, TRAIN.x, 0.4)
-    x, y = TRAIN.x, bias.forward(bias.Model(), w, v, bias.inputs(bias.Model(0.4), TRAIN.x))
+    x, y = (
+        TRAIN.x,
+        bias.forward(bias.Model(), w, v, bias.inputs(bias.Model(0.4), TRAIN.x)),
+    )
     best = verify("bias", w, v, x, y, bias_input=0.4).trace
     for _ in range(20):
         scale = np.exp(0.1 * rng.standard_normal(9))

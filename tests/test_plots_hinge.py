@@ -61,7 +61,11 @@ def test_along_leaves_out_what_was_not_measured():
     assert line.get_xdata().tolist() == [0.1, 1.0]
     assert reference.get_ydata() == [1.0, 1.0]
     nothing = table().assign(ratio=np.nan)
-    plots_hinge.along(nothing, "eps", "ratio", [3000], ("ε", "ratio"))
+    figure = plots_hinge.along(
+        nothing, "eps", "ratio", [3000], ("ε", "ratio"), logarithmic=True
+    )
+    figure.canvas.draw()
+    assert figure.axes[0].get_xlim() == (0.1 / 1.5, 15.0)
 
 
 def test_crossings_show_what_leaves_the_grid():

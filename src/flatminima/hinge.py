@@ -5,6 +5,7 @@ large eps a 2-MLP-Sim-LN is a 2-MLP-Bias with its outputs divided by eps.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ def rules(
             raise ValueError(f"{name} = {count!r}: must be an integer of at least 1")
     Config(architecture="bias", d=d, n=n, width=width)  # refuse bad sizes first
     setting = SETTINGS[architecture]
-    base = {
+    base: dict[str, Any] = {
         "architecture": architecture,
         "d": d,
         "n": n,
@@ -194,9 +195,9 @@ def ends(table: pd.DataFrame, field: str) -> pd.DataFrame:
         field: that varies.
 
     Returns:
-        Over seeds: mean test accuracy, number of seeds near interpolation and, over
-        these, the median of trace / bound after retraction; median first-layer
-        norm and share of examples with one active unit.
+        Over seeds: mean test accuracy, median training loss, number of seeds near
+        interpolation and, over these, the median of trace / bound after retraction;
+        median first-layer norm and share of examples with one active unit.
     """
     last = table[table["last"]]
     last = last.assign(ratio=last["retracted_trace"] / last["bound"])
@@ -204,6 +205,7 @@ def ends(table: pd.DataFrame, field: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "test accuracy": groups["test_accuracy"].mean(),
+            "training loss": groups["train_loss"].median(),
             "seeds that interpolate": groups["ratio"].count(),
             "trace / bound": groups["ratio"].median(),
             "first-layer norm": groups["first_layer_norm"].median(),
@@ -250,7 +252,7 @@ def work(settings: dict[str, dict[str, int]]) -> pd.DataFrame:
     for name, given in settings.items():
         constants, floors = given["constants"], given["floors"]
         thinned = -(-constants // 2), -(-floors // 2)
-        runs = given["seeds"] * (constants + floors + 2 * sum(thinned))
+        runs = given["seeds"] * (constants + floors + 2 * thinned[0] + thinned[1])
         updates = given["epochs"] * given["n"]
         rows[name] = {
             "runs": runs,

@@ -43,6 +43,7 @@ def along(
         reference: a level to draw.
     """
     names = list(table["rule"].unique())
+    span = table[field].min(), table[field].max()
     fig, axes = plt.subplots(
         1, len(names), figsize=(WIDTH, 3.2), sharey=True, squeeze=False
     )
@@ -67,7 +68,7 @@ def along(
             )
         axis.set(title=rule, xlabel=labels[0])
         if logarithmic:
-            axis.set_xscale("log")
+            axis.set(xscale="log", xlim=(span[0] / 1.5, span[1] * 1.5))
         if reference is not None:
             axis.axhline(reference, color="0.3", lw=0.8, ls=":")
     axes[0][0].set_ylabel(labels[1])

@@ -32,7 +32,8 @@ def test_rules_are_the_source_and_two_controls(architecture, lr, scale):
     ("changes", "message"),
     [
         ({"epochs": 0}, "epochs = 0: must be an integer of at least 1"),
-        ({"lengths": 1.5}, "lengths = 1.5: must be an integer of at least 1"),
+        ({"lengths": 1.5}, "lengths = 1.5: must be an integer of at least 2"),
+        ({"lengths": 1}, "lengths = 1: must be an integer of at least 2"),
         ({"n": 0}, "n"),
     ],
 )
@@ -44,6 +45,26 @@ def test_rules_out_of_range(changes, message):
 def test_halvings_end_at_one_step():
     assert hinge.halvings(100, 3) == (25, 50, 100)
     assert hinge.halvings(3, 5) == (1, 3)
+
+
+def test_grids():
+    assert hinge.bias_inputs(5, 2.0).tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
+    assert hinge.floors(4, 1e-2, 10.0).tolist() == [0.01, 0.1, 1.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("grid", "given", "message"),
+    [
+        (hinge.bias_inputs, (1, 2.0), "constants = 1: must be an integer of at least"),
+        (hinge.bias_inputs, (5, 0.0), "largest_c = 0.0: allowed are finite values"),
+        (hinge.floors, (2.5, 0.1, 1.0), "floors = 2.5: must be an integer"),
+        (hinge.floors, (3, 0.0, 1.0), "smallest_eps = 0.0, largest_eps = 1.0: allowed"),
+        (hinge.floors, (3, 1.0, 0.1), "0 < smallest_eps < largest_eps"),
+    ],
+)
+def test_grids_out_of_range(grid, given, message):
+    with pytest.raises(ValueError, match=message):
+        grid(*given)
 
 
 def test_along_replaces_one_field_and_keeps_its_range():

@@ -40,7 +40,7 @@ def rules(
         architecture: "bias" or "sim_ln".
         d, n, width: size of the problem and of the network.
         epochs: passes over the data in all.
-        lengths: how many training lengths; each is half the next.
+        lengths: how many training lengths, at least 2; each is half the next.
 
     Returns:
         Configs by the name of the rule: 1-SAM, SGD and SGD + wd.
@@ -48,9 +48,11 @@ def rules(
     Raises:
         ValueError: if a value is out of range.
     """
-    for name, count in (("epochs", epochs), ("lengths", lengths)):
-        if not (isinstance(count, int) and count >= 1):
-            raise ValueError(f"{name} = {count!r}: must be an integer of at least 1")
+    for name, count, least in (("epochs", epochs, 1), ("lengths", lengths, 2)):
+        if not (isinstance(count, int) and count >= least):
+            raise ValueError(
+                f"{name} = {count!r}: must be an integer of at least {least}"
+            )
     Config(architecture="bias", d=d, n=n, width=width)  # refuse bad sizes first
     setting = SETTINGS[architecture]
     base: dict[str, Any] = {
@@ -76,6 +78,40 @@ def rules(
 def halvings(steps: int, count: int) -> tuple[int, ...]:
     """steps and its halves, quarters, ..., rounded down to 1 at least, ascending."""
     return tuple(sorted({max(1, steps >> k) for k in range(count)}))
+
+
+def bias_inputs(count: int, largest: float) -> np.ndarray:
+    """Evenly spaced from 0 to the largest.
+
+    Raises:
+        ValueError: if there are fewer than 2, or if the largest is not above 0.
+    """
+    _check_grid("constants", count)
+    if not 0 < largest < np.inf:
+        raise ValueError(f"largest_c = {largest}: allowed are finite values above 0")
+    return np.linspace(0, largest, count)
+
+
+def floors(count: int, smallest: float, largest: float) -> np.ndarray:
+    """Evenly spaced in the logarithm, freed of rounding.
+
+    Raises:
+        ValueError: if there are fewer than 2, or if the ends are not positive and in
+            order.
+    """
+    _check_grid("floors", count)
+    if not 0 < smallest < largest < np.inf:
+        raise ValueError(
+            f"smallest_eps = {smallest}, largest_eps = {largest}: allowed are "
+            "0 < smallest_eps < largest_eps"
+        )
+    exact = np.geomspace(smallest, largest, count)
+    return np.array([float(f"{value:.12g}") for value in exact])
+
+
+def _check_grid(name: str, count: int) -> None:
+    if not (isinstance(count, int) and count >= 2):
+        raise ValueError(f"{name} = {count!r}: must be an integer of at least 2")
 
 
 def along(config: Config, field: str, values: Iterable[float]) -> list[Config]:

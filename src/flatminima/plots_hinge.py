@@ -27,6 +27,7 @@ def along(
     *,
     logarithmic: bool = False,
     reference: float | None = None,
+    same_scale: bool = True,
 ) -> Figure:
     """A metric against a field, one panel a training rule, one line a length.
 
@@ -41,11 +42,12 @@ def along(
         labels: of the two axes.
         logarithmic: horizontal axis.
         reference: a level to draw.
+        same_scale: whether the panels share their vertical axis.
     """
     names = list(table["rule"].unique())
     span = table[field].min(), table[field].max()
     fig, axes = plt.subplots(
-        1, len(names), figsize=(WIDTH, 3.2), sharey=True, squeeze=False
+        1, len(names), figsize=(WIDTH, 3.2), sharey=same_scale, squeeze=False
     )
     shades = sns.color_palette("viridis_r", len(steps) + 1)[1:]
     for axis, rule in zip(axes[0], names, strict=True):
@@ -104,8 +106,8 @@ def crossings(
     """The crossing against the training length, with intervals, one colour a rule.
 
     Bars that leave the grid end in an arrow at its edge. Where the mean curve has no
-    crossing the marker is hollow and sits on that edge: the upper one where accuracy
-    stays above its level on the whole grid, the lower one where it stays below.
+    crossing the marker is hollow and sits on an edge: the upper one where accuracy
+    ends above its level, the lower one where it is below throughout.
 
     Args:
         found: tables of `crossing_claims.crossings` by rule.
@@ -124,12 +126,15 @@ def crossings(
         known = np.isfinite(ends[:, 1])
         axis.plot(epoch[known], middle[known], color=colour, lw=1.2)
         axis.vlines(epoch, low, high, color=colour, lw=1.5)
-        _arrows(axis, epoch, low, ends[:, 0] < low_edge, "v", colour)
-        _arrows(axis, epoch, high, ends[:, 2] > high_edge, "^", colour)
+        _arrows(axis, epoch, low, known & (ends[:, 0] < low_edge), "v", colour)
+        _arrows(axis, epoch, high, known & (ends[:, 2] > high_edge), "^", colour)
         look = {"marker": _MARKERS[rule], "s": 46, "edgecolor": colour, "zorder": 3}
         axis.scatter(epoch[known], middle[known], color=colour, label=rule, **look)
         axis.scatter(epoch[~known], middle[~known], facecolor="white", **look)
     axis.set(xscale="log", xlabel="training length (epochs)", ylabel=label)
+    lengths = sorted({epoch for table in found.values() for epoch in table["epoch"]})
+    axis.set_xticks(lengths, [f"{length:g}" for length in lengths])
+    axis.minorticks_off()
     if logarithmic:
         axis.set_yscale("log")
     for edge in (low_edge, high_edge):

@@ -8,7 +8,15 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 Kind = Literal[
-    "share", "beats", "associated", "attains", "exact", "flattest", "not testable"
+    "share",
+    "beats",
+    "associated",
+    "attains",
+    "exact",
+    "flattest",
+    "crosses",
+    "settles",
+    "not testable",
 ]
 
 
@@ -24,6 +32,8 @@ class Rule(BaseModel):
         tight: for `attains`, whether the bound is known to be attained; if not,
             staying above it decides nothing.
         tolerance: for `exact`, the largest error allowed.
+        along: for `crosses` and `settles`, the column that varies.
+        logarithmic: for these, whether positions are its decimal logarithms.
         reason: for `not testable`, why.
     """
 
@@ -35,6 +45,8 @@ class Rule(BaseModel):
     lower_is_better: bool = False
     tight: bool = True
     tolerance: float = 0.0
+    along: str = ""
+    logarithmic: bool = False
     reason: str = ""
 
 
@@ -139,5 +151,18 @@ def describe(rule: Rule, t: Thresholds) -> str:
         return (
             f"a construction with trace over bound - 1 <= {rule.tolerance:g} and "
             f"accuracy <= {t.low} refutes it; otherwise undecided"
+        )
+    if rule.kind in ("crosses", "settles"):
+        name = f"log10({rule.along})" if rule.logarithmic else rule.along
+        where = f"{name} at which mean {rule.metric} first falls below {t.low}"
+        if rule.kind == "crosses":
+            return (
+                f"{where}, {percent} interval over seeds: inside the grid holds, "
+                "no crossing at one end of it fails, otherwise undecided"
+            )
+        return (
+            f"shift, between the last two training lengths, of the {where}, paired "
+            f"by seeds, {percent} interval: within one grid step either way holds, "
+            "beyond it fails, otherwise undecided"
         )
     return "none"

@@ -97,7 +97,7 @@ def dots_by_network(tables: Mapping[str, pd.DataFrame]) -> Figure:
                 axis.axhline(k - 0.5, color="0.85", lw=0.7)
     left.set(xlabel="test accuracy", xlim=(0.45, 1.03))
     left.axvline(0.95, color="0.3", lw=0.8, ls=":")
-    right.set(xlabel="trace / bound", xscale="log")
+    right.set(xlabel="trace / bound", xscale="log", xlim=(0.9, None))
     right.axvline(1.05, color="0.3", lw=0.8, ls=":")
     right.set_xticks([1, 2, 5, 10])
     right.xaxis.set_major_formatter(ScalarFormatter())

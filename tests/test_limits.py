@@ -56,6 +56,14 @@ def test_noise_is_every_level_under_every_rule():
     assert found == [(p, rule) for p in (0, 0.2) for rule in limits.RULES]
 
 
+@pytest.mark.parametrize("levels", [[], [0], [0.2, 0.2]])
+def test_levels_without_noise_or_twice_are_refused(levels):
+    with pytest.raises(
+        ValueError, match=r"levels = \[.*\]: must be different, and one"
+    ):
+        limits.noise("bias", levels, **SIZE)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -110,9 +110,14 @@ def noise(
 
     Args:
         architecture: key of `PHASES`.
-        levels: shares of the training labels that are flipped.
+        levels: shares of the training labels that are flipped, one at least above 0.
         d, n, width, num_steps: as in `Config`.
+
+    Raises:
+        ValueError: if a value is out of range.
     """
+    if not any(level > 0 for level in levels) or len(set(levels)) < len(levels):
+        raise ValueError(f"levels = {list(levels)}: must be different, and one above 0")
     return [
         config
         for level in levels

@@ -118,7 +118,7 @@ def interval(rows: pd.DataFrame, metric: str) -> tuple[float, float, float]:
     if metric == "ratio":
         values = (rows["retracted_trace"] / rows["bound"])[~rows["diverged"]].dropna()
     else:
-        values = claims.per_seed(rows, metric, diverged=0.0)
+        values = claims.per_seed(rows, metric, diverged=0.0).dropna()
     if values.empty:
         return np.nan, np.nan, np.nan
     statistic: Callable[..., Any] = np.median if metric == "ratio" else np.mean

@@ -11,7 +11,7 @@ from flatminima.config import Config
 @pytest.mark.parametrize(
     ("field", "value", "allowed"),
     [
-        ("architecture", "resnet", "'no_bias', 'bias', 'sim_ln', 'softplus', 'sim_bn' or"),
+        ("architecture", "resnet", "'no_bias', 'bias', 'sim_ln', 'softplus', 'sim"),
         ("d", 1, "greater than or equal to 2"),
         ("d", 1001, "less than or equal to 1000"),
         ("d", 30.0, "valid integer"),

@@ -42,6 +42,6 @@ def test_init_has_the_stated_ranges(rng):
     [((0, 3, 3), "d = 0"), ((3, 0, 3), "width = 0"), ((3, 3, 1), "depth = 1")],
 )
 def test_bad_sizes(sizes, message, rng):
+    d, width, depth = sizes
     with pytest.raises(ValueError, match=f"{message}: allowed are"):
-        d, width, depth = sizes
         deep.init(deep.Model(depth), d, width, rng)

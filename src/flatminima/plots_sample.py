@@ -27,13 +27,15 @@ _COLOURS = sns.color_palette("colorblind")
 METHODS = {
     "1-SAM": (_COLOURS[3], "o"),
     "flow": (_COLOURS[0], "s"),
+    "search": (_COLOURS[2], "D"),
     "NTK": (_COLOURS[7], "^"),
 }
 """Colour and marker of every method."""
 
 _LABELS = {
     "1-SAM": "1-SAM",
-    "flow": "trace-descending flow",
+    "flow": "flow",
+    "search": "convex search",
     "NTK": "NTK regression",
 }
 
@@ -101,7 +103,8 @@ def growth(needs: Needs) -> Figure:
     known = table[table["censored"] == ""]
     for axis, (metric, name) in zip(axes, METRICS.items(), strict=True):
         rows = known[known["metric"] == name]
-        for method, part in rows.groupby("method", sort=False):
+        for method in rows["method"].unique().tolist():
+            part = rows[rows["method"] == method]
             colour, marker = METHODS[method]
             ends = part[["low", "high"]].replace(0, np.nan)
             ends = ends.replace([np.inf, -np.inf], np.nan)
@@ -134,7 +137,7 @@ def growth(needs: Needs) -> Figure:
 
 
 def flatness(errors: pd.DataFrame) -> Figure:
-    """Trace over the pointwise bound against n / d, for 1-SAM and the flow.
+    """Trace over the pointwise bound against n / d, for methods that have a trace.
 
     Lines are medians over seeds and dimensions, bands reach from the 10th to the
     90th percentile.
@@ -146,12 +149,17 @@ def flatness(errors: pd.DataFrame) -> Figure:
     found = errors.dropna(subset="ratio")
     # ratios n / d that differ by rounding alone share a point
     found = found.assign(share=(found["n"] / found["d"]).round(1))
-    for method, part in found.groupby("method", sort=False):
+    for method in found["method"].unique().tolist():
+        part = found[found["method"] == method]
         colour, marker = METHODS[method]
         groups = part.groupby("share")["ratio"]
-        levels = groups.quantile([0.1, 0.5, 0.9]).unstack()
+        levels = groups.quantile(np.array([0.1, 0.5, 0.9])).unstack()
         axis.plot(
-            levels.index, levels[0.5], color=colour, marker=marker, label=_LABELS[method]
+            levels.index,
+            levels[0.5],
+            color=colour,
+            marker=marker,
+            label=_LABELS[method],
         )
         axis.fill_between(
             levels.index, levels[0.1], levels[0.9], color=colour, alpha=0.18, lw=0
@@ -174,13 +182,13 @@ def _mark(axis: Axes, need: Estimate, level: float, colour) -> None:
 
 def _fitted(axis: Axes, needs: Mapping[int, Estimate], colour) -> None:
     """The line whose slope is the exponent; none if an n is censored."""
-    found = exponent(needs)
-    if found.censored:
+    if len(needs) < 2 or exponent(needs).censored:
         return
+    slope = exponent(needs).value
     logs = np.log([[d, need.value] for d, need in needs.items()])
     centre = np.exp(logs.mean(axis=0))
     d = np.array([min(needs), max(needs)], dtype=float)
-    axis.plot(d, centre[1] * (d / centre[0]) ** found.value, color=colour, lw=1.0)
+    axis.plot(d, centre[1] * (d / centre[0]) ** slope, color=colour, lw=1.0)
 
 
 def _guides(axes, known: pd.DataFrame) -> None:

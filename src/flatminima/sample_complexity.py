@@ -14,6 +14,7 @@ no number is put in its place, and an exponent that would need it is NaN.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -62,13 +63,10 @@ class Estimate:
         """Percentile interval at the book's level; an unknown draw widens both ends."""
         tail = (1 - load()[0].level) / 2
         unknown = np.isnan(self.draws)
-        low, high = (
-            np.quantile(np.where(unknown, end, self.draws), share, method=method)
-            for end, share, method in (
-                (-np.inf, tail, "lower"),
-                (np.inf, 1 - tail, "higher"),
-            )
-        )
+        lowest = np.where(unknown, -np.inf, self.draws)
+        highest = np.where(unknown, np.inf, self.draws)
+        low = np.quantile(lowest, tail, method="lower")
+        high = np.quantile(highest, 1 - tail, method="higher")
         return Interval(float(low), float(high))
 
     @property
@@ -81,6 +79,12 @@ class Estimate:
         if isinstance(other, Estimate):
             return Estimate(self.value - other.value, self.draws - other.draws)
         return Estimate(self.value - other, self.draws - other)
+
+    def log_over(self, other: "Estimate") -> "Estimate":
+        """Logarithm of the quotient, above 0 where this one is larger."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = np.log(self.value) - np.log(other.value)
+            return Estimate(float(value), np.log(self.draws) - np.log(other.draws))
 
     def below(self, limit: float) -> "Estimate":
         """`limit` minus the estimate: positive where it stays below."""
@@ -152,9 +156,7 @@ def needed(
     seeds = len(errors)
     if seeds == 0:
         raise ValueError("errors: no seed among them")
-    counts = rng.multinomial(
-        seeds, np.full(seeds, 1 / seeds), size=load()[0].resamples
-    )
+    counts = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=load()[0].resamples)
     value = crossing(sizes, errors.mean(axis=0), level)
     return Estimate(float(value), crossing(sizes, counts / seeds @ errors, level))
 
@@ -169,16 +171,22 @@ def needs(errors: pd.DataFrame) -> Needs:
         ValueError: as `needed`, or if a seed lacks an n that others of its d have.
     """
     found: dict[tuple[str, str], dict[int, Estimate]] = {}
-    for (method, d), rows in errors.groupby(["method", "d"], sort=False):
-        for metric, level in LEVELS.items():
-            curves = rows.pivot(index="seed", columns="n", values=metric)
-            if len(rows) < curves.size:
-                raise ValueError(f"{method}, d = {d}: a seed lacks an n")
-            rng = generator(int(d), f"{method} {metric}")
-            sizes = curves.columns.to_numpy(dtype=float)
-            estimate = needed(sizes, curves.to_numpy(), level, rng)
-            found.setdefault((method, metric), {})[int(d)] = estimate
+    for method, metric in product(errors["method"].unique().tolist(), LEVELS):
+        part = errors[errors["method"] == method]
+        found[method, metric] = {
+            d: _needed(part[part["d"] == d], metric, f"{method}, d = {d}")
+            for d in part["d"].unique().tolist()
+        }
     return found
+
+
+def _needed(rows: pd.DataFrame, metric: str, name: str) -> Estimate:
+    curves = rows.pivot(index="seed", columns="n", values=metric)
+    if len(rows) < curves.size:
+        raise ValueError(f"{name}: a seed lacks an n")
+    sizes = curves.columns.to_numpy(dtype=float)
+    rng = generator(0, f"{name} {metric}")
+    return needed(sizes, curves.to_numpy(), LEVELS[metric], rng)
 
 
 def exponent(needs: Mapping[int, Estimate]) -> Estimate:
@@ -238,12 +246,14 @@ def exponent_table(needs: Needs) -> pd.DataFrame:
     """Exponents with intervals, and which growth each interval allows.
 
     Returns:
-        A row for each method and metric. `slope of d log d` is the exponent that
-        this growth would show over the same d; the last three columns say whether
-        the interval holds that of d, d log d and d².
+        A row for each method and metric with two d or more. `slope of d log d` is
+        the exponent that this growth would show over the same d; the last three
+        columns say whether the interval holds that of d, d log d and d².
     """
     rows = []
     for (method, metric), by_d in needs.items():
+        if len(by_d) < 2:
+            continue
         growth = exponent(by_d)
         low, high = growth.interval()
         slopes = {"d": 1.0, "d log d": almost_linear(list(by_d)), "d²": 2.0}
@@ -257,6 +267,7 @@ def exponent_table(needs: Needs) -> pd.DataFrame:
             {
                 "method": method,
                 "metric": METRICS[metric],
+                "d": ", ".join(map(str, by_d)),
                 "exponent": growth.value,
                 "low": low,
                 "high": high,

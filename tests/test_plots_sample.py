@@ -63,6 +63,16 @@ def test_error_curves():
     np.testing.assert_allclose([x[0] for x, _ in diamonds], [20 * 2**0.6, 40 * 2**0.6])
 
 
+def test_a_method_with_one_dimension_has_no_panel():
+    search = errors(method="search")
+    both = pd.concat([errors(), search[search["d"] == 10]], ignore_index=True)
+    needs = complexity.needs(both)
+    figure = plots_sample.error_curves(both, needs)
+    assert len(figure.axes) == 2
+    _, labels = plots_sample.growth(needs).axes[0].get_legend_handles_labels()
+    assert labels == ["1-SAM", "convex search"]
+
+
 def test_growth_draws_lines_of_the_exponents():
     figure = plots_sample.growth(complexity.needs(BOTH))
     slopes = []
@@ -99,7 +109,11 @@ def test_an_open_interval_is_drawn_as_far_as_it_is_known():
 
 def test_flatness_leaves_out_what_has_no_trace():
     figure = plots_sample.flatness(BOTH)
-    line, level = figure.axes[0].get_lines()
-    np.testing.assert_allclose(line.get_xdata(), [1, 2, 4])
-    np.testing.assert_allclose(line.get_ydata(), [1.1, 1.2, 1.4])
+    *lines, level = figure.axes[0].get_lines()
+    assert len(lines) == 2
+    for line in lines:
+        np.testing.assert_allclose(line.get_xdata(), [1, 2, 4])
+        np.testing.assert_allclose(line.get_ydata(), [1.1, 1.2, 1.4])
+    _, labels = figure.axes[0].get_legend_handles_labels()
+    assert labels == ["1-SAM"]
     np.testing.assert_allclose(level.get_ydata(), 1)

@@ -1,6 +1,6 @@
 """The figures of the chapter on sample complexity, in the style of `plots`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -28,9 +28,12 @@ METHODS = {
     "1-SAM": (_COLOURS[3], "o"),
     "flow": (_COLOURS[0], "s"),
     "search": (_COLOURS[2], "D"),
-    "NTK": (_COLOURS[7], "^"),
+    "NTK": (_COLOURS[4], "^"),
 }
 """Colour and marker of every method."""
+
+HIGHEST = {"zero_one": 0.5, "mse": 2.0}
+"""Ends of the error axes: chance, and twice the error of the function 0."""
 
 _LABELS = {
     "1-SAM": "1-SAM",
@@ -44,13 +47,15 @@ def error_curves(errors: pd.DataFrame, needs: Needs) -> Figure:
     """Test error against n: a row for each metric, a column for each method.
 
     Points are means over seeds, lines the falling curves through them; a diamond at
-    the level is the n that is needed, with its interval.
+    the level is the n that is needed, with its interval. Methods with a single d are
+    left out, and so is what lies above `HIGHEST`.
 
     Args:
         errors: a row for each run, as in `sample_complexity.needs`.
         needs: found from them.
     """
-    methods = list(dict.fromkeys(errors["method"]))
+    dimensions = errors.groupby("method", sort=False)["d"].nunique()
+    methods = dimensions.index[dimensions > 1].tolist()
     ds = sorted(errors["d"].unique())
     colours = dict(zip(ds, sns.color_palette("viridis", len(ds)), strict=True))
     fig, axes = plt.subplots(
@@ -78,8 +83,9 @@ def error_curves(errors: pd.DataFrame, needs: Needs) -> Figure:
     for axis in axes[-1]:
         axis.set(xscale="log", xlabel="training points n")
         _plain_ticks(axis.xaxis)
-    for axis in axes[:, 0]:
-        axis.set_ylim(bottom=-0.03)
+    for axis, metric in zip(axes[:, 0], METRICS, strict=True):
+        highest = HIGHEST[metric]
+        axis.set_ylim(-0.04 * highest, highest)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(
         handles, labels, title="d", loc="outside lower center", ncols=len(labels)
@@ -139,31 +145,28 @@ def growth(needs: Needs) -> Figure:
 def flatness(errors: pd.DataFrame) -> Figure:
     """Trace over the pointwise bound against n / d, for methods that have a trace.
 
-    Lines are medians over seeds and dimensions, bands reach from the 10th to the
-    90th percentile.
+    A line for each d: medians over seeds.
 
     Args:
         errors: a row for each run.
     """
-    fig, axis = plt.subplots(figsize=(5.2, 3.2))
+    fig, axis = plt.subplots(figsize=(5.6, 3.4))
     found = errors.dropna(subset="ratio")
-    # ratios n / d that differ by rounding alone share a point
-    found = found.assign(share=(found["n"] / found["d"]).round(1))
     for method in found["method"].unique().tolist():
-        part = found[found["method"] == method]
         colour, marker = METHODS[method]
-        groups = part.groupby("share")["ratio"]
-        levels = groups.quantile(np.array([0.1, 0.5, 0.9])).unstack()
-        axis.plot(
-            levels.index,
-            levels[0.5],
-            color=colour,
-            marker=marker,
-            label=_LABELS[method],
-        )
-        axis.fill_between(
-            levels.index, levels[0.1], levels[0.9], color=colour, alpha=0.18, lw=0
-        )
+        part = found[found["method"] == method]
+        medians = part.groupby(["d", "n"])["ratio"].median().unstack("d")
+        for k, d in enumerate(medians):
+            line = medians[d].dropna()
+            axis.plot(
+                line.index / d,
+                line,
+                color=colour,
+                marker=marker,
+                ms=4,
+                lw=1.0,
+                label=_LABELS[method] if k == 0 else None,
+            )
     axis.axhline(1.0, color="0.3", lw=0.8, ls=":")
     axis.set(xlabel="n / d", ylabel="trace / bound")
     axis.legend()
@@ -191,13 +194,16 @@ def _fitted(axis: Axes, needs: Mapping[int, Estimate], colour) -> None:
     axis.plot(d, centre[1] * (d / centre[0]) ** slope, color=colour, lw=1.0)
 
 
-def _guides(axes, known: pd.DataFrame) -> None:
-    """Lines of slope 1 and 2 below all points."""
+def _guides(axes: Iterable[Axes], known: pd.DataFrame) -> None:
+    """A line of slope 1 below all points, and one of slope 2 above."""
     d = np.array([known["d"].min(), known["d"].max()], dtype=float)
-    start = 0.72 * known.loc[known["d"] == known["d"].min(), "n"].min()
+    below = (0.75 * known["n"] / known["d"]).min()
+    above = (1.3 * known["n"] / known["d"] ** 2).max()
     for axis in axes:
-        for slope, style in ((1, (0, (5, 2))), (2, (0, (1, 1)))):
-            line = start * (d / d[0]) ** slope
+        for slope, line, style in (
+            (1, below * d, (0, (5, 2))),
+            (2, above * d**2, (0, (1, 1))),
+        ):
             axis.plot(d, line, color="0.5", lw=1.0, ls=style)
             axis.annotate(
                 f"slope {slope}",

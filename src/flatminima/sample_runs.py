@@ -198,8 +198,7 @@ def search_errors(
     within about 1 % of the minimum if the search missed no cone.
 
     Args:
-        ds: dimensions. A network takes a fifth of a second at d = 6 and seconds
-            from d = 15 on.
+        ds: dimensions; the work grows fast with them.
         ratios: n = ratio d.
         seeds: how many, at least 1.
 

@@ -19,6 +19,7 @@ SHAPES_CHECKED = [
     "flatminima.models.no_bias",
     "flatminima.measures",
     "flatminima.problem",
+    "flatminima.sample_complexity",
     "flatminima.sharpness",
     "flatminima.theory",
     "flatminima.train",

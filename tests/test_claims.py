@@ -38,6 +38,7 @@ RULES = {
     "flatter": Rule(kind="beats", metric="trace", lower_is_better=True),
     "tight": Rule(kind="attains"),
     "loose": Rule(kind="attains", tight=False),
+    "slope": Rule(kind="estimated", metric="slope"),
     "exact": Rule(kind="exact", metric="error", tolerance=1e-8),
     "flattest": Rule(kind="flattest", tolerance=1e-8),
     "open": Rule(kind="not testable", reason="no data can tell"),
@@ -417,6 +418,44 @@ def test_not_testable_says_why():
     assert verdict.note == "no data can tell"
 
 
+# --- estimates ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (above(0.0), 1.0, "holds"),
+        (above(0.0), math.inf, "holds"),
+        (0.0, 1.0, "undecided"),
+        (-1.0, 0.0, "undecided"),
+        (-1.0, below(0.0), "fails"),
+        (-math.inf, math.inf, "undecided"),
+    ],
+)
+def test_words_of_an_estimate(low, high, word):
+    verdict = claims.estimated("slope", (0.5, low, high), 10, "scale")
+    assert (verdict.verdict, verdict.effect, verdict.n) == (word, 0.5, 10)
+    assert verdict.low == (low if math.isfinite(low) else None)
+    assert verdict.note == ""
+
+
+def test_an_estimate_that_does_not_exist_decides_nothing():
+    verdict = claims.estimated("slope", (math.nan, 0.5, 1.0), 10, "scale")
+    assert (verdict.verdict, verdict.effect) == ("undecided", None)
+    assert verdict.note == "the runs do not tell it: censored"
+
+
+def test_an_estimate_from_few_seeds_or_lost_runs_decides_nothing():
+    sure = (0.5, 0.4, 0.6)
+    few = claims.estimated("slope", sure, 9, "scale")
+    assert (few.verdict, few.note) == ("undecided", "9 seeds; a verdict needs 10")
+    lost = claims.estimated("slope", sure, 10, "", runs(diverged=some(3)))
+    assert lost.verdict == "undecided"
+    assert "3 of 10 runs diverged" in lost.note
+    most = claims.estimated("slope", sure, 10, "", runs(diverged=some(2)))
+    assert most.verdict == "holds"
+
+
 # --- intervals ----------------------------------------------------------------
 
 
@@ -468,6 +507,7 @@ def test_more_than_one_setting_is_refused():
         ("high", lambda: claims.beats("high", runs(), runs())),
         ("high", lambda: claims.associated("high", np.ones(10), "")),
         ("high", lambda: claims.attains("high", runs())),
+        ("high", lambda: claims.estimated("high", (1.0, 1.0, 1.0), 10, "")),
         ("high", lambda: claims.exact("high", np.ones(10))),
         ("high", lambda: claims.flattest("high", np.ones(1), np.ones(1))),
         ("high", lambda: claims.not_testable("high")),
@@ -492,6 +532,7 @@ def every_kind() -> list[Verdict]:
         claims.associated("positive", np.array([]), "scale"),
         claims.attains("tight", nothing),
         claims.attains("loose", runs()),
+        claims.estimated("slope", (math.nan, -math.inf, math.inf), 10, "scale"),
         claims.exact("exact", np.array([math.nan])),
         claims.flattest("flattest", np.array([0.0]), np.array([math.nan])),
         claims.not_testable("open"),

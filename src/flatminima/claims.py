@@ -32,6 +32,7 @@ __all__ = [
     "beats",
     "bootstrap",
     "describe",
+    "estimated",
     "exact",
     "flattest",
     "load",
@@ -156,6 +157,33 @@ def attains(
         note = f"{stuck} seeds could not be retracted"
         verdict = replace(verdict, note=_join(verdict.note, note))
     return _guarded(verdict, thresholds, table)
+
+
+def estimated(
+    claim_id: str,
+    estimate: tuple[float, float, float],
+    seeds: int,
+    scale: str,
+    *tables: pd.DataFrame,
+) -> Verdict:
+    """Decide whether a number that is computed from all seeds at once is positive.
+
+    Args:
+        claim_id: a claim whose rule is of kind "estimated".
+        estimate: the number and the ends of its interval, which may be infinite. If
+            the number is NaN, as where the runs cannot tell it, nothing is decided.
+        seeds: behind it.
+        scale: for the scorecard.
+        tables: of the runs behind it, from `sweep`; diverged ones are counted.
+    """
+    thresholds, claim = _claim(claim_id, "estimated")
+    effect, low, high = estimate
+    word = _above_zero(low, high)
+    verdict = _verdict(claim, word, effect, low, high, seeds, scale)
+    if not np.isfinite(effect):
+        note = _join(verdict.note, "the runs do not tell it: censored")
+        verdict = replace(verdict, verdict="undecided", note=note)
+    return _guarded(verdict, thresholds, *tables)
 
 
 def exact(
@@ -288,9 +316,13 @@ def _sign(
 ) -> Verdict:
     """Whether the mean of one number a seed is above 0."""
     low, high = bootstrap(values, thresholds)
-    word: Word = "holds" if low > 0 else "fails" if high < 0 else "undecided"
     effect = float(np.mean(values)) if len(values) else None
+    word = _above_zero(low, high)
     return _verdict(claim, word, effect, low, high, len(values), scale)
+
+
+def _above_zero(low: float, high: float) -> Word:
+    return "holds" if low > 0 else "fails" if high < 0 else "undecided"
 
 
 def _claim(claim_id: str, kind: Kind) -> tuple[Thresholds, Claim]:

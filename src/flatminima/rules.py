@@ -16,6 +16,7 @@ Kind = Literal[
     "flattest",
     "crosses",
     "settles",
+    "estimated",
     "not testable",
 ]
 
@@ -144,6 +145,11 @@ def describe(rule: Rule, t: Thresholds) -> str:
         return (
             f"every raw training loss <= {t.interpolates} and median trace after "
             f"retraction over bound <= {t.bound_ratio}: holds, otherwise {above}"
+        )
+    if rule.kind == "estimated":
+        return (
+            f"{rule.metric}, {percent} bootstrap interval over seeds: above 0 holds, "
+            "below 0 fails, otherwise undecided"
         )
     if rule.kind == "exact":
         return f"worst {rule.metric} over instances <= {rule.tolerance:g}"

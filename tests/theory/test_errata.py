@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from flatminima.data import hypercube, sample_xor, xor_labels
-from flatminima.models import bias, deep, sim_bn
-from flatminima.sharpness import deep as deep_sharpness
+from flatminima.models import bias, sim_bn
 from flatminima.sharpness import sim_bn as sim_bn_sharpness
 from flatminima.theory import errata
 from flatminima.theory.deep_memorising import memorising_deep
@@ -65,50 +64,67 @@ def test_theorem_41_network(depth):
         np.testing.assert_allclose(np.maximum(ours, -99 * (ours != -0.1)), theirs)
 
 
-def test_theorem_41_network_on_kinks_and_zero_labels():
+def test_deep_trace():
     data = sample_xor(8, 5, seed=0)
-    inputs = deep.inputs(deep.Model(), data.x)
-    input_sq = np.sum(inputs**2, axis=1)
+    printed = errata.deep_trace(errata.theorem_41_network, data)
+    assert printed["worst error"] < 1e-12
+    assert abs(printed["excess"]) < 1e-12
+    assert printed["bound"] == pytest.approx(6 * 6 ** (1 / 3))
+    # one unit of eight is active
+    assert printed["on a kink"] == 7 / 8
+    assert errata.deep_trace(memorising_deep, data)["on a kink"] == 0
 
-    def ratio(y):
-        printed = errata.theorem_41_network(data.x, y, 3)
-        at = deep_sharpness.per_example_gradients(*printed, inputs)
-        np.testing.assert_allclose(at.f, y, atol=1e-12)
-        assert at.kink_distance == 0
-        bound = deep.lower_bound(deep.Model(), input_sq, y)
-        return deep_sharpness.trace_hessian(at).sum() - bound
 
-    assert abs(ratio(data.y)) < 1e-12
-    with_zero = data.y * (np.arange(8) > 0)
+def test_deep_trace_at_a_label_of_0():
+    data = errata.with_a_zero_label(sample_xor(8, 5, seed=0))
+    assert np.flatnonzero(data.y == 0).tolist() == [0]
+    printed = errata.deep_trace(errata.theorem_41_network, data)
+    assert printed["worst error"] < 1e-12
     # the activation 1 of the last hidden layer is the gradient of a weight
-    assert ratio(with_zero) == pytest.approx(2 / 8)
+    assert printed["excess"] == pytest.approx(2 / 8)
 
 
-def test_theorem_51_network():
+def test_sim_ln_excess():
     data = sample_xor(8, 5, seed=0)
-
-    def excess(size, eps=1.0):
-        y = data.y * size / 6**0.5  # ||x'|| |y| = size
-        w, v = errata.theorem_51_network(data.x, y, eps)
-        checked = verify("sim_ln", w, v, data.x, y, eps=eps)
-        assert checked.worst_error < 1e-12
-        w, v = memorising_sim_ln(data.x, y, eps)
-        ours = verify("sim_ln", w, v, data.x, y, eps=eps)
-        assert abs(ours.relative_excess) < 1e-12
-        return checked.relative_excess
-
-    assert abs(excess(1.5)) < 1e-12
-    assert abs(excess(0.5)) < 1e-12
-    assert excess(0.75) == pytest.approx(0.5)
-    assert excess(1.0) == pytest.approx(1.0)
+    assert errata.sim_ln_excess(data, 1.5) == pytest.approx(0, abs=1e-12)
+    assert errata.sim_ln_excess(data, 0.5) == pytest.approx(0, abs=1e-12)
+    # 2 min(1, 2 s / eps) is the bound, 4 s / eps the trace
+    assert errata.sim_ln_excess(data, 0.75) == pytest.approx(1.0)
+    assert errata.sim_ln_excess(data, 1.0) == pytest.approx(2.0)
+    # a point of label 0 costs 2 / n
+    zero = errata.with_a_zero_label(data)
+    assert errata.sim_ln_excess(zero, 1.5) == pytest.approx(2 / 8)
 
 
-def test_theorem_51_network_at_label_0():
-    data = sample_xor(8, 5, seed=0)
-    y = data.y * (np.arange(8) > 0)
-    w, v = errata.theorem_51_network(data.x, y, 1e-4)
-    checked = verify("sim_ln", w, v, data.x, y, eps=1e-4)
-    assert checked.trace - checked.bound == pytest.approx(2 / 8)
+@pytest.mark.parametrize("share", [0.3, 0.75, 1.0, 2.0])
+def test_theorem_51_network_interpolates(share):
+    data = errata.with_a_zero_label(sample_xor(8, 5, seed=0))
+    y = share * data.y / 6**0.5
+    w, v = errata.theorem_51_network(data.x, y, 1.0)
+    assert verify("sim_ln", w, v, data.x, y, eps=1.0).worst_error < 1e-12
+    # the corrected network attains the bound
+    w, v = memorising_sim_ln(data.x, y, 1.0)
+    checked = verify("sim_ln", w, v, data.x, y, eps=1.0)
+    assert abs(checked.relative_excess) < 1e-12
+
+
+def test_sim_bn_traces():
+    x = hypercube(4)
+    table = errata.sim_bn_traces(x, xor_labels(x), scales=[1, 1e6])
+    # v^2 = gamma^2 = 1/2 for four units; the first layer's share falls as scale^-2
+    assert table["as printed"].tolist() == pytest.approx([4, 4])
+    assert table["twice that"].tolist() == pytest.approx([8, 8])
+    assert table["trace"].iloc[0] > 8.1
+    assert table["trace"].iloc[1] == pytest.approx(8, rel=1e-9)
+
+
+def test_logistic_traces():
+    found = errata.logistic_traces(sample_xor(20, 30, seed=0), 0.2)
+    exact = 0.16 * 2 * np.log(4) * 31**0.5
+    assert exact == pytest.approx(2.47, abs=0.005)
+    for name in ("dense Hessian", "times p (1 - p)", "certified bound"):
+        assert found[name] == pytest.approx(exact, rel=1e-9)
+    assert found["divided by p (1 - p)"] == pytest.approx(exact / 0.16**2)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.2, 0.7])

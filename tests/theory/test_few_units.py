@@ -1,19 +1,17 @@
 """What few units can do on the square, by search and by a construction."""
 
-from itertools import combinations
-
 import numpy as np
 import pytest
 
 from flatminima.data import hypercube, xor_labels
+from flatminima.theory import few_units
 from flatminima.theory.few_units import (
     LABELS,
     fewest_errors_on_square,
+    three_unit_errors,
     three_unit_flattest,
 )
 from flatminima.theory.generalising_networks import SIGNS
-from flatminima.theory.verify import verify
-from flatminima.theory.zero_one import hypercube_zero_one_error
 
 
 @pytest.mark.parametrize(("width", "errors"), [(1, 2), (2, 1), (3, 0)])
@@ -31,16 +29,29 @@ def test_random_networks_do_no_better(width, rng):
 
 
 def test_three_units_are_flattest_and_right_everywhere():
-    cube = hypercube(3)
-    y = xor_labels(cube)
-    for chosen in combinations(range(8), 3):
-        x = cube[list(chosen)]
-        w, v = three_unit_flattest(x, y[list(chosen)])
-        checked = verify("bias", w, v, x, y[list(chosen)])
-        assert checked.worst_error < 1e-12
-        assert abs(checked.relative_excess) < 1e-12
-        assert checked.kink_distance > 0.1
-        assert hypercube_zero_one_error("bias", w, v, 3) == 0
+    errors = three_unit_errors([2, 3])
+    assert len(errors) == 4 + 56
+    assert errors.max() < 1e-12
+
+
+def test_three_units_by_hand():
+    x = np.array([[1.0, 1, 1], [1, -1, 1], [-1, 1, -1]])
+    w, v = three_unit_flattest(x, xor_labels(x))
+    # z / r at the quadrants ++, +-, -+, --, and r v
+    z = np.column_stack([SIGNS, np.ones(4), np.ones(4)]) @ w / 2**0.5
+    np.testing.assert_allclose(
+        z, [[1, -3, -0.5], [-1, -1, 1], [-1, -1, 1], [-3, 1, 2.5]], atol=1e-12
+    )
+    np.testing.assert_allclose(v * 2**0.5, [1, 4, -1])
+
+
+def test_an_error_is_found(monkeypatch):
+    def flattest(x, y):
+        w, v = three_unit_flattest(x, y)
+        return w, v * [1, 0, 1]  # the quadrant without training points goes wrong
+
+    monkeypatch.setattr(few_units, "three_unit_flattest", flattest)
+    assert three_unit_errors([2]).max() == pytest.approx(1 / 4)
 
 
 def test_bad_arguments():

@@ -4,14 +4,24 @@ Each function builds what the source writes down, slips included. The corrected 
 are elsewhere in this package.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
-from flatminima.models import bias, sim_ln
+from flatminima.data import Dataset
+from flatminima.kernels.losses import Logistic
+from flatminima.models import bias, deep, sim_bn, sim_ln
+from flatminima.sharpness import deep as deep_sharpness
+from flatminima.sharpness import sim_bn as sim_bn_sharpness
 from flatminima.sharpness.closed_form import per_example_gradients
+from flatminima.sharpness.dense import dense_trace
 from flatminima.theory.generalising_networks import SIGNS, generalising_bias
 from flatminima.theory.memorising_networks import memorising_bias, memorising_sim_ln
+from flatminima.theory.verify import verify
 
 FIGURE_2B = np.array(
     [
@@ -143,6 +153,113 @@ def theorem_51_network(
     ratio = np.where(below, s / eps, 1.0)
     height = np.where(below, eps * np.sqrt(ratio), 2 * eps)
     return w * height, y / np.sqrt(ratio)
+
+
+def with_a_zero_label(train: Dataset) -> Dataset:
+    """The same points; the label of the first is 0."""
+    return replace(train, y=np.append(0.0, train.y[1:]))
+
+
+def deep_trace(
+    make: Callable[..., tuple[np.ndarray, ...]], train: Dataset, depth: int = 3
+) -> dict[str, float]:
+    """A memorising deep MLP beside its certified bound.
+
+    Args:
+        make: from points, labels and depth to w, middle, v.
+        train: training set.
+        depth: layers of weights, at least 3.
+
+    Returns:
+        worst error of an output; trace (by layers, as if the network were
+        differentiable); bound; excess (trace - bound); and the share of the
+        pre-activations of the first middle layer that are exactly 0.
+    """
+    w, middle, v = make(train.x, train.y, depth)
+    model = deep.Model(depth=depth)
+    inputs = deep.inputs(model, train.x)
+    found = deep_sharpness.per_example_gradients(w, middle, v, inputs)
+    trace = float(deep_sharpness.trace_hessian(found).sum())
+    bound = deep.lower_bound(model, np.sum(inputs**2, axis=1), train.y)
+    return {
+        "worst error": float(np.max(np.abs(found.f - train.y))),
+        "trace": trace,
+        "bound": bound,
+        "excess": trace - bound,
+        "on a kink": float(np.mean(found.entering[1] @ middle[0] == 0)),
+    }
+
+
+def sim_ln_excess(train: Dataset, share: float) -> float:
+    """Trace minus bound of the printed Sim-LN network, labels of one size.
+
+    Args:
+        train: points of the hypercube, labels -1, 0 and 1.
+        share: ||x'|| |y| / eps at labels that are not 0.
+    """
+    eps = 1.0
+    y = train.y * share * eps / (train.x.shape[1] + 1) ** 0.5
+    w, v = theorem_51_network(train.x, y, eps)
+    checked = verify("sim_ln", w, v, train.x, y, eps=eps)
+    return checked.trace - checked.bound
+
+
+def sim_bn_traces(
+    x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], scales: Sequence[float]
+) -> pd.DataFrame:
+    """The corrected network of Lemma A.1 as its first layer grows, beside Lemma A.3.
+
+    Args:
+        x, y: a training set on which every quadrant has a quarter of the points.
+        scales: factors on the first layer.
+
+    Returns:
+        One row a scale: trace; as printed (||v||^2 + ||gamma||^2); twice that.
+    """
+    inputs = sim_bn.inputs(sim_bn.Model(), x)
+    rows = []
+    for scale in scales:
+        w, gamma, v = lemma_a1_network(x.shape[1], signed=True, scale=scale)
+        found = sim_bn_sharpness.per_example_gradients(w, gamma, v, inputs)
+        trace = sim_bn_sharpness.trace_hessian(found, 2 * (found.f - y))
+        printed = float(v @ v + gamma @ gamma)
+        rows.append({"trace": trace, "as printed": printed, "twice that": 2 * printed})
+    return pd.DataFrame(rows, index=pd.Index(scales, name="scale"))
+
+
+def logistic_traces(train: Dataset, p: float) -> pd.Series:
+    """Tr Hess L of the logistic loss at the flattest generalising 2-MLP-Bias.
+
+    Its outputs are the loss's minimisers +-gamma, gamma = log((1 - p) / p), if p
+    weighs the other class.
+
+    Args:
+        train: a training set of P_xor.
+        p: label smoothing probability, below 1/2.
+
+    Returns:
+        The trace of the dense Hessian; (1/n) sum ||grad f||^2 multiplied and divided
+        by p (1 - p); and the certified bound.
+    """
+    d = train.x.shape[1]
+    gamma = float(np.log((1 - p) / p))
+    w, v = generalising_bias(d, r=(gamma * (d + 1) ** 0.5) ** 0.5)
+    v *= gamma
+    model, loss = bias.Model(), Logistic(p)
+    inputs = bias.inputs(model, train.x)
+    found = per_example_gradients(model, w, v, inputs)
+    mean = found.norm_sq.mean()
+    target = loss.target(train.y)
+    return pd.Series(
+        {
+            "dense Hessian": dense_trace(bias, model, w, v, train.x, train.y, loss),
+            "times p (1 - p)": p * (1 - p) * mean,
+            "divided by p (1 - p)": mean / (p * (1 - p)),
+            "certified bound": bias.lower_bound(
+                model, found.input_sq, target, loss.curvature(target)
+            ),
+        }
+    )
 
 
 def smoothed_minimiser(p: float, b: int) -> float:

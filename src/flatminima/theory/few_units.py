@@ -5,13 +5,17 @@ becomes one of the same width on the square {-1, 1}^2. So the fewest errors on t
 square bound the error on every cube from below.
 """
 
+from collections.abc import Sequence
 from itertools import combinations, combinations_with_replacement, product
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.optimize import linprog
 
+from flatminima.data import hypercube, xor_labels
 from flatminima.theory.generalising_networks import SIGNS
+from flatminima.theory.verify import verify
+from flatminima.theory.zero_one import hypercube_zero_one_error
 
 LABELS = SIGNS.prod(axis=1)
 """Of the four points of the square."""
@@ -71,6 +75,26 @@ def three_unit_flattest(
     w[:2] = np.outer(q, [r, -r, -r * (1 + tilt) / 2])
     w[-1] = [-r, -r, r]
     return w, np.array([c, 4 * c, -c]) / r
+
+
+def three_unit_errors(dims: Sequence[int]) -> Float[np.ndarray, " sets"]:
+    """The worst of three errors of `three_unit_flattest`, for every training set.
+
+    They are |f - y|, |trace / bound - 1| and the zero-one error on the whole cube.
+
+    Args:
+        dims: dimensions; all sets of three points of each cube are visited.
+    """
+    errors = []
+    for d in dims:
+        cube = hypercube(d)
+        y = xor_labels(cube)
+        for chosen in map(list, combinations(range(len(cube)), 3)):
+            w, v = three_unit_flattest(cube[chosen], y[chosen])
+            checked = verify("bias", w, v, cube[chosen], y[chosen])
+            wrong = hypercube_zero_one_error("bias", w, v, d)
+            errors.append(max(checked.worst_error, abs(checked.relative_excess), wrong))
+    return np.array(errors)
 
 
 def _possible(right: list[int], width: int) -> bool:

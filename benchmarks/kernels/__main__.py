@@ -5,7 +5,6 @@ from pathlib import Path
 
 from benchmarks.kernels import machine
 from benchmarks.kernels.race import CANDIDATES, race, states
-from benchmarks.sam_step import TITLES
 from benchmarks.sam_step import machine as processor
 from flatminima.config import Config
 from flatminima.recipes import SETTINGS
@@ -18,8 +17,7 @@ POINTS = {"early": 1000, "middle": 30_000, "late": 1_000_000}
 
 def main() -> None:
     rows = []
-    for architecture in TITLES:
-        setting = SETTINGS[architecture]
+    for architecture, setting in SETTINGS.items():
         config = Config(
             architecture=architecture,
             lr=setting.lr,

@@ -22,14 +22,15 @@ class Net(torch.nn.Module):
     def __init__(self, config: Config, train: torch.Tensor):
         super().__init__()
         dtype, width = train.dtype, config.width
-        has_bias = config.architecture != "no_bias"
         self.architecture, self.eps = config.architecture, config.eps
+        has_bias = config.architecture != "no_bias"
         self.first = torch.nn.Linear(config.d, width, bias=has_bias, dtype=dtype)
         squares = config.depth - 2 if config.architecture == "deep" else 0
-        self.middle = torch.nn.ModuleList(
+        self.squares = [
             torch.nn.Linear(width, width, bias=False, dtype=dtype)
             for _ in range(squares)
-        )
+        ]
+        self.middle = torch.nn.ModuleList(self.squares)
         if config.architecture == "sim_bn":
             self.gamma = torch.nn.Parameter(torch.empty(width, dtype=dtype))
         self.second = torch.nn.Linear(width, 1, bias=False, dtype=dtype)
@@ -60,7 +61,7 @@ class Net(torch.nn.Module):
             self.first.bias.copy_(first[-1])
         if self.architecture == "sim_bn":
             self.gamma.copy_(between[0])
-        for k, layer in enumerate(self.middle):
+        for k, layer in enumerate(self.squares):
             layer.weight.copy_(between[0][k].T)
         self.second.weight.copy_(second[None])
 
@@ -74,7 +75,7 @@ class Net(torch.nn.Module):
         if self.architecture == "sim_bn":
             between = [self.gamma.numpy()]
         if self.architecture == "deep":
-            square = [layer.weight.numpy().T for layer in self.middle]
+            square = [layer.weight.numpy().T for layer in self.squares]
             width = self.second.in_features
             between = [np.array(square).reshape(-1, width, width)]
         return np.vstack(rows), *between, self.second.weight.numpy()[0]

@@ -3,7 +3,6 @@
 import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from flatminima.plots import WIDTH
@@ -57,9 +56,10 @@ def race_times(race: Measured) -> Figure:
     axes[0, 0].invert_yaxis()
     for axis in axes[-1]:
         axis.set_xlabel("microseconds a step")
-        _plain_ticks(axis)
+        axis.set_xticks([1, 2, 5], ["1", "2", "5"])
+        axis.minorticks_off()
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    fig.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     _sign(fig, race)
     return fig
 
@@ -92,8 +92,10 @@ def race_roofline(race: Measured) -> Figure:
         axis.set(xscale="log", yscale="log", title=dtype)
         axis.set_xlabel("products a byte moved")
     axes[0].set_ylabel("1e9 products a second")
+    axes[0].set_yticks([2, 5, 10, 20, 50], ["2", "5", "10", "20", "50"])
+    axes[0].minorticks_off()
     handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=5)
+    fig.legend(handles, labels, loc="outside upper center", ncols=5)
     _sign(fig, race)
     return fig
 
@@ -130,15 +132,9 @@ def architecture_times(costs: Measured) -> Figure:
         axis.grid(axis="x", lw=0.4, color="0.85")
     axes[0].invert_yaxis()
     handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    fig.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     _sign(fig, costs)
     return fig
-
-
-def _plain_ticks(axis: Axes) -> None:
-    """1, 2, 5 and 10 in place of powers of ten."""
-    axis.set_xticks([1, 2, 5], ["1", "2", "5"])
-    axis.minorticks_off()
 
 
 def _sign(fig: Figure, measured: Measured) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from flatminima.plots import WIDTH
 from flatminima.speed_tables import Measured, roofline
@@ -93,7 +94,7 @@ def race_roofline(race: Measured) -> Figure:
         axis.set_xlabel("products a byte moved")
     axes[0].set_ylabel("1e9 products a second")
     axes[0].set_yticks([2, 5, 10, 20, 50], ["2", "5", "10", "20", "50"])
-    axes[0].minorticks_off()
+    axes[0].yaxis.set_minor_locator(NullLocator())
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=5)
     _sign(fig, race)

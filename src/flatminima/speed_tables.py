@@ -196,20 +196,20 @@ def distance(race: Measured) -> pd.DataFrame:
 
 def paper_against_race(race: Measured) -> str:
     """Whether the candidate with the least time on paper is the fastest, in words."""
-    table = roofline(race).groupby("candidate")[["microseconds", "least", "times"]]
-    median = table.median()
-    paper, fastest = median["least"].idxmin(), median["microseconds"].idxmin()
+    columns = ["microseconds", "least", "times"]
+    median = roofline(race).groupby("candidate")[columns].median()
+    paper = median.sort_values("least").iloc[0]
+    fastest = median.sort_values("microseconds").iloc[0]
     line = (
-        f"On paper **{paper}** needs the least time, a median of "
-        f"{median.loc[paper, 'least']:.2f} µs; it takes "
-        f"{median.loc[paper, 'times']:.1f} times as long."
+        f"On paper **{paper.name}** needs the least time, a median of "
+        f"{paper['least']:.2f} µs; it takes {paper['times']:.1f} times as long."
     )
-    if paper == fastest:
+    if paper.name == fastest.name:
         return f"{line} It is also the fastest in the race."
     return (
-        f"{line} The fastest in the race, **{fastest}**, needs "
-        f"{median.loc[fastest, 'least']:.2f} µs on paper, and takes "
-        f"{median.loc[fastest, 'times']:.1f} times that."
+        f"{line} The fastest in the race, **{fastest.name}**, needs "
+        f"{fastest['least']:.2f} µs on paper, and takes {fastest['times']:.1f} times "
+        "that."
     )
 
 

@@ -31,7 +31,7 @@ def time_steps() -> None:
         for dtype in ("float64", "float32"):
             config = sam_step.setting(architecture, dtype)
             num_steps = steps_per_call(config)
-            row = sam_step.row(config, num_steps, peer_steps=500, repeats=10)
+            row = sam_step.row(config, num_steps, peer_steps=200, repeats=10)
             numbers = "".join(f"{row[name]:12.2f}" for name in COLUMNS)
             print(f"{row['name']:28} {dtype:8}" + numbers, flush=True)
             rows.append(row)

@@ -15,7 +15,7 @@ STAMP := .venv/.installed
 PRESS := $(BIN)/python -m flatminima_book
 
 .DEFAULT_GOAL := help
-.PHONY: help install book pages chapter test check serve bench scale results verify-results pair lock clean distclean
+.PHONY: help install book pages chapter test check serve bench scale speed results verify-results pair lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
@@ -73,6 +73,10 @@ bench: $(STAMP) ## Time the engine against what a user would otherwise pick
 
 scale: $(STAMP) ## Measure again what a sweep costs, for the chapter on scale
 	@$(BIN)/python -m benchmarks scale
+
+speed: $(STAMP) ## Race the kernels again, for the chapter on speed
+	@$(BIN)/python -m benchmarks.kernels
+	@$(BIN)/python -m benchmarks.architectures
 
 results: $(STAMP) ## Commit paper-scale runs to results/: CHAPTERS="scenario-1"
 	@test -n "$(CHAPTERS)" || { echo 'Say which: make results CHAPTERS=scenario-1'; exit 1; }

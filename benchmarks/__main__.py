@@ -9,8 +9,8 @@ import json
 import torch
 
 from benchmarks import sam_step, scale
-from flatminima.config import Config
 from flatminima.paths import build_folder
+from flatminima.train import steps_per_call
 
 COLUMNS = ("ours", "peer", "ratio", "limit", "limit_ratio")
 
@@ -24,15 +24,14 @@ def main() -> None:
 def time_steps() -> None:
     """Time a step of every architecture against its peer."""
     torch.set_num_threads(1)
-    print("One core, microseconds a step; limit: what the memory's bandwidth allows")
+    print("One core, microseconds a step; limit: all weights read and written once")
     print(f"{'':28} {'dtype':8}" + "".join(f"{name:>12}" for name in COLUMNS))
     rows = []
     for architecture in sam_step.TITLES:
         for dtype in ("float64", "float32"):
-            config = Config.model_validate(
-                {"architecture": architecture, "rho": 0.05, "dtype": dtype}
-            )
-            row = sam_step.row(config, num_steps=100_000, peer_steps=1000, repeats=5)
+            config = sam_step.setting(architecture, dtype)
+            num_steps = steps_per_call(config)
+            row = sam_step.row(config, num_steps, peer_steps=200, repeats=10)
             numbers = "".join(f"{row[name]:12.2f}" for name in COLUMNS)
             print(f"{row['name']:28} {dtype:8}" + numbers, flush=True)
             rows.append(row)

@@ -44,7 +44,32 @@ def test_row(dtype):
 
 @pytest.mark.parametrize("architecture", sam_step.TITLES)
 def test_same_run(architecture):
-    sam_step.check_same_run(tiny(architecture))
+    sam_step.check_same_run(tiny(architecture, gamma_init=0.3))
+
+
+def test_same_run_of_four_layers():
+    sam_step.check_same_run(tiny("deep", depth=4))
+
+
+def test_dead_units_of_the_peer_stay_dead():
+    config = tiny("sim_bn", gamma_init=0.3)
+    w, gamma, v = initial_state(config).params
+    w[:, 0], w[-1, 0] = 0, -1
+    loop = peer.Loop(config, State((w, gamma, v), 0))
+    loop.run(20)
+    after = loop.net.get()
+    np.testing.assert_array_equal(after[0][:, 0], w[:, 0])
+    assert all(np.isfinite(p).all() for p in after)
+    assert not np.allclose(after[0], w)
+
+
+def test_settings_are_the_sources_own():
+    assert set(sam_step.FIGURES) == set(sam_step.TITLES)
+    for architecture in sam_step.TITLES:
+        config = sam_step.setting(architecture, "float32")
+        assert (config.architecture, config.dtype) == (architecture, "float32")
+        assert (config.width, config.batch) == (500, "one")
+        assert config.rho > 0
 
 
 def test_another_run_is_refused(monkeypatch):

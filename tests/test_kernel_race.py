@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 from benchmarks.kernels import engine, machine, race, screened
-from benchmarks.kernels.__main__ import FILE
 
 from flatminima.config import Config
+from flatminima.speed_tables import RACE
 from flatminima.train import State, advance, initial_state
 
 
@@ -77,7 +77,7 @@ def test_activity_by_hand():
 
 
 def test_committed_race_is_complete():
-    result = json.loads(FILE.read_text())
+    result = json.loads(RACE.read_text())
     assert set(result["candidates"]) == set(race.CANDIDATES)
     seen = {
         (row["architecture"], row["dtype"], row["when"], row["candidate"])

@@ -1,10 +1,17 @@
 """The two limits of a roofline: bytes and multiplications a second of one core."""
 
 import time
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from benchmarks.bandwidth import seconds_a_pass
+from benchmarks.sam_step import machine
+from flatminima.provenance import provenance
+from flatminima.speed_tables import engine
+
+DTYPES = ("float64", "float32")
 
 LEVELS = {"L1": 16, "L2": 256, "L3": 4096, "memory": 131_072}
 """KiB of an array that stays in a level of today's usual caches."""
@@ -32,3 +39,19 @@ def peak(dtype: str) -> float:
         np.matmul(a, b, out=out)
         best = min(best, time.process_time() - start)
     return 512**3 / best / 1e9
+
+
+def about(architectures: Iterable[str]) -> dict[str, Any]:
+    """What stands beside a race: machine, date, engine and the limits.
+
+    Args:
+        architectures: those that were timed.
+    """
+    return {
+        "machine": machine(),
+        "date": provenance(0.0, 1)["date"],
+        "engine": engine(architectures),
+        "peak_1e9_products_a_second": {dtype: peak(dtype) for dtype in DTYPES},
+        "gigabytes_a_second": {dtype: bandwidth(dtype) for dtype in DTYPES},
+        "level_kib": LEVELS,
+    }

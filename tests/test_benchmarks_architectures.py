@@ -1,0 +1,58 @@
+"""What a step of each architecture takes on paper."""
+
+import numpy as np
+import pytest
+from benchmarks import architectures, sam_step
+
+from flatminima.config import Config
+from flatminima.models.exponential import PRECISIONS
+from flatminima.train import State, initial_state
+
+
+def tiny(architecture, **fields) -> Config:
+    return Config(architecture=architecture, d=4, n=5, width=6, rho=0.05, **fields)
+
+
+def all_active(config) -> State:
+    """A first layer that is positive on every example."""
+    w, *rest = initial_state(config).params
+    w = np.zeros_like(w)
+    w[-1] = 1
+    return State((w, *rest), 0)
+
+
+def test_softplus_adds_its_polynomials():
+    counts = {
+        name: architectures.work(tiny(name), all_active(tiny(name)))
+        for name in ("bias", "softplus")
+    }
+    terms = len(PRECISIONS[64].exp) + len(PRECISIONS[64].atanh)
+    more = counts["softplus"]["products"] - counts["bias"]["products"]
+    assert more == 2 * 6 * terms
+    assert counts["softplus"]["bytes"] == counts["bias"]["bytes"]
+    assert counts["bias"]["active"] == 6
+
+
+def test_sim_bn_has_four_products_of_padded_rows():
+    config = tiny("sim_bn", dtype="float32")
+    found = architectures.work(config, all_active(config))
+    assert found["products"] == 4 * 6 * 16 * 5
+    assert found["bytes"] == 6 * (8 * 16 + 8 * 5) * 4
+
+
+def test_deep_counts_active_rows():
+    config = tiny("deep")
+    found = architectures.work(config, all_active(config))
+    # six active rows of six numbers; none wakes up; five inputs
+    assert found["products"] == 5 * 36 + 2 * 5 * 6
+    assert found["bytes"] == (3 * 36 + 2 * 5 * 6) * 8
+    assert architectures.deep_work(5, 6, 4, 2)[0] == (5 * 4 + 2) * 6 + 60
+
+
+@pytest.mark.parametrize("architecture", sam_step.TITLES)
+def test_measure(architecture):
+    config = tiny(architecture, gamma_init=0.3)
+    row = architectures.measure(config, initial_state(config), 20, 1)
+    assert row["microseconds"] > 0
+    assert row["products"] > 0
+    assert row["name"] == sam_step.TITLES[architecture]

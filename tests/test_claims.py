@@ -309,7 +309,7 @@ def test_a_positive_statistic(count, word):
     ],
 )
 def test_words_of_a_bound(ratio, loss, if_tight, if_loose):
-    table = runs(retracted_trace=ratio, train_loss=loss)
+    table = runs(retracted_trace=ratio, output_error=loss)
     verdict = claims.attains("tight", table)
     assert (verdict.verdict, verdict.effect) == (if_tight, ratio)
     assert claims.attains("loose", table).verdict == if_loose
@@ -335,7 +335,7 @@ def test_each_seed_has_its_own_bound():
 def test_seeds_that_do_not_interpolate_are_counted():
     loss = [0.5, 0.5, *[1e-3] * 8]
     trace = [math.nan, math.nan, *[1.0] * 8]
-    verdict = claims.attains("tight", runs(train_loss=loss, retracted_trace=trace))
+    verdict = claims.attains("tight", runs(output_error=loss, retracted_trace=trace))
     assert (verdict.verdict, verdict.effect, verdict.n) == ("fails", 1.0, 10)
     assert verdict.note == "2 of 10 seeds do not interpolate"
 
@@ -344,7 +344,7 @@ def test_seeds_that_do_not_interpolate_are_counted():
     ("claim", "word"), [("tight", "fails"), ("loose", "undecided")]
 )
 def test_no_seed_interpolates(claim, word):
-    table = runs(train_loss=0.5, retracted_trace=math.nan)
+    table = runs(output_error=0.5, retracted_trace=math.nan)
     verdict = claims.attains(claim, table)
     assert (verdict.verdict, verdict.effect, verdict.n) == (word, None, 10)
     assert verdict.note == "10 of 10 seeds do not interpolate"
@@ -353,7 +353,7 @@ def test_no_seed_interpolates(claim, word):
 def test_no_seed_interpolates_among_too_few_or_diverged():
     few = runs(2, train_loss=0.5, retracted_trace=math.nan)
     assert claims.attains("tight", few).verdict == "undecided"
-    wild = runs(train_loss=0.5, retracted_trace=math.nan, diverged=some(3))
+    wild = runs(output_error=0.5, retracted_trace=math.nan, diverged=some(3))
     assert claims.attains("tight", wild).verdict == "undecided"
 
 
@@ -484,7 +484,7 @@ def test_an_unknown_claim_is_refused():
 
 
 def every_kind() -> list[Verdict]:
-    nothing = runs(train_loss=0.5, retracted_trace=math.nan, diverged=True)
+    nothing = runs(output_error=0.5, retracted_trace=math.nan, diverged=True)
     return [
         claims.share("high", runs(test_accuracy=VARIED)),
         claims.share("high", runs(test_accuracy=math.nan)),

@@ -2,10 +2,10 @@
 
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Kind = Literal[
     "share", "beats", "associated", "attains", "exact", "flattest", "not testable"
@@ -24,6 +24,8 @@ class Rule(BaseModel):
         tight: for `attains`, whether the bound is known to be attained; if not,
             staying above it decides nothing.
         tolerance: for `exact`, the largest error allowed.
+        min_seeds: seeds that decide it, in place of the number for all claims; 0 to
+            keep that.
         reason: for `not testable`, why.
     """
 
@@ -35,6 +37,7 @@ class Rule(BaseModel):
     lower_is_better: bool = False
     tight: bool = True
     tolerance: float = 0.0
+    min_seeds: Annotated[int, Field(ge=0)] = 0
     reason: str = ""
 
 
@@ -48,7 +51,8 @@ class Thresholds(BaseModel):
         low: it is low if its interval lies at or below this.
         bound_ratio: median ratio of trace to bound up to which a bound counts as
             attained.
-        interpolates: raw training loss that every seed must reach for that.
+        interpolates: mean squared distance of the raw outputs to their targets that
+            every seed must reach for that; for the squared loss, the training loss.
         min_seeds: seeds below which nothing that varies over seeds is decided.
         max_diverged: share of diverged seeds above which nothing is decided.
         resamples: bootstrap resamples.
@@ -130,8 +134,9 @@ def describe(rule: Rule, t: Thresholds) -> str:
     if rule.kind == "attains":
         above = "fails" if rule.tight else "undecided"
         return (
-            f"every raw training loss <= {t.interpolates} and median trace after "
-            f"retraction over bound <= {t.bound_ratio}: holds, otherwise {above}"
+            "mean squared distance of the raw outputs to their targets <= "
+            f"{t.interpolates} for every seed and median trace after retraction over "
+            f"bound <= {t.bound_ratio}: holds, otherwise {above}"
         )
     if rule.kind == "exact":
         return f"worst {rule.metric} over instances <= {rule.tolerance:g}"

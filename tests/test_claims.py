@@ -36,6 +36,8 @@ RULES = {
     "more": Rule(kind="beats"),
     "positive": Rule(kind="associated", metric="tau"),
     "flatter": Rule(kind="beats", metric="trace", lower_is_better=True),
+    "few": Rule(kind="share", min_seeds=5),
+    "explained": Rule(kind="share", metric="test_r2"),
     "tight": Rule(kind="attains"),
     "loose": Rule(kind="attains", tight=False),
     "exact": Rule(kind="exact", metric="error", tolerance=1e-8),
@@ -121,6 +123,23 @@ def test_fewer_than_ten_seeds_decide_nothing():
     assert (verdict.verdict, verdict.n) == ("undecided", 9)
     assert verdict.note == "9 seeds; a verdict needs 10"
     assert verdict.low > 0.99
+
+
+def test_a_rule_may_need_fewer_seeds():
+    assert claims.share("few", runs(5, test_accuracy=1.0)).verdict == "holds"
+    verdict = claims.share("few", runs(4, test_accuracy=1.0))
+    assert (verdict.verdict, verdict.note) == (
+        "undecided",
+        "4 seeds; a verdict needs 5",
+    )
+
+
+def test_a_share_of_variance_may_be_negative_and_is_of_no_points():
+    table = runs(test_r2=-0.5, test_accuracy=math.nan, data="ball", d=10)
+    verdict = claims.share("explained", table)
+    assert (verdict.verdict, verdict.low, verdict.high) == ("fails", -0.5, -0.5)
+    verdict = claims.share("explained", runs(test_r2=VARIED))
+    assert verdict.low < verdict.effect < verdict.high
 
 
 def test_a_diverged_seed_counts_as_zero():
@@ -313,6 +332,14 @@ def test_words_of_a_bound(ratio, loss, if_tight, if_loose):
     verdict = claims.attains("tight", table)
     assert (verdict.verdict, verdict.effect) == (if_tight, ratio)
     assert claims.attains("loose", table).verdict == if_loose
+
+
+def test_a_run_interpolates_by_its_outputs_and_not_by_its_loss():
+    # the smoothed logistic loss has a floor near one half
+    floor = runs(train_loss=0.5004, output_error=1e-3, retracted_trace=1.0)
+    assert claims.attains("tight", floor).verdict == "holds"
+    far = runs(train_loss=1e-3, output_error=0.5, retracted_trace=1.0)
+    assert claims.attains("tight", far).verdict == "fails"
 
 
 def test_a_bound_is_attained_in_the_median():

@@ -351,8 +351,8 @@ def scale_of(
 
     It is measured against the figure of the same architecture, data, loss, batch size
     and projection: one that decays too if the run does, else the other one. A control
-    without such a figure is measured against the source's projected runs, its full-batch
-    runs or its 1-SAM on the same architecture.
+    without such a figure is measured against the source's projected runs, against its
+    full-batch runs or against its 1-SAM on the same architecture.
     """
     kind = (architecture, data, loss, batch, radius > 0)
     decays = weight_decay > 0

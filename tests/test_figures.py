@@ -108,6 +108,8 @@ def test_share_and_scale_of_a_figure():
     whole = runs(num_steps=60_000_000)
     longer = FigureRuns("4b", shown.config, shown.quick, whole)
     assert figures.scale(longer) == "committed, all of the updates"
+    half = FigureRuns("4b", shown.config, shown.quick, runs(num_steps=30_000_000))
+    assert figures.scale(half) == "committed, reduced: 0.5 of the updates"
     other = FigureRuns("4b", small(), shown.quick, pd.DataFrame())
     assert figures.scale(other) == "this build, another size"
     ball = recipes.figure("7a", epochs_factor=0.1)

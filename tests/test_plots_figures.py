@@ -1,6 +1,7 @@
 """What the redrawn figures of the paper show, on tables made by hand."""
 
 import io
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -123,6 +124,20 @@ def test_phases_are_ticked_on_the_time_axis_of_the_longer_runs():
     assert ticks(shown("4b")) == [200_000]
     assert ticks(shown("4b", paper=False)) == [2000]
     assert ticks(shown("4a")) == []
+
+
+def test_the_title_says_where_committed_runs_are_reduced():
+    def titles(**drawn):
+        axes = plots_figures.figure_curves(drawn).axes
+        return [axis.get_title() for axis in axes[: len(drawn)]]
+
+    assert titles(a=shown("1a")) == ["1a: 2-MLP-No-Bias\nGD + wd"]
+    half = shown("4b")
+    half = replace(half, paper=half.paper.assign(num_steps=30_000_000))
+    assert titles(a=shown("1a"), b=half) == [
+        "1a: 2-MLP-No-Bias\nGD + wd\n",
+        "4b: 2-MLP-Bias\n1-SAM\nreduced: 0.5 of the epochs",
+    ]
 
 
 def test_regression_has_r2_in_place_of_accuracy():

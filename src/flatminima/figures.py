@@ -302,7 +302,10 @@ def scale(shown: FigureRuns) -> str:
     if size != (source.get("d", 30), 100, 500):
         return f"{origin}, another size"
     share = shown.share(shown.table)
-    return f"{origin}, {'all' if share >= 1 else f'{share:.3g}'} of the updates"
+    if share >= 1:
+        return f"{origin}, all of the updates"
+    reduced = "reduced: " if shown.committed else ""
+    return f"{origin}, {reduced}{share:.2g} of the updates"
 
 
 def _cells(row: Outcome) -> list[str]:

@@ -1,22 +1,25 @@
 """The figures of Wen, Li & Ma 2023 redrawn, in the style of `plots`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from flatminima.figures import FigureRuns
 from flatminima.plots import WIDTH
 from flatminima.recipes import FIGURES
 
 _COLOURS = sns.color_palette("colorblind")
-QUICK = {"color": _COLOURS[0], "ls": "-"}
-COMMITTED = {"color": _COLOURS[1], "ls": (0, (4, 1.5))}
-BOUND = {"color": "0.35", "ls": ":", "lw": 1.2}
+QUICK: dict[str, Any] = {"color": _COLOURS[0], "ls": "-"}
+COMMITTED: dict[str, Any] = {"color": _COLOURS[1], "ls": (0, (4, 1.5))}
+BOUND: dict[str, Any] = {"color": "0.35", "ls": ":", "lw": 1.2}
 
 
 def figure_curves(shown: Mapping[str, FigureRuns]) -> Figure:
@@ -26,7 +29,8 @@ def figure_curves(shown: Mapping[str, FigureRuns]) -> Figure:
     solid for the runs of this build, dashed for the committed ones. Bold traces are
     those of retracted networks, thin ones those of the iterates, where positive. A
     dotted line is the certified bound at interpolation, where one is known, and a
-    tick on the time axis a change of learning rate and radius.
+    tick on the time axis a change of learning rate and radius. The title says where
+    even the committed runs are shorter than the source's.
 
     Args:
         shown: figures by name, as from `figures.run`; at most four fit.
@@ -42,7 +46,7 @@ def figure_curves(shown: Mapping[str, FigureRuns]) -> Figure:
         if pd.notna(bound):
             lower.axhline(bound, **BOUND)
         _phases(lower, runs)
-        _label(upper, lower, runs)
+        _label(upper, lower, runs, shown.values())
     axes[0][0].set_ylabel("test R²" if _regression(shown) else "test accuracy")
     axes[1][0].set_ylabel("trace of the Hessian")
     handles = {"this build": Line2D([], [], **QUICK)}
@@ -73,7 +77,8 @@ def _curves(
 def _band(axis: Axes, rows: pd.DataFrame, values: pd.Series, style: dict) -> None:
     levels = [0.1, 0.5, 0.9]
     groups = values.groupby(rows["epoch"])
-    quantiles = groups.quantile(levels).unstack().reindex(columns=levels).dropna()
+    quantiles = groups.quantile(np.array(levels)).unstack()
+    quantiles = quantiles.reindex(columns=levels).dropna()
     axis.plot(quantiles.index, quantiles[0.5], **style)
     axis.fill_between(
         quantiles.index,
@@ -94,9 +99,16 @@ def _phases(axis: Axes, runs: FigureRuns) -> None:
         axis.axvline(epochs, ymax=0.06, color="0.2", lw=1.2)
 
 
-def _label(upper: Axes, lower: Axes, runs: FigureRuns) -> None:
+def _label(
+    upper: Axes, lower: Axes, runs: FigureRuns, others: Iterable[FigureRuns]
+) -> None:
     architecture, rule = runs.setting.split(", ", 1)
-    upper.set_title(f"{runs.name}: {architecture}\n{rule}", fontsize=9)
+    title = f"{runs.name}: {architecture}\n{rule}"
+    if any(_reduced(shown) for shown in others):
+        share = runs.share(runs.table)
+        part = f"reduced: {share:.2g} of the epochs" if _reduced(runs) else ""
+        title += f"\n{part}"
+    upper.set_title(title, fontsize=9)
     upper.set_xscale("log")
     if runs.metric == "test_accuracy":
         upper.axhline(0.5, color="0.6", lw=0.8, ls=":")
@@ -104,6 +116,14 @@ def _label(upper: Axes, lower: Axes, runs: FigureRuns) -> None:
     else:
         upper.set_ylim(top=1.03)
     lower.set(yscale="log", xlabel="epochs")
+    lower.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    lower.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    lower.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _reduced(runs: FigureRuns) -> bool:
+    """Whether even the committed runs are shorter than the source's."""
+    return runs.committed and runs.share(runs.table) < 1
 
 
 def _regression(shown: Mapping[str, FigureRuns]) -> bool:

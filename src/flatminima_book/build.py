@@ -50,12 +50,12 @@ Say = Callable[[str], None]
 
 @dataclass
 class Harvest:
-    """What the executed chapters gave: verdicts, figures, problems, remarks."""
+    """What the executed chapters gave: verdicts, problems, remarks, figures."""
 
     scorecard: list[Verdict] = field(default_factory=list)
-    figures: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    figures: list[dict[str, Any]] = field(default_factory=list)
 
 
 def build_book(

@@ -148,6 +148,21 @@ def test_other_figures_have_no_early_step():
         figures.early_step(shown)
 
 
+def test_phases_are_read_at_their_ends(tmp_path):
+    (shown,) = figures.run(["5b"], NOTHING, share=1e-4, seeds=3, **SIZE).values()
+    found = figures.phase_table(shown)
+    assert found["η"].tolist() == [0.0005, 0.001, 0.005]
+    assert found["ρ"].tolist() == [0.05, 0.1, 1.0]
+    assert found["until epoch"].tolist() == [10.0, 20.0, 20.5]
+    quick = shown.quick
+    for phase, epoch in ((1, 10.0), (2, 20.0), (3, 20.5)):
+        there = quick[quick["epoch"] == epoch]
+        row = found.loc[phase]
+        assert row["test accuracy"] == pytest.approx(there["test_accuracy"].mean())
+        assert row["output error"] == there["output_error"].median()
+    assert found["trace / bound"].isna().all()  # no bound is known for softplus
+
+
 # --- the table of figures -----------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from flatminima.plots import ARCHITECTURES
 from flatminima.recipes import EARLY, FIGURES, figure, figures
 from flatminima.report import FIGURE_MIME, Verdict
 from flatminima.results import Committed
+from flatminima.summaries import at_step
 from flatminima.sweep import sweep
 
 LENGTH = ("num_steps", "measure_at", "num_checkpoints", "data_seed", "init_seed")
@@ -141,6 +142,32 @@ def early_step(runs: FigureRuns) -> int:
     epoch = min(EARLY[runs.name])
     whole = epoch * (config.n // config.batch_size)
     return max(1, round(runs.share(table) * whole))
+
+
+def phase_table(runs: FigureRuns) -> pd.DataFrame:
+    """The longer runs of a figure at the end of each of its phases.
+
+    Returns:
+        A row a phase: its learning rate and radius, the epoch at its end, the mean of
+        what says whether the network generalises with its interval over seeds, the
+        median output error (mean squared distance of the outputs to their targets) and
+        the median trace after retraction over its bound, where seeds were retracted.
+    """
+    table, name = runs.table, runs.name
+    config = figure(name, epochs_factor=runs.share(table), n=runs.config.n)
+    ends = [*(phase.start for phase in config.phases), config.num_steps]
+    rows = []
+    for (lr, rho, _), end in zip(FIGURES[name].phases, ends, strict=True):
+        there = at_step(table, end)
+        mean, low, high = claims.mean_interval(there, runs.metric)
+        ratio = (there["retracted_trace"] / there["bound"]).median()
+        epoch = end * config.batch_size / config.n
+        error = there["output_error"].median()
+        rows.append((lr, rho, epoch, mean, low, high, error, ratio))
+    label = "test R²" if runs.metric == "test_r2" else "test accuracy"
+    columns = ["η", "ρ", "until epoch", label, "low", "high", "output error"]
+    index = pd.RangeIndex(1, len(rows) + 1, name="phase")
+    return pd.DataFrame(rows, index, [*columns, "trace / bound"])
 
 
 @dataclass(frozen=True)

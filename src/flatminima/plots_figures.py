@@ -19,6 +19,9 @@ from flatminima.recipes import FIGURES
 _COLOURS = sns.color_palette("colorblind")
 QUICK: dict[str, Any] = {"color": _COLOURS[0], "ls": "-"}
 COMMITTED: dict[str, Any] = {"color": _COLOURS[1], "ls": (0, (4, 1.5))}
+DECADES = 50.0
+"""Ratio of the ends of a logarithmic axis up to which 2 and 5 are labelled too."""
+
 BOUND: dict[str, Any] = {"color": "0.35", "ls": ":", "lw": 1.2}
 
 
@@ -116,7 +119,9 @@ def _label(
     else:
         upper.set_ylim(top=1.03)
     lower.set(yscale="log", xlabel="epochs")
-    lower.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    bottom, top = lower.get_ylim()
+    subs = (1, 2, 5) if top < DECADES * bottom else (1,)
+    lower.yaxis.set_major_locator(LogLocator(subs=subs))
     lower.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     lower.yaxis.set_minor_formatter(NullFormatter())
 

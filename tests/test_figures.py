@@ -201,6 +201,7 @@ def test_only_retracted_seeds_count_if_there_are_any():
 def test_iterates_are_compared_with_the_bound_at_their_own_outputs():
     row = outcome(retracted_trace=math.nan, trace=3.0, bound=9.0, bound_outputs=2.0)
     assert (row.trace, row.bound, row.retracted, row.ratio) == (3.0, 2.0, 0, 1.5)
+    assert "3 / 2 (at its own outputs) = 1.5" in repr(figures.OutcomeTable([row]))
 
 
 def test_no_bound_is_known():
@@ -229,6 +230,8 @@ def test_what_a_table_shows_and_hands_on():
     json.dumps(row, allow_nan=False)
     assert row["figure"] == "4b"
     assert "<td>far worse than 4a</td>" in bundle["text/html"]
+    assert '<span class="verdict verdict-holds">holds</span>' in bundle["text/html"]
+    assert "2 / 1 = 2 | this build, 0.01 of the updates, n = 10" in repr(table)
     assert bundle["text/plain"].startswith("4b | 2-MLP-Bias, 1-SAM | far worse")
 
 

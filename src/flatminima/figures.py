@@ -224,17 +224,15 @@ class OutcomeTable:
         }
 
     def _repr_html_(self) -> str:
-        heads = (
-            *("figure", "setting", "the paper", "ours", "verdict"),
-            *("final trace", "certified bound", "ratio", "runs"),
-        )
+        heads = ["figure", "setting", "the paper", "ours [interval]", "verdict"]
+        heads += ["final trace / certified bound", "runs"]
         head = "".join(f"<th>{name}</th>" for name in heads)
-        body = "".join(
-            "<tr>"
-            + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-            + "</tr>"
-            for cells in map(_cells, self.rows)
-        )
+        body = ""
+        for row in self.rows:
+            cells = [html.escape(cell) for cell in _cells(row)]
+            kind = row.verdict.replace(" ", "-")
+            cells[4] = f'<span class="verdict verdict-{kind}">{cells[4]}</span>'
+            body += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
         return (
             f'<table class="verdicts figures"><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table>"
@@ -338,18 +336,18 @@ def scale(shown: FigureRuns) -> str:
 def _cells(row: Outcome) -> list[str]:
     value = f"{row.metric} {_number(row.value)} [{_number(row.low)}, "
     value += f"{_number(row.high)}]"
-    bound = "at its own outputs " if row.retracted == 0 and row.bound else ""
+    runs = f"{row.scale}, n = {row.n}"
     return [
-        row.figure,
-        row.setting,
-        row.reported,
-        value,
-        row.verdict,
-        _number(row.trace),
-        bound + _number(row.bound),
-        _number(row.ratio),
-        f"{row.scale}, n = {row.n}",
+        *(row.figure, row.setting, row.reported, value, row.verdict),
+        *(_against_bound(row), runs),
     ]
+
+
+def _against_bound(row: Outcome) -> str:
+    if row.bound is None:
+        return _number(row.trace)
+    where = "" if row.retracted else " (at its own outputs)"
+    return f"{_number(row.trace)} / {_number(row.bound)}{where} = {_number(row.ratio)}"
 
 
 def _number(value: float | None) -> str:

@@ -36,6 +36,8 @@ RULES = {
     "more": Rule(kind="beats"),
     "positive": Rule(kind="associated", metric="tau"),
     "flatter": Rule(kind="beats", metric="trace", lower_is_better=True),
+    "few": Rule(kind="share", min_seeds=5),
+    "explained": Rule(kind="share", metric="test_r2"),
     "tight": Rule(kind="attains"),
     "loose": Rule(kind="attains", tight=False),
     "slope": Rule(kind="estimated", metric="slope"),
@@ -122,6 +124,23 @@ def test_fewer_than_ten_seeds_decide_nothing():
     assert (verdict.verdict, verdict.n) == ("undecided", 9)
     assert verdict.note == "9 seeds; a verdict needs 10"
     assert verdict.low > 0.99
+
+
+def test_a_rule_may_need_fewer_seeds():
+    assert claims.share("few", runs(5, test_accuracy=1.0)).verdict == "holds"
+    verdict = claims.share("few", runs(4, test_accuracy=1.0))
+    assert (verdict.verdict, verdict.note) == (
+        "undecided",
+        "4 seeds; a verdict needs 5",
+    )
+
+
+def test_a_share_of_variance_may_be_negative_and_is_of_no_points():
+    table = runs(test_r2=-0.5, test_accuracy=math.nan, data="ball", d=10)
+    verdict = claims.share("explained", table)
+    assert (verdict.verdict, verdict.low, verdict.high) == ("fails", -0.5, -0.5)
+    verdict = claims.share("explained", runs(test_r2=VARIED))
+    assert verdict.low < verdict.effect < verdict.high
 
 
 def test_a_diverged_seed_counts_as_zero():
@@ -310,10 +329,18 @@ def test_a_positive_statistic(count, word):
     ],
 )
 def test_words_of_a_bound(ratio, loss, if_tight, if_loose):
-    table = runs(retracted_trace=ratio, train_loss=loss)
+    table = runs(retracted_trace=ratio, output_error=loss)
     verdict = claims.attains("tight", table)
     assert (verdict.verdict, verdict.effect) == (if_tight, ratio)
     assert claims.attains("loose", table).verdict == if_loose
+
+
+def test_a_run_interpolates_by_its_outputs_and_not_by_its_loss():
+    # the smoothed logistic loss has a floor near one half
+    floor = runs(train_loss=0.5004, output_error=1e-3, retracted_trace=1.0)
+    assert claims.attains("tight", floor).verdict == "holds"
+    far = runs(train_loss=1e-3, output_error=0.5, retracted_trace=1.0)
+    assert claims.attains("tight", far).verdict == "fails"
 
 
 def test_a_bound_is_attained_in_the_median():
@@ -336,7 +363,7 @@ def test_each_seed_has_its_own_bound():
 def test_seeds_that_do_not_interpolate_are_counted():
     loss = [0.5, 0.5, *[1e-3] * 8]
     trace = [math.nan, math.nan, *[1.0] * 8]
-    verdict = claims.attains("tight", runs(train_loss=loss, retracted_trace=trace))
+    verdict = claims.attains("tight", runs(output_error=loss, retracted_trace=trace))
     assert (verdict.verdict, verdict.effect, verdict.n) == ("fails", 1.0, 10)
     assert verdict.note == "2 of 10 seeds do not interpolate"
 
@@ -345,7 +372,7 @@ def test_seeds_that_do_not_interpolate_are_counted():
     ("claim", "word"), [("tight", "fails"), ("loose", "undecided")]
 )
 def test_no_seed_interpolates(claim, word):
-    table = runs(train_loss=0.5, retracted_trace=math.nan)
+    table = runs(output_error=0.5, retracted_trace=math.nan)
     verdict = claims.attains(claim, table)
     assert (verdict.verdict, verdict.effect, verdict.n) == (word, None, 10)
     assert verdict.note == "10 of 10 seeds do not interpolate"
@@ -354,7 +381,7 @@ def test_no_seed_interpolates(claim, word):
 def test_no_seed_interpolates_among_too_few_or_diverged():
     few = runs(2, train_loss=0.5, retracted_trace=math.nan)
     assert claims.attains("tight", few).verdict == "undecided"
-    wild = runs(train_loss=0.5, retracted_trace=math.nan, diverged=some(3))
+    wild = runs(output_error=0.5, retracted_trace=math.nan, diverged=some(3))
     assert claims.attains("tight", wild).verdict == "undecided"
 
 
@@ -524,7 +551,7 @@ def test_an_unknown_claim_is_refused():
 
 
 def every_kind() -> list[Verdict]:
-    nothing = runs(train_loss=0.5, retracted_trace=math.nan, diverged=True)
+    nothing = runs(output_error=0.5, retracted_trace=math.nan, diverged=True)
     return [
         claims.share("high", runs(test_accuracy=VARIED)),
         claims.share("high", runs(test_accuracy=math.nan)),

@@ -354,8 +354,10 @@ def test_dashes_tell_neighbouring_colours_apart():
 
 
 def test_every_rule_and_architecture_has_its_look():
-    configs = recipes.fixed_scale(d=4, n=4, width=4, phase_epochs=1)
-    assert set(plots.RULE_STYLES) == {*recipes.RULES, *configs}
-    assert set(plots.ARCHITECTURES) == set(recipes.SETTINGS)
+    rules = {*recipes.RULES, *recipes.fixed_scale(d=4, n=4, width=4, phase_epochs=1)}
+    figures = recipes.figures(list(recipes.FIGURES)).values()
+    assert set(plots.RULE_STYLES) == rules | {config.rule for config in figures}
+    architectures = {config.architecture for config in figures}
+    assert set(plots.ARCHITECTURES) == architectures >= set(recipes.SETTINGS)
     markers = [marker for _, marker in plots.ARCHITECTURES.values()]
     assert len(set(markers)) == len(markers)

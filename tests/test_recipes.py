@@ -171,7 +171,38 @@ def test_scale(arguments, scale):
     assert re.match(scale, recipes.scale_of(*arguments))
 
 
-# The same table: figure, architecture, data, loss, batch, weight
+@pytest.mark.parametrize("name", recipes.FIGURES)
+def test_every_figure_is_at_its_own_scale(name):
+    def scale(config):
+        columns = (
+            *("architecture", "batch", "d", "n", "width", "num_steps"),
+            *("radius", "data", "loss", "weight_decay"),
+        )
+        return recipes.scale_of(**{name: getattr(config, name) for name in columns})
+
+    whole = recipes.figure(name)
+    assert scale(whole).startswith("paper: ")
+    short = scale(recipes.figure(name, epochs_factor=0.5))
+    assert short.startswith("scaled-down: ")
+    assert short.endswith(f" of {whole.num_steps} updates")
+
+
+@pytest.mark.parametrize(
+    ("change", "paper"),
+    [
+        ({"weight_decay": 0.1}, 60_000_000),  # SGD + wd: against 4b
+        ({"batch": "full", "weight_decay": 0.1}, 100_000),
+        ({"loss": "logistic", "batch": "full"}, 100_000),
+        ({"architecture": "sim_ln", "weight_decay": 0.1}, 10_000_000),
+    ],
+)
+def test_a_control_is_compared_with_the_nearest_figure(change, paper):
+    run = {"architecture": "bias", "batch": "one", "num_steps": 7}
+    scale = recipes.scale_of(**(run | {"d": 30, "n": 100, "width": 500} | change))
+    assert scale.endswith(f", 7 of {paper} updates")
+
+
+# The same table, all rows: figure, architecture, data, loss, batch, weight
 # decay, first-layer scale, and (eta, rho, epochs) of every phase.
 TABLE = [
     ("1a", "no_bias", "xor", "squared", "full", 0.05, 1, [(0.01, 0, 1e5)]),
@@ -197,7 +228,6 @@ TABLE = [
     ("8b", "no_bias", "xor", "logistic", "one", 0, 1, [(0.1, 0.2, 1e5)]),
     ("9a", "bias", "xor", "logistic", "one", 0.05, 1, [(0.01, 0, 1e5)]),
     ("9b", "bias", "xor", "logistic", "one", 0, 1, [(0.1, 0.2, 1e5)]),
-    ("10b", "sim_ln", "xor", "logistic", "one", 0, 0.01, [(1, 0.5, 1e3), (1, 1, 1e5)]),
     (
         *("2a", "sim_bn", "xor", "squared", "one", 0, 1),
         [(0.005, 0.1, 1e5), (0.003, 1, 1e5)],
@@ -205,11 +235,12 @@ TABLE = [
     ("10a", "sim_bn", "xor", "logistic", "one", 0, 1, [(0.1, 0.2, 4e4)]),
     ("11a", "deep", "xor", "squared", "one", 0.05, 1, [(0.01, 0, 1e5)]),
     ("11b", "deep", "xor", "squared", "one", 0, 1, [(0.01, 0.05, 1e5)]),
+    ("10b", "sim_ln", "xor", "logistic", "one", 0, 0.01, [(1, 0.5, 1e3), (1, 1, 1e5)]),
 ]
 
 
 def test_every_row_of_the_table_is_there():
-    assert sorted(recipes.FIGURES) == sorted(row[0] for row in TABLE)
+    assert list(recipes.FIGURES) == [row[0] for row in TABLE]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +290,7 @@ def test_a_figure_at_another_size():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "2b"}, "name = '2b': must be one of 1a, 1b"),
+        ({"name": "3a"}, "name = '3a': must be one of 1a, 1b"),
         ({"epochs_factor": 0}, "epochs_factor = 0: must be above 0"),
         ({"epochs_factor": math.nan}, "epochs_factor = nan: must be above 0"),
         ({"lr": 0.1, "phases": ()}, r"changes = \['lr', 'phases'\]: the phases of"),

@@ -3,7 +3,13 @@ import math
 import pandas as pd
 import pytest
 
-from flatminima.summaries import COLUMNS, at_step, rule_table
+from flatminima.summaries import (
+    COLUMNS,
+    at_step,
+    change_since,
+    intervals,
+    rule_table,
+)
 from tests.tables import runs
 
 OTHERS = {
@@ -82,3 +88,47 @@ def test_at_step_keeps_runs_that_diverged_before_it():
     late = at_step(table, 5000)
     assert late["diverged"].tolist() == [True, True]
     assert late["last"].all()
+
+
+# --- means with intervals ---------------------------------------------------------
+
+
+def test_intervals_have_a_row_a_metric():
+    table = runs(10, test_accuracy=[0.1 * k for k in range(10)], size=2.0)
+    found = intervals(table, {"size": "how large", "test_accuracy": "accuracy"})
+    assert found.index.tolist() == ["how large", "accuracy"]
+    assert found.loc["how large"].tolist() == [2.0, 2.0, 2.0, 10]
+    mean, low, high, seeds = found.loc["accuracy"]
+    assert (mean, seeds) == (pytest.approx(0.45), 10)
+    # ten uniform values: the standard error of their mean is 0.0957
+    assert (low, high) == (pytest.approx(0.27, abs=0.02), pytest.approx(0.63, abs=0.02))
+
+
+def three_times(end, early, **columns):
+    last = runs(3, test_accuracy=end, **columns)
+    last = last[last["last"]]
+    before = last.assign(step=50, last=False, diverged=False, test_accuracy=early)
+    shuffled = last.iloc[::-1]
+    return pd.concat([before, shuffled], ignore_index=True)
+
+
+def test_a_change_is_paired_by_seeds():
+    found = change_since(
+        three_times([0.7, 0.8, 0.4], [0.9, 0.5, 0.4]), 50, "test_accuracy"
+    )
+    found = found.set_index("init_seed").sort_index()
+    assert found["earlier"].tolist() == [0.9, 0.5, 0.4]
+    assert found["change"].tolist() == pytest.approx([-0.2, 0.3, 0.0])
+    assert found["last"].all()
+
+
+def test_a_run_that_diverged_later_has_lost_everything():
+    lost = [False, True, False]
+    found = change_since(three_times(0.7, 0.9, diverged=lost), 50, "test_accuracy")
+    found = found.set_index("init_seed").sort_index()
+    assert found["change"].tolist() == pytest.approx([-0.2, -0.9, -0.2])
+
+
+def test_a_change_since_a_step_that_was_not_measured():
+    with pytest.raises(ValueError, match="step = 51: nothing was measured there"):
+        change_since(three_times(0.7, 0.9), 51, "test_accuracy")

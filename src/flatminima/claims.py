@@ -22,6 +22,15 @@ from flatminima.rules import Claim, Kind, Thresholds, describe, load
 NAMED = 5
 """Diverged runs that a note names."""
 
+SCALE = [
+    *("architecture", "batch", "d", "n", "width", "num_steps"),
+    *("radius", "data", "loss", "weight_decay"),
+]
+"""Columns that `recipes.scale_of` compares with the source."""
+
+POOLED = ("test_accuracy", "single_active", "memorising", "injective")
+"""Metrics that are shares of points, which can be pooled over seeds."""
+
 __all__ = [
     "MIME",
     "Report",
@@ -36,6 +45,7 @@ __all__ = [
     "exact",
     "flattest",
     "load",
+    "mean_interval",
     "not_testable",
     "per_seed",
     "share",
@@ -64,8 +74,7 @@ def share(claim_id: str, table: pd.DataFrame) -> Verdict:
         note = f"{missing} of {len(values)} seeds have no {metric}"
         verdict = replace(verdict, note=_join(verdict.note, note))
         return _guarded(verdict, thresholds, table)
-    points = _num_points(table, metric)
-    low, high = _share_interval(values.to_numpy(), points, thresholds)
+    mean, low, high = mean_interval(table, metric)
     if low >= thresholds.high:
         word: Word = "holds" if claim.rule.says else "fails"
     elif low >= thresholds.almost:
@@ -74,7 +83,7 @@ def share(claim_id: str, table: pd.DataFrame) -> Verdict:
         word = "fails" if claim.rule.says else "holds"
     else:
         word = "undecided"
-    verdict = _verdict(claim, word, values.mean(), low, high, len(values), table)
+    verdict = _verdict(claim, word, mean, low, high, len(values), table)
     return _guarded(verdict, thresholds, table)
 
 
@@ -127,7 +136,9 @@ def attains(
 
     The effect is the median of trace after retraction over bound, over the seeds
     that were retracted. The claim holds if it is at most `bound_ratio` and every
-    seed's raw training loss is at most `interpolates`.
+    seed's raw outputs lie within `interpolates` of their targets, in mean square. For
+    the squared loss this distance is the training loss; the logistic loss has a floor
+    above 0, so it could not say.
 
     Args:
         claim_id: a claim whose rule is of kind "attains".
@@ -135,7 +146,7 @@ def attains(
         trace: column with the trace at interpolation.
     """
     thresholds, claim = _claim(claim_id, "attains")
-    loss = per_seed(table, "train_loss", diverged=np.inf)
+    loss = per_seed(table, "output_error", diverged=np.inf)
     ratio = (per_seed(table, trace) / per_seed(table, "bound")).dropna().to_numpy()
     short = int((~(loss <= thresholds.interpolates)).sum())
     stuck = len(loss) - short - len(ratio)
@@ -263,6 +274,29 @@ def per_seed(table: pd.DataFrame, metric: str, diverged: float = np.nan) -> pd.S
     return last[metric].where(~last["diverged"], diverged)
 
 
+def mean_interval(table: pd.DataFrame, metric: str) -> tuple[float, float, float]:
+    """Mean of a metric over seeds at the last checkpoint, with its interval.
+
+    A percentile bootstrap over seeds; where all seeds agree on a share of points, the
+    Wilson interval of the pooled points. A diverged seed counts as 0.
+
+    Args:
+        table: rows of one setting from `sweep`.
+        metric: column without gaps; of `POOLED` if it is a share of points.
+
+    Returns:
+        (mean, low, high).
+    """
+    thresholds, _ = load()
+    values = per_seed(table, metric, diverged=0.0).to_numpy(dtype=float)
+    if metric in POOLED:
+        points = _num_points(table, metric)
+        low, high = _share_interval(values, points, thresholds)
+    else:
+        low, high = bootstrap(values, thresholds)
+    return float(values.mean()), low, high
+
+
 def bootstrap(
     values: Float[np.ndarray, " seeds"],
     thresholds: Thresholds,
@@ -348,8 +382,7 @@ def _verdict(
 ) -> Verdict:
     thresholds, _ = load()
     if not isinstance(scale, str):
-        names = ["architecture", "batch", "d", "n", "width", "num_steps", "radius"]
-        scale = scale_of(**scale[names].iloc[0])
+        scale = scale_of(**scale[SCALE].iloc[0])
     return Verdict(
         id=claim.id,
         chapter=claim.chapter,
@@ -379,8 +412,9 @@ def _guarded(
         verdict = replace(verdict, note=_join(verdict.note, note))
     if any(end.sum() > thresholds.max_diverged * len(end) for end in ends):
         verdict = replace(verdict, verdict="undecided")
-    if verdict.n < thresholds.min_seeds:
-        note = f"{verdict.n} seeds; a verdict needs {thresholds.min_seeds}"
+    needed = load()[1][verdict.id].rule.min_seeds or thresholds.min_seeds
+    if verdict.n < needed:
+        note = f"{verdict.n} seeds; a verdict needs {needed}"
         note = _join(verdict.note, note)
         verdict = replace(verdict, verdict="undecided", note=note)
     return verdict

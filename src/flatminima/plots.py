@@ -34,6 +34,7 @@ RULE_STYLES = {
     "1-SAM + wd": ((0.1, 0.1, 0.1), (0, (3, 1))),
     "SGD, projected": (_COLOURS[7], (0, (5, 1))),
     "1-SAM, projected": (_COLOURS[3], "-"),
+    "SGD + wd, batch 10": (_COLOURS[8], (0, (5, 1, 1, 1, 1, 1))),
 }
 """Colour and line style of every training rule."""
 
@@ -41,6 +42,9 @@ ARCHITECTURES = {
     "no_bias": ("2-MLP-No-Bias", "o"),
     "bias": ("2-MLP-Bias", "s"),
     "sim_ln": ("2-MLP-Sim-LN", "^"),
+    "softplus": ("2-MLP-Softplus", "D"),
+    "sim_bn": ("2-MLP-Sim-BN", "v"),
+    "deep": ("3-layer MLP", "P"),
 }
 """Name and marker of every architecture."""
 

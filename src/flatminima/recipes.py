@@ -137,20 +137,24 @@ def figure(name: str, *, epochs_factor: float = 1.0, **changes: Any) -> Config:
     )
 
 
-def figures(names: Sequence[str], *, share: float = 1.0) -> dict[str, Config]:
+def figures(
+    names: Sequence[str], *, share: float = 1.0, **changes: Any
+) -> dict[str, Config]:
     """The runs behind some figures, as the book shows and commits them.
 
     They are trained in float32, the precision of the usual GPU run, and measured in
-    float64 at thirty checkpoints.
+    float64 at thirty checkpoints, unless `changes` says otherwise.
 
     Args:
         names: keys of `FIGURES`.
         share: of the source's epochs.
+        changes: as in `figure`.
+
+    Raises:
+        ValueError: as in `figure`.
     """
-    return {
-        name: figure(name, epochs_factor=share, num_checkpoints=30, dtype="float32")
-        for name in names
-    }
+    fields = {"num_checkpoints": 30, "dtype": "float32", **changes}
+    return {name: figure(name, epochs_factor=share, **fields) for name in names}
 
 
 PAPER_FULL_BATCH_STEPS = figure("1a").num_steps
@@ -317,23 +321,50 @@ def fixed_scale(
     return {config.rule: config for config in configs}
 
 
+def _reference_steps() -> dict[tuple, tuple[int, int]]:
+    """Updates and input dimension of the source, by what tells its figures apart."""
+    found = {}
+    for name in FIGURES:
+        config = figure(name)
+        kind = (config.architecture, config.data, config.loss, config.batch)
+        key = (*kind, config.radius > 0, config.weight_decay > 0)
+        found[key] = (config.num_steps, config.d)
+    return found
+
+
+_REFERENCE = _reference_steps()
+
+
 def scale_of(
     architecture: str,
-    batch: str,
+    batch: str | int,
     d: int,
     n: int,
     width: int,
     num_steps: int,
     radius: float = 0.0,
+    data: str = "xor",
+    loss: str = "squared",
+    weight_decay: float = 0.0,
 ) -> str:
-    """How a run compares with the source's own, for the scorecard."""
+    """How a run compares with the source's own, for the scorecard.
+
+    It is measured against the figure of the same architecture, data, loss, batch size
+    and projection: one that decays too if the run does, else the other one. A control
+    without such a figure is measured against the source's projected runs, against its
+    full-batch runs or against its 1-SAM on the same architecture.
+    """
+    kind = (architecture, data, loss, batch, radius > 0)
+    decays = weight_decay > 0
     if radius > 0:
-        paper = PAPER_FIXED_SCALE_STEPS
+        other = (PAPER_FIXED_SCALE_STEPS, 30)
     elif batch == "full":
-        paper = PAPER_FULL_BATCH_STEPS
+        other = (PAPER_FULL_BATCH_STEPS, 30)
     else:
-        paper = PAPER_SERIAL_STEPS[architecture]
+        other = (PAPER_SERIAL_STEPS[architecture], 30)
+    near = _REFERENCE.get((*kind, not decays), other)
+    paper, paper_d = _REFERENCE.get((*kind, decays), near)
     size = f"d = {d}, n = {n}, width {width}"
-    if (d, n, width) == (30, 100, 500) and num_steps >= paper:
+    if (d, n, width) == (paper_d, 100, 500) and num_steps >= paper:
         return f"paper: {size}, {num_steps} updates"
     return f"scaled-down: {size}, {num_steps} of {paper} updates"

@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 MIME = "application/vnd.flatminima.claim+json"
 
+FIGURE_MIME = "application/vnd.flatminima.figure+json"
+"""Rows of the table of figures, which the scorecard takes from the chapters."""
+
 Word = Literal["holds", "partly", "fails", "undecided", "not testable"]
 
 

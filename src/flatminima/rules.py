@@ -2,10 +2,10 @@
 
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Kind = Literal[
     "share",
@@ -35,6 +35,8 @@ class Rule(BaseModel):
         tolerance: for `exact`, the largest error allowed.
         along: for `crosses` and `settles`, the column that varies.
         logarithmic: for these, whether positions are its decimal logarithms.
+        min_seeds: seeds that decide it, in place of the number for all claims; 0 to
+            keep that.
         reason: for `not testable`, why.
     """
 
@@ -48,6 +50,7 @@ class Rule(BaseModel):
     tolerance: float = 0.0
     along: str = ""
     logarithmic: bool = False
+    min_seeds: Annotated[int, Field(ge=0)] = 0
     reason: str = ""
 
 
@@ -61,7 +64,8 @@ class Thresholds(BaseModel):
         low: it is low if its interval lies at or below this.
         bound_ratio: median ratio of trace to bound up to which a bound counts as
             attained.
-        interpolates: raw training loss that every seed must reach for that.
+        interpolates: mean squared distance of the raw outputs to their targets that
+            every seed must reach for that; for the squared loss, the training loss.
         min_seeds: seeds below which nothing that varies over seeds is decided.
         max_diverged: share of diverged seeds above which nothing is decided.
         resamples: bootstrap resamples.
@@ -143,8 +147,9 @@ def describe(rule: Rule, t: Thresholds) -> str:
     if rule.kind == "attains":
         above = "fails" if rule.tight else "undecided"
         return (
-            f"every raw training loss <= {t.interpolates} and median trace after "
-            f"retraction over bound <= {t.bound_ratio}: holds, otherwise {above}"
+            "mean squared distance of the raw outputs to their targets <= "
+            f"{t.interpolates} for every seed and median trace after retraction over "
+            f"bound <= {t.bound_ratio}: holds, otherwise {above}"
         )
     if rule.kind == "estimated":
         return (

@@ -1,6 +1,10 @@
 """Tables that several chapters show."""
 
+from collections.abc import Mapping
+
 import pandas as pd
+
+from flatminima import claims
 
 COLUMNS = {
     "test_accuracy": "test accuracy",
@@ -58,3 +62,46 @@ def rule_table(table: pd.DataFrame, step: int | None = None) -> pd.DataFrame:
     counts += by_rule["interpolates"].size().astype(str)
     medians.insert(2, "interpolate", counts)
     return medians.rename(columns=COLUMNS).rename_axis(None).round(4)
+
+
+def intervals(table: pd.DataFrame, metrics: Mapping[str, str]) -> pd.DataFrame:
+    """Means over seeds at the last checkpoint, with their intervals.
+
+    Args:
+        table: rows of one setting from `sweep`.
+        metrics: what to call each column of the table.
+
+    Returns:
+        A row a metric: mean, low, high and the number of seeds; see
+        `claims.mean_interval`.
+    """
+    rows = [
+        (*claims.mean_interval(table, metric), int(table["last"].sum()))
+        for metric in metrics
+    ]
+    columns = ["mean", "low", "high", "seeds"]
+    return pd.DataFrame(rows, list(metrics.values()), columns)
+
+
+def change_since(table: pd.DataFrame, step: int, metric: str) -> pd.DataFrame:
+    """A metric at the end of every run minus the same run's at an earlier step.
+
+    Args:
+        table: rows of one setting from `sweep`.
+        step: a step at which every run was measured.
+        metric: column. A diverged run counts as 0 at its end.
+
+    Returns:
+        The last rows of the runs, with the columns `earlier` and `change`.
+
+    Raises:
+        ValueError: if nothing was measured at that step.
+    """
+    early = at_step(table, step)
+    if early.empty:
+        raise ValueError(f"step = {step}: nothing was measured there")
+    last = table[table["last"]]
+    seeds = pd.MultiIndex.from_frame(last[["data_seed", "init_seed"]])
+    earlier = claims.per_seed(early, metric, 0.0).reindex(seeds).to_numpy()
+    end = claims.per_seed(table, metric, 0.0).reindex(seeds).to_numpy()
+    return last.assign(earlier=earlier, change=end - earlier)

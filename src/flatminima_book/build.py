@@ -34,6 +34,7 @@ from flatminima_book.status import (
     read_status,
 )
 from flatminima_book.verdicts import (
+    FIGURE_MIME,
     Verdict,
     check_verdicts,
     collect,
@@ -49,11 +50,12 @@ Say = Callable[[str], None]
 
 @dataclass
 class Harvest:
-    """What the executed chapters gave: verdicts, problems, remarks."""
+    """What the executed chapters gave: verdicts, problems, remarks, figures."""
 
     scorecard: list[Verdict] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    figures: list[dict[str, Any]] = field(default_factory=list)
 
 
 def build_book(
@@ -167,7 +169,7 @@ def _build(
     status = _status(project, outcomes)
     if pages and not problems:
         say("typesetting")
-        problems += _typeset(project, chapters, harvest.scorecard, status, begun)
+        problems += _typeset(project, chapters, harvest, status, begun)
     status["total_seconds"] = round(time.monotonic() - begun, 2)
     write_json(project.build / "status.json", status)
     # other parameters are free, unless somebody expects something of them
@@ -256,6 +258,7 @@ def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
         )
         harvest.scorecard += entries.scorecard
         harvest.problems += entries.problems
+        harvest.figures += collect(notebook, FIGURE_MIME)
         noise = clean(notebook)
         harvest.remarks += [f"chapter {chapter.name}, {line}" for line in noise]
         harvest.problems += check_outputs(notebook, chapter.name, project.root)
@@ -289,12 +292,12 @@ def read_verdicts(
 def _typeset(
     project: Project,
     chapters: Sequence[Chapter],
-    scorecard: Sequence[Verdict],
+    harvest: Harvest,
     status: Status,
     begun: float,
 ) -> list[str]:
     tables = load_claims(project).tables
-    card = scorecard_fragment(scorecard, tables, chapters)
+    card = scorecard_fragment(harvest.scorecard, tables, chapters, harvest.figures)
     put_fragment(project, "scorecard.md", card)
     put_fragment(project, "rerun.md", rerun_fragment(project, chapters))
     put_fragment(project, "status.md", FRAGMENT)
@@ -328,7 +331,7 @@ def retypeset(project: Project, say: Say) -> list[str]:
         harvest = gather(project, chapters)
         status = read_status(project) or _status(project, {})
         say("typesetting")
-        card = _typeset(project, chapters, harvest.scorecard, status, begun)
+        card = _typeset(project, chapters, harvest, status, begun)
     return harvest.problems + card
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flatminima_book.claims import SummaryTable
 from flatminima_book.markdown import MARKS, badge, interval, list_table, number
@@ -10,12 +11,14 @@ from flatminima_book.notebooks import Chapter
 from flatminima_book.verdicts import WORDS, Verdict
 
 MISSING = "(not run)"
+TRACES = ("trace", "bound", "ratio")
 
 
 def scorecard_fragment(
     scorecard: Sequence[Verdict],
     tables: Sequence[SummaryTable],
     chapters: Sequence[Chapter],
+    figures: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Write the generated part of the scorecard page.
 
@@ -23,6 +26,7 @@ def scorecard_fragment(
         scorecard: Entries in reading order.
         tables: Summary tables of the claims file.
         chapters: Chapters in reading order.
+        figures: Rows of the table of figures, in any order.
 
     Returns:
         MyST text without anything that changes from run to run.
@@ -32,6 +36,8 @@ def scorecard_fragment(
     by_id = {entry["id"]: entry for entry in scorecard}
     parts = [_counts(scorecard)]
     parts += [_summary(table, by_id) for table in tables]
+    if figures:
+        parts.append(_figures(figures))
     for chapter in chapters:
         entries = [e for e in scorecard if e["chapter"] == chapter.name]
         if entries:
@@ -68,6 +74,56 @@ def _cell(entry: Verdict | None) -> str:
     ours = "almost" if entry["verdict"] == "partly" else MARKS[entry["verdict"]]
     said = entry["reported"] if entry["reported"] is not None else "not said"
     return f"source {said}, [ours {ours}]({entry['chapter']}.ipynb)"
+
+
+def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
+    """Every figure of the source: its outcome, ours, and traces beside bounds."""
+    outcomes, traces = [], []
+    for row in sorted(figures, key=lambda row: _figure_order(row["figure"])):
+        link = f"[{row['figure']}]({row['chapter']}.ipynb)"
+        value = f"{row['metric']} {number(row['value'])} "
+        value += interval(row["low"], row["high"])
+        runs = f"{row['scale']}, n = {row['n']}"
+        outcomes.append(
+            [
+                *(link, _line(row["setting"]), _line(row["reported"])),
+                *(value.strip(), badge(row["verdict"]), runs),
+            ]
+        )
+        if row["trace"] is None:
+            continue
+        where = f"{row['retracted']} of {row['n']} seeds, retracted"
+        where = where if row["retracted"] else "iterates, bound at their outputs"
+        if row["bound"] is None:
+            where = "iterates, no bound is known"
+        numbers = [f"{row[key]:.4g}" if row[key] else "–" for key in TRACES]
+        traces.append([link, _line(row["setting"]), *numbers, where])
+    return "\n".join(
+        [
+            list_table(
+                ["Figure", "Setting", "The paper", "Ours", "Verdict", "Runs"],
+                outcomes,
+                caption="Every figure of the paper, and ours: means over seeds with "
+                "intervals",
+                name="table-figures",
+                kind="figures",
+            ),
+            list_table(
+                ["Figure", "Setting", "Final trace", "Bound", "Ratio", "Taken over"],
+                traces,
+                caption="Final traces beside certified lower bounds: medians over "
+                "seeds",
+                name="table-traces",
+                kind="figures",
+            ),
+        ]
+    )
+
+
+def _figure_order(name: str) -> tuple[int, str]:
+    """Figure 10a after 9b."""
+    digits = "".join(c for c in name if c.isdigit())
+    return int(digits or 0), name
 
 
 def _claim(entry: Verdict) -> str:

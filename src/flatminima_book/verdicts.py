@@ -14,6 +14,7 @@ from flatminima_book.parameters import as_data
 from flatminima_book.project import Project
 
 MIME = "application/vnd.flatminima.claim+json"
+FIGURE_MIME = "application/vnd.flatminima.figure+json"
 WORDS = ("holds", "partly", "fails", "undecided", "not testable")
 KEYS = (
     "id",
@@ -35,12 +36,17 @@ KEYS = (
 Verdict = dict[str, Any]
 
 
-def collect(notebook: Notebook) -> list[Verdict]:
-    """Take the verdicts that a notebook displays, in order of appearance."""
+def collect(notebook: Notebook, mime: str = MIME) -> list[Verdict]:
+    """Take the verdicts that a notebook displays, in order of appearance.
+
+    Args:
+        notebook: The executed notebook.
+        mime: What to take instead: with FIGURE_MIME, rows of the table of figures.
+    """
     found: list[Verdict] = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            bundle = output.get("data", {}).get(MIME)
+            bundle = output.get("data", {}).get(mime)
             if isinstance(bundle, dict):
                 found.append(bundle)
             elif isinstance(bundle, list):

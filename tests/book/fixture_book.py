@@ -67,6 +67,21 @@ display({{mime: claim, "text/html": "<b>verdict</b>"}}, raw=True)
 """
 
 
+FIGURE = """\
+```{code-cell} ipython3
+from IPython.display import display
+
+row = dict(
+    figure="4b", chapter="one", setting="2-MLP-Bias", reported="fails",
+    metric="test accuracy", value=0.7, low=0.6, high=0.8, verdict="holds",
+    trace=22.41, bound=22.27, ratio=1.006, retracted=9, n=10, scale="committed",
+)
+mime = "application/vnd.flatminima.figure+json"
+display({mime: [row], "text/html": "<b>figure</b>"}, raw=True)
+```
+"""
+
+
 @dataclass(frozen=True)
 class Book:
     """A fixture book that a test can spoil."""
@@ -133,7 +148,7 @@ def make_book(root: Path) -> Book:
         ],
     }
     book.write("_toc.yml", yaml.safe_dump(toc, sort_keys=False))
-    book.chapter("one", claim("one-a", "one"))
+    book.chapter("one", claim("one-a", "one"), FIGURE)
     book.chapter("two", code("print(d)"), claim("two-a", "two", "fails"))
     claims = [
         {

@@ -55,6 +55,7 @@ def test_staged_notebooks_hold_nothing_of_this_run(built):
             assert word not in text
         for cell in json.loads(text)["cells"]:
             assert "claim+json" not in str(cell.get("outputs"))
+            assert "figure+json" not in str(cell.get("outputs"))
     staged = book.root / "_build/stage/book"
     assert not (staged / "one.md").exists()
     assert (staged / "intro.md").exists()

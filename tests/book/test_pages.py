@@ -71,6 +71,8 @@ def test_scorecard_page_shows_both_words_and_every_claim(built):
     assert "ours ✗" in text
     assert 'class="verdict verdict-holds"' in text
     assert "two-a" in text
+    assert "Every figure of the paper" in text
+    assert "9 of 10 seeds, retracted" in text
 
 
 def test_rerun_page_lists_every_parameter(built):

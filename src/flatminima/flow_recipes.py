@@ -1,6 +1,7 @@
 """Flows and the training rule that they are compared with, as configs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -33,7 +34,7 @@ def contenders(
     wider: float,
     sam_share: float,
     measure_every: int = 10,
-) -> dict[str, Config | FlowConfig]:
+) -> dict[str, Any]:
     """Four flows from where plain SGD ends, and 1-SAM from the same initialisation.
 
     The naive flow is run twice: accepting what lowers the trace as its gradient sees
@@ -50,7 +51,7 @@ def contenders(
         measure_every: iterations between two measurements of the accuracy.
 
     Returns:
-        Configs by name.
+        Configs by name, a `Config` for 1-SAM and a `FlowConfig` for the others.
 
     Raises:
         ValueError: if a value is out of range, or the two smoothings are one.
@@ -62,21 +63,24 @@ def contenders(
         raise ValueError(f"wider = {wider}: must be above smoothing = {smoothing}")
     if not (isinstance(start_epochs, int) and start_epochs >= 1):
         raise ValueError(f"start_epochs = {start_epochs!r}: allowed are integers >= 1")
-    size = {"d": d, "n": n, "width": width}
-    Config(architecture=architecture, **size)  # refuse bad sizes first
-    start = Config(architecture=architecture, num_steps=start_epochs * n, **size)
-    common = {
+    size: dict[str, Any] = {"architecture": architecture, "d": d, "n": n}
+    size["width"] = width
+    Config(**size)  # refuse bad sizes first
+    start = Config(**size, num_steps=start_epochs * n)
+    common: dict[str, Any] = {
         "start": start,
         "max_iterations": iterations,
         "measure_every": measure_every,
     }
-    figure = SAM_FIGURES[architecture]
+    sam = recipes.figure(
+        SAM_FIGURES[architecture], epochs_factor=sam_share, dtype="float32", **size
+    )
     return {
         NAIVE: FlowConfig(kind="naive", control="own", **common),
         NAIVE_TRUE: FlowConfig(kind="naive", **common),
         KINK_AWARE: FlowConfig(kind="kink_aware", smoothing=smoothing, **common),
         WIDER: FlowConfig(kind="kink_aware", smoothing=wider, **common),
-        SAM: recipes.figure(figure, epochs_factor=sam_share, dtype="float32", **size),
+        SAM: sam,
     }
 
 
@@ -94,7 +98,7 @@ def seed_pairs(first: int, count: int) -> list[tuple[int, int]]:
 
 
 def contest(
-    configs: Mapping[str, Config | FlowConfig],
+    configs: Mapping[str, Any],
     seeds: Sequence[tuple[int, int]],
     updates: int,
 ) -> dict[str, pd.DataFrame]:
@@ -126,13 +130,15 @@ def _moves(
     rows = []
     for cell in over_seeds([config], seeds):
         run = fetch(cell)
-        row = {"data_seed": cell.data_seed, "init_seed": cell.init_seed}
-        row |= {"rising_share": float("nan"), "jump_share": float("nan")}
+        row = {
+            "data_seed": cell.data_seed,
+            "init_seed": cell.init_seed,
+            "rising_share": float("nan"),
+            "jump_share": float("nan"),
+        }
         if run.diverged_at is None:
             counted = moves(cell, run, updates)
-            row |= {
-                "rising_share": counted.rising_share,
-                "jump_share": counted.jump_share,
-            }
+            row["rising_share"] = counted.rising_share
+            row["jump_share"] = counted.jump_share
         rows.append(row)
     return pd.DataFrame(rows)

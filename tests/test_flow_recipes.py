@@ -63,7 +63,9 @@ def test_contest_has_the_columns_of_claims(small):
         if name != "1-SAM":
             assert (table["train_loss"] == INTERPOLATES).all()
             verdict = claims.attains("flat-naive-attains", table)
-            scale = "scaled-down: d = 4, n = 8, width 16, a flow of at most 6 iterations"
+            scale = (
+                "scaled-down: d = 4, n = 8, width 16, a flow of at most 6 iterations"
+            )
             assert verdict.scale == scale
     cell = small["1-SAM"].with_seeds(4, 4)
     row = tables["1-SAM"].iloc[-1]

@@ -1,5 +1,7 @@
 """Moves of training, counted a second time by one long call and autograd's trace."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,7 @@ def test_counts_are_those_of_one_long_call_and_autograd():
     traces = [dense_trace("bias", w, v, x, y) for w, v in found]
     risings = np.diff(traces) > 0
     held = []
-    for (w, v), (w_new, v_new) in zip(found[:-1], found[1:], strict=True):
+    for (w, _), (w_new, v_new) in pairwise(found):
         h, before = np.maximum(problem.inputs @ w_new, 0), problem.inputs @ w > 0
         second = before @ v_new**2 * np.sum(problem.inputs**2, axis=1)
         held.append(2 * np.mean(np.sum(h**2, axis=1) + second))

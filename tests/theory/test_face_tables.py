@@ -1,12 +1,20 @@
 """Fates by hand, then on training sets whose answer is known."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from flatminima.data import sample_xor, xor_test_set
+from flatminima.data import hypercube, sample_xor, xor_labels, xor_test_set
 from flatminima.theory.certificate import certify
-from flatminima.theory.face_tables import FATES, fate_shares, fates, predictions
+from flatminima.theory.face_tables import (
+    FATES,
+    fate_shares,
+    fates,
+    predictions,
+    shares_of_all,
+)
 from flatminima.theory.optimal_face import PredictionRange, prediction_range
 
 
@@ -71,6 +79,24 @@ def test_shares_add_up_and_name_every_fate():
     assert shares.loc[8, list(FATES)].tolist() == [0.5, 0.25, 0.0, 0.25]
     assert shares.loc[8, "bounded"] == 0.75
     assert shares.loc[10, list(FATES)].tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("n", [5, 6, 7])
+def test_shares_of_all_sets_are_those_without_symmetries(n):
+    """Every set asked by itself, with `prediction_range` and no table."""
+    cube = hypercube(3)
+    right, unbounded = [], []
+    for chosen in combinations(range(8), n):
+        x, new = cube[list(chosen)], np.delete(cube, chosen, axis=0)
+        y, y_new = xor_labels(x), xor_labels(new)
+        found = prediction_range(certify(x, y), x, y, new, tolerance=1e-2)
+        right.append(found.all_correct(y_new).mean())
+        unbounded.append(np.isinf(found.high).mean())
+    (row,) = shares_of_all("no_bias", [(3, n)]).to_dict("records")
+    assert row["sets"] == len(right) > row["classes"]
+    assert row["right"] == pytest.approx(np.mean(right))
+    assert row["unbounded"] == pytest.approx(np.mean(unbounded))
+    assert sum(row[fate] for fate in FATES) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

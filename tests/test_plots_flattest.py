@@ -32,7 +32,7 @@ def test_certified():
     np.testing.assert_array_equal(first.get_ydata(), [1, 1.25])
     np.testing.assert_array_equal(second.get_ydata(), [1.125])
     np.testing.assert_array_equal(right.get_lines()[0].get_ydata(), [1e-6, 2e-6])
-    assert left.get_legend_handles_labels()[1] == ["d = 4", "d = 5"]
+    assert right.get_legend_handles_labels()[1] == ["d = 4", "d = 5"]
 
 
 def held_out():

@@ -33,7 +33,7 @@ def contenders(
     smoothing: float,
     wider: float,
     sam_share: float,
-    measure_every: int = 10,
+    measure_every: int = 25,
 ) -> dict[str, Any]:
     """Four flows from where plain SGD ends, and 1-SAM from the same initialisation.
 

@@ -23,7 +23,7 @@ _STYLES = {
     flow_recipes.NAIVE: (_COLOURS[0], "-", "o"),
     flow_recipes.NAIVE_TRUE: (_COLOURS[9], (0, (5, 1)), "v"),
     flow_recipes.KINK_AWARE: (_COLOURS[1], "-", "s"),
-    flow_recipes.WIDER: (_COLOURS[5], (0, (3, 1)), "D"),
+    flow_recipes.WIDER: (_COLOURS[4], (0, (3, 1)), "D"),
     flow_recipes.SAM: (_COLOURS[3], (0, (5, 1, 1, 1)), "^"),
 }
 """Colour, line style and marker of every contender."""
@@ -49,7 +49,7 @@ def certified(table: pd.DataFrame) -> Figure:
     right.axhline(1e-3, color="0.3", lw=0.8, ls=":")
     for axis in (left, right):
         axis.set_xlabel("training points n / dimension d")
-    left.legend()
+    right.legend(loc="center right")
     return fig
 
 
@@ -73,6 +73,7 @@ def faces(table: pd.DataFrame, seed: int) -> Figure:
     for axis, n in zip(axes[0], sizes, strict=True):
         _ranges(axis, rows[rows["n"] == n], f"n = {n}")
     axes[0][0].set_ylabel("output times label")
+    fig.supxlabel("held-out points", fontsize=10)
     _name_fates(fig)
     return fig
 
@@ -97,7 +98,7 @@ def _ranges(axis: Axes, rows: pd.DataFrame, title: str) -> None:
             lw=0.6,
         )
     axis.axhline(0.0, color="0.3", lw=0.9)
-    axis.set(ylim=(-limit, limit), title=title, xlabel="held-out point", xticks=[])
+    axis.set(ylim=(-limit, limit), title=title, xticks=[])
 
 
 def face_shares(table: pd.DataFrame) -> Figure:
@@ -186,10 +187,9 @@ def flow_paths(tables: Mapping[str, pd.DataFrame]) -> Figure:
             lw=0.5,
             zorder=3,
         )
-    axes[0].set(yscale="log", ylabel="trace / bound - 1", xlabel="iterations")
+    axes[0].set(yscale="log", ylabel="trace / bound − 1", xlabel="iterations")
     axes[1].set(ylabel="test accuracy", xlabel="iterations")
-    axes[2].set(xscale="log", xlabel="trace / bound - 1", ylabel="test accuracy")
-    axes[2].invert_xaxis()
+    axes[2].set(xscale="log", xlabel="trace / bound − 1", ylabel="test accuracy")
     for axis in axes[:2]:
         axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for axis in axes[1:]:
@@ -217,9 +217,9 @@ def rising(tables: Mapping[str, pd.DataFrame]) -> Figure:
         tables: from `flow_recipes.contest`.
     """
     metrics = {
-        "rising_share": "proposed steps that raise the trace",
-        "jump_share": "… by jumps alone",
-        "accepted_rising_share": "accepted steps that raise it",
+        "rising_share": "rising proposals",
+        "jump_share": "rising by jumps alone",
+        "accepted_rising_share": "rising, accepted",
     }
     fig, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.9), sharey=True, sharex=True)
     for axis, (metric, title) in zip(axes, metrics.items(), strict=True):

@@ -39,13 +39,13 @@ def test_classes_of_three_corners_of_the_square():
 
 
 def test_least_traces_of_a_class_agree():
-    """All sets of four corners, weighted by class, have the mean trace of all."""
+    """All sets of six corners, weighted by class, have the mean trace of all."""
     cube = hypercube(3)
     traces = [
         certify(cube[list(s)], xor_labels(cube[list(s)])).value
-        for s in combinations(range(8), 4)
+        for s in combinations(range(8), 6)
     ]
-    found = [(certify(t.x, t.y).value, size) for t, _, size in training_sets(4, 3)]
+    found = [(certify(t.x, t.y).value, size) for t, _, size in training_sets(6, 3)]
     values, sizes = np.array(found).T
     assert np.average(values, weights=sizes) == pytest.approx(np.mean(traces))
     assert len(found) < len(traces)

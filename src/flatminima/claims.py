@@ -15,7 +15,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from flatminima.data import ENUMERABLE_DIM, NUM_TEST_POINTS
-from flatminima.recipes import scale_of
+from flatminima.recipes import scale_of, scale_of_flow
 from flatminima.report import MIME, Report, Shortfall, Verdict, Word, shortfall
 from flatminima.rules import Claim, Kind, Thresholds, describe, load
 
@@ -382,7 +382,7 @@ def _verdict(
 ) -> Verdict:
     thresholds, _ = load()
     if not isinstance(scale, str):
-        scale = scale_of(**scale[SCALE].iloc[0])
+        scale = _scale(scale)
     return Verdict(
         id=claim.id,
         chapter=claim.chapter,
@@ -399,6 +399,12 @@ def _verdict(
         reported=claim.reported,
         note=claim.note,
     )
+
+
+def _scale(table: pd.DataFrame) -> str:
+    if "max_iterations" in table:
+        return scale_of_flow(**table[["d", "n", "width", "max_iterations"]].iloc[0])
+    return scale_of(**table[SCALE].iloc[0])
 
 
 def _guarded(

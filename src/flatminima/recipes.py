@@ -368,3 +368,11 @@ def scale_of(
     if (d, n, width) == (paper_d, 100, 500) and num_steps >= paper:
         return f"paper: {size}, {num_steps} updates"
     return f"scaled-down: {size}, {num_steps} of {paper} updates"
+
+
+def scale_of_flow(d: int, n: int, width: int, max_iterations: int) -> str:
+    """The same for a flow, which the source does not have: its size decides."""
+    paper = (d, n, width) == (30, 100, 500)
+    word = "paper" if paper else "scaled-down"
+    size = f"d = {d}, n = {n}, width {width}"
+    return f"{word}: {size}, a flow of at most {max_iterations} iterations"

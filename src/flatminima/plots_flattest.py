@@ -72,8 +72,7 @@ def faces(table: pd.DataFrame, seed: int) -> Figure:
     )
     for axis, n in zip(axes[0], sizes, strict=True):
         _ranges(axis, rows[rows["n"] == n], f"n = {n}")
-    axes[0][0].set_ylabel("output times label")
-    fig.supxlabel("held-out points", fontsize=10)
+    axes[0][0].set(xlabel="held-out points", ylabel="output times label")
     _name_fates(fig)
     return fig
 

@@ -1,5 +1,7 @@
 """The tables hold what the certificates say, on the training sets that they name."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -37,15 +39,13 @@ def test_without_bias_rows_are_certificates():
 
 
 def test_a_better_network_refutes_a_dual(monkeypatch):
-    found = {
-        5: {"bound": 6.0, "dual": 8.0, "primal": 8.1},
-        9: {"bound": 6.0, "dual": 7.8, "primal": 7.9},
-    }
-    monkeypatch.setattr(
-        certificate_tables,
-        "searched",
-        lambda train, starts, tolerance: {"starts": starts} | found[starts],
-    )
+    traces = {5: (8.0, 8.1), 9: (7.8, 7.9)}
+
+    def search(x, y, *, starts, tolerance):
+        dual, trace = traces[starts]
+        return SimpleNamespace(lower=6.0, uncertified_lower=dual, trace=trace)
+
+    monkeypatch.setattr(certificate_tables, "search_certificate", search)
     table = searches([(4, 8), (5, 8)], [5, 9])
     assert table["least"].tolist() == [7.9] * 4
     assert table["refuted"].tolist() == [True, False] * 2

@@ -1,13 +1,12 @@
 """Certificates of many training sets, as tables for the chapters."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from flatminima.data import Dataset, check_xor_size, sample_xor
+from flatminima.data import check_xor_size, sample_xor
 from flatminima.models.base import load
 from flatminima.models.relu import relu_lower_bound
 from flatminima.theory.certificate import certify
@@ -113,25 +112,26 @@ def searches(
     """
     for d, n in sizes:
         check_xor_size(n, d)
-    rows = [
-        {"d": d, "n": n} | searched(sample_xor(n, d, seed), count, tolerance)
-        for d, n in sizes
-        for count in starts
-    ]
+    rows = []
+    for d, n in sizes:
+        train = sample_xor(n, d, seed)
+        for count in starts:
+            found = search_certificate(
+                train.x, train.y, starts=count, tolerance=tolerance
+            )
+            rows.append(
+                {
+                    "d": d,
+                    "n": n,
+                    "starts": count,
+                    "bound": found.lower,
+                    "dual": found.uncertified_lower,
+                    "primal": found.trace,
+                }
+            )
     table = pd.DataFrame(rows)
     least = table.groupby(["d", "n"])["primal"].transform("min")
     return table.assign(least=least, refuted=table["dual"] > least)
-
-
-def searched(train: Dataset, starts: int, tolerance: float) -> dict[str, Any]:
-    """One search without bias: starts, bound, dual and primal; see `searches`."""
-    found = search_certificate(train.x, train.y, starts=starts, tolerance=tolerance)
-    return {
-        "starts": starts,
-        "bound": found.lower,
-        "dual": found.uncertified_lower,
-        "primal": found.trace,
-    }
 
 
 def check_draws(draws: int) -> None:

@@ -24,8 +24,19 @@ class Net(torch.nn.Module):
         width: int,
         eps: float = 1e-4,
         bias_input: float = 1.0,
+        depth: int = 2,
+        train: torch.Tensor | None = None,
     ):
         super().__init__()
+        middles = [
+            torch.nn.Linear(width, width, bias=False, dtype=torch.float64)
+            for _ in range(depth - 2)
+        ]
+        self.middles = torch.nn.ModuleList(middles)
+        self.gamma = None
+        if architecture == "sim_bn":
+            self.gamma = torch.nn.Parameter(torch.ones(width, dtype=torch.float64))
+        self.train_x = train
         has_bias = architecture != "no_bias"
         self.first = torch.nn.Linear(d, width, bias=has_bias, dtype=torch.float64)
         self.second = torch.nn.Linear(width, 1, bias=False, dtype=torch.float64)
@@ -34,33 +45,55 @@ class Net(torch.nn.Module):
         self.eps = eps
         self.bias_input = bias_input
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def hidden(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs of the first layer."""
         hidden = x @ self.first.weight.T
         if self.first.bias is not None:
             hidden = hidden + self.bias_input * self.first.bias
         # torch's softplus is linear beyond its threshold
-        hidden = softplus(hidden, threshold=500) if self.smooth else hidden.relu()
+        return softplus(hidden, threshold=500) if self.smooth else hidden.relu()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.hidden(x)
+        for middle in self.middles:
+            hidden = middle(hidden).relu()
+        if self.gamma is not None:
+            square = (self.hidden(self.train_x) ** 2).mean(0)
+            live = square > 0
+            hidden = hidden * live * self.gamma / torch.where(live, square, 1.0).sqrt()
         if self.normalised:
             norm = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
             hidden = hidden / norm.clamp(min=self.eps)
         return self.second(hidden).squeeze(-1)
 
     @torch.no_grad()
-    def set(self, w: np.ndarray, v: np.ndarray) -> "Net":
+    def set(self, w: np.ndarray, *rest: np.ndarray) -> "Net":
         """Take the engine's input-major parameters."""
+        *between, v = rest
         d = self.first.in_features
         self.first.weight.copy_(torch.as_tensor(w[:d].T))
         if self.first.bias is not None:
             self.first.bias.copy_(torch.as_tensor(w[d]))
+        if self.gamma is not None:
+            self.gamma.copy_(torch.as_tensor(between[0]))
+        elif between:
+            for middle, weights in zip(self.middles, between[0], strict=True):
+                middle.weight.copy_(torch.as_tensor(weights.T))
         self.second.weight.copy_(torch.as_tensor(v)[None])
         return self
 
-    def get(self) -> tuple[np.ndarray, np.ndarray]:
+    def get(self) -> tuple[np.ndarray, ...]:
         """The parameters, input-major as in the engine."""
         rows = [self.first.weight.detach().numpy().T]
         if self.first.bias is not None:
             rows.append(self.first.bias.detach().numpy()[None])
-        return np.vstack(rows), self.second.weight.detach().numpy()[0].copy()
+        w, v = np.vstack(rows), self.second.weight.detach().numpy()[0].copy()
+        if self.gamma is not None:
+            return w, self.gamma.detach().numpy().copy(), v
+        if len(self.middles):
+            middle = [m.weight.detach().numpy().T for m in self.middles]
+            return w, np.stack(middle), v
+        return w, v
 
 
 def logistic_loss(smoothing: float):
@@ -89,12 +122,14 @@ def mean_squared_error(net: Net, x: torch.Tensor, y: torch.Tensor) -> torch.Tens
     return ((net(x) - y) ** 2).mean()
 
 
-def net_of(config: Config, w: np.ndarray, v: np.ndarray) -> Net:
+def net_of(config: Config, *params: np.ndarray) -> Net:
     """The network of a config at given parameters."""
     net = Net(
-        config.architecture, config.d, config.width, config.eps, config.bias_input
+        *(config.architecture, config.d, config.width, config.eps, config.bias_input),
+        config.depth if config.architecture == "deep" else 2,
+        training_set(config)[0],
     )
-    return net.set(np.asarray(w, np.float64), np.asarray(v, np.float64))
+    return net.set(*(np.asarray(p, np.float64) for p in params))
 
 
 def training_set(config: Config) -> tuple[torch.Tensor, torch.Tensor]:
@@ -137,7 +172,7 @@ def project(net: Net, radius: float) -> None:
 
 
 def train(config: Config, start: State, num_steps: int, at: set[int]) -> dict:
-    """Take steps from `start`; returns {step: (w, v)} for the steps in `at`."""
+    """Take steps from `start`; returns {step: parameters} for the steps in `at`."""
     net = net_of(config, *start.params)
     x, y = training_set(config)
     loss = loss_of(config)

@@ -168,7 +168,7 @@ def test_words_are_those_of_the_scenarios_claims():
     table = by_hand(
         test_accuracy=[1.0, 0.93, 0.3],
         retracted_trace=[1.01, 1.2, 1.0],
-        train_loss=[1e-3, 1e-3, 0.5],
+        output_error=[1e-3, 1e-3, 0.5],
     )
     found = variations.words(table)
     assert found["generalises"].tolist() == ["holds", "partly", "fails"]

@@ -285,10 +285,12 @@ def mean_interval(table: pd.DataFrame, metric: str) -> tuple[float, float, float
         metric: column without gaps; of `POOLED` if it is a share of points.
 
     Returns:
-        (mean, low, high).
+        (mean, low, high); NaN if the metric is for a seed.
     """
     thresholds, _ = load()
     values = per_seed(table, metric, diverged=0.0).to_numpy(dtype=float)
+    if np.isnan(values).any():  # the test set has no point
+        return np.nan, np.nan, np.nan
     if metric in POOLED:
         points = _num_points(table, metric)
         low, high = _share_interval(values, points, thresholds)

@@ -111,14 +111,14 @@ def contest(
             jump_share are counted (`flow.moves`).
 
     Returns:
-        Tables of `sweep` by name. Those of flows get a train_loss: the most that
+        Tables of `sweep` by name. Those of flows get an output_error: the most that
         landing on {f = y} leaves. That of training gets the two shares, the same in
         every row of a seed, NaN for a run that diverged.
     """
     tables = {name: sweep([config], seeds) for name, config in configs.items()}
     for name, config in configs.items():
         if isinstance(config, FlowConfig):
-            tables[name] = tables[name].assign(train_loss=INTERPOLATES)
+            tables[name] = tables[name].assign(output_error=INTERPOLATES)
         else:
             tables[name] = tables[name].merge(_moves(config, seeds, updates))
     return tables

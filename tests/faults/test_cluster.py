@@ -82,7 +82,8 @@ def test_ctrl_c(cluster, store):
         assert "1 of 3 runs were finished" in interrupt(process)
 
 
-def test_the_scheduler_is_killed(tmp_path, store, capfd):
+def test_the_scheduler_is_killed(tmp_path, store, capfd, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
     file = tmp_path / "scheduler.json"
     lost_at = []
     scheduler_options = ["--host", "127.0.0.1", "--port", 0, "--no-dashboard"]

@@ -96,3 +96,11 @@ def test_bad_configs(changes, message):
 def test_hashable_and_equal():
     assert config() == config()
     assert len({config(), config(), config(kind="kink_aware")}) == 2
+
+
+def test_a_flow_that_reaches_no_manifold_counts_as_diverged():
+    # one unit cannot fit labels of both signs
+    start = Config(architecture="bias", d=4, n=8, width=1, num_steps=5)
+    run = proceed(FlowConfig(start=start), None, lambda: False)
+    assert run.diverged_at == 5 and run.finished
+    assert not run.history.empty

@@ -22,7 +22,7 @@ def test_attains_the_bound_on_xor(d, depth):
     np.testing.assert_allclose(at.f, data.y, atol=1e-12)
     shares = trace_hessian(at)
     np.testing.assert_allclose(shares, shares[0], rtol=1e-12)
-    bound = deep.lower_bound(depth, np.sum(inputs**2, axis=1), data.y)
+    bound = deep.lower_bound(deep.Model(depth), np.sum(inputs**2, axis=1), data.y)
     assert shares.sum() == pytest.approx(bound, rel=1e-12)
     assert at.kink_distance > 0.05
 
@@ -35,7 +35,7 @@ def test_real_labels_and_points(depth, rng):
     inputs = deep.inputs(MODEL, x)
     at = per_example_gradients(*parameters, inputs)
     np.testing.assert_allclose(at.f, y, atol=1e-12)
-    bound = deep.lower_bound(depth, np.sum(inputs**2, axis=1), y)
+    bound = deep.lower_bound(deep.Model(depth), np.sum(inputs**2, axis=1), y)
     assert trace_hessian(at).sum() == pytest.approx(bound, rel=1e-12)
 
 

@@ -34,13 +34,17 @@ def proceed(
         smoothing in force as `smoothing_now`; those that `follow` adds; the trace,
         which is taken on the manifold, also as `retracted_trace`; and, the same in
         every row, rising_share, jump_share, accepted_rising_share and reason (see
-        `REASONS`). If the run that makes the start diverges, so does the flow.
+        `REASONS`). If the run that makes the start diverges, or ends where the
+        manifold is not reached, the flow counts as diverged at that run's end.
     """
     try:
         flow = follow(config)
     except train.Divergence as divergence:
         rows = train.run(config.start).history
         return train.Run(rows, (), divergence.step, diverged_at=divergence.step)
+    if flow.history.empty:
+        rows, last = train.run(config.start).history, config.start.num_steps
+        return train.Run(rows, (), last, diverged_at=last)
     names = {"iteration": "step", "step": "step_size", "smoothing": "smoothing_now"}
     history = flow.history.rename(columns=names)
     history = history.assign(

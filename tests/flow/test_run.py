@@ -8,7 +8,7 @@ from flatminima import train
 from flatminima.config import Config
 from flatminima.flow.config import FlowConfig
 from flatminima.flow.descent import Rules
-from flatminima.flow.run import follow, modules
+from flatminima.flow.run import follow, modules, proceed
 from flatminima.identity import source_digest
 from flatminima.theory.zero_one import zero_one_error
 
@@ -101,6 +101,6 @@ def test_hashable_and_equal():
 def test_a_flow_that_reaches_no_manifold_counts_as_diverged():
     # one unit cannot fit labels of both signs
     start = Config(architecture="bias", d=4, n=8, width=1, num_steps=5)
-    run = proceed(FlowConfig(start=start), None, lambda: False)
+    run = proceed(config(start=start), None, lambda: False)
     assert run.diverged_at == 5 and run.finished
     assert not run.history.empty

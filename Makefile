@@ -15,7 +15,7 @@ STAMP := .venv/.installed
 PRESS := $(BIN)/python -m flatminima_book
 
 .DEFAULT_GOAL := help
-.PHONY: help install book pages chapter test check serve bench scale speed results verify-results pair lock clean distclean
+.PHONY: help install book pages chapter test fast check serve bench scale speed results verify-results pair lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
@@ -57,6 +57,9 @@ test: $(STAMP) ## Lint, types and tests; needs no built book
 	  -m uncompiled --cov --cov-append --cov-report=term --cov-fail-under=90 \
 	  --junitxml=_build/uncompiled.xml
 	@echo "Tested: lint, types, tests (_build/tests.xml, _build/uncompiled.xml)"
+
+fast: $(STAMP) ## The tests that take little, for between two edits
+	$(BIN)/python -m pytest tests -n auto -q -m "not slow"
 
 check: $(STAMP) ## Test the built pages in a browser
 	@test -f _build/html/index.html || { echo "No pages yet; run: make book"; exit 1; }

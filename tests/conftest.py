@@ -1,11 +1,26 @@
 """What all tests share: one thread, a private store, shapes checked at run time."""
 
+from pathlib import Path
+
 import hypothesis
 import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
 from tests import shapes
+
+TESTS = Path(__file__).parent
+SLOW = {
+    "book",
+    "browser",
+    "chapters",
+    "faults",
+    "test_benchmarks.py",
+    "test_identity.py",
+    "test_kernel_race.py",
+}
+"""Folders and files that execute chapters, build pages, start workers or compile
+what the engine does not use."""
 
 # Not the kernels, nor the models with a head of their own: numba compiles those
 # functions, and a wrapped function does not compile.
@@ -37,6 +52,13 @@ def pytest_configure(config):
         "markers",
         "uncompiled: also run with NUMBA_DISABLE_JIT=1, where coverage sees kernels",
     )
+    config.addinivalue_line("markers", "slow: left out by `make fast`")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in SLOW:
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)

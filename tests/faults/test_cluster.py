@@ -1,9 +1,9 @@
 """Dask clusters that lose a worker, the scheduler, or have another engine."""
 
 import json
-import sys
 import os
 import signal
+import sys
 import time
 import warnings
 

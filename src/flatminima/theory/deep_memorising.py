@@ -1,7 +1,7 @@
 """Flattest deep ReLU MLPs that memorise: one path of units for each point.
 
-Source: Wen, Li & Ma 2023, proof of Theorem 4.1; its middle layers are rescaled
-here so that the bound is attained.
+Source: Wen, Li & Ma 2023, proof of Theorem 4.1; where its middle layers are 0 off
+the diagonal, which puts units on a kink, they inhibit here.
 """
 
 import numpy as np

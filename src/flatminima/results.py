@@ -260,7 +260,7 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
         seed: of the sample.
 
     Returns:
-        One line per problem.
+        One line per problem. A damaged file is said at once, before any run.
 
     Raises:
         ValueError: if the sample is negative.
@@ -275,6 +275,8 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
             rows += [(path, row) for row in load(path).rows]
         except BadResult as error:
             problems.append(str(error))
+    if problems:
+        return problems
     costs = [row["provenance"]["seconds"] for _, row in rows]
     cheap = [i for i, cost in enumerate(costs) if cost <= CHEAP_SECONDS]
     dear = [i for i, cost in enumerate(costs) if cost > CHEAP_SECONDS]

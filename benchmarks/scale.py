@@ -68,7 +68,7 @@ class Plan:
     ds: tuple[int, ...] = (8, 30, 100, 300)
     seeds: tuple[int, ...] = (1, 2, 4, 8)
     empty: int = 41
-    equal: int = 4
+    equal: int = 10
     cell_seconds: float = 1.0
     workers: int = 2
     spread_seeds: int = 4

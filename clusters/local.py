@@ -11,6 +11,7 @@ sweep, or the sweep refuses them.
 """
 
 import argparse
+import signal
 import threading
 
 from distributed import LocalCluster
@@ -22,6 +23,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="by default one for each core")
     parser.add_argument("--port", type=int, default=8786, help="0 for any free one")
     options = parser.parse_args()
+    stopped = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: stopped.set())
     with LocalCluster(
         n_workers=options.workers,
         threads_per_worker=1,
@@ -29,10 +32,8 @@ def main() -> None:
         dashboard_address=None,
     ) as cluster:
         print(f"export FLATMINIMA_SCHEDULER={cluster.scheduler_address}", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print("Stopped.")
+        stopped.wait()
+    print("Stopped.")
 
 
 if __name__ == "__main__":

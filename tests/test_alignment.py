@@ -95,19 +95,20 @@ def test_the_table_of_largest_units_is_of_the_run():
 
 
 def test_alignments_have_a_row_a_seed():
-    table = alignment.alignments(SMALL, 2, (4, 5))
+    table = alignment.alignments(SMALL, 2)
     assert table["init_seed"].tolist() == [0, 1]
     assert table["last"].all()
     for seed, row in table.iterrows():
         w = fetch(SMALL.with_seeds(seed, seed)).params[0]
         assert row["alignment"] == alignment.alignment(w, 4)
-        assert row["share_5"] == alignment.column_share(w, 5)
+        assert row["share_4"] == alignment.column_share(w, 4)
+        assert row["share_16"] == alignment.column_share(w, 16)
         assert row["share_all"] == alignment.column_share(w)
 
 
 def test_a_diverged_run_has_none():
     wild = SMALL.model_copy(update={"lr": 0.2, "init_scale": 1e3, "num_steps": 500})
     with pytest.warns(UserWarning, match="diverged"):
-        table = alignment.alignments(wild, 1, (4,))
+        table = alignment.alignments(wild, 1)
     assert table["diverged"].all()
-    assert table[["alignment", "share_4", "share_all"]].isna().all(axis=None)
+    assert table[list(alignment.SUMMARY)].isna().all(axis=None)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flatminima import claims, figures, recipes, results
+from flatminima import alignment, claims, figures, recipes, results
 from flatminima.figures import FigureRuns
 from flatminima.report import FIGURE_MIME, Report
 from flatminima.sweep import over_seeds, sweep
@@ -235,14 +235,64 @@ def test_what_a_table_shows_and_hands_on():
     assert bundle["text/plain"].startswith("4b | 2-MLP-Bias, 1-SAM | far worse")
 
 
-def test_weights_are_those_of_the_build():
+# --- weights ------------------------------------------------------------------------
+
+
+def test_weights_are_those_of_the_longer_runs(tmp_path):
+    paper = commit(tmp_path / "a.jsonl", 1e-4)
+    (shown,) = figures.run(["4b"], paper, share=1e-5, seeds=3, **SIZE).values()
+    found = figures.weights(shown)
+    longer = small(share=1e-4, num_checkpoints=4)
+    expected = alignment.alignments(longer, 2)
+    assert found["init_seed"].tolist() == [0, 1]
+    for name in alignment.SUMMARY:
+        assert found[name].tolist() == expected[name].tolist()
+    pd.testing.assert_frame_equal(
+        figures.largest_units(shown, paper),
+        alignment.largest_units(longer.with_seeds(0, 0)),
+    )
+
+
+def test_weights_are_those_of_the_build_where_nothing_is_committed():
+    (shown,) = figures.run(["4b"], NOTHING, share=1e-5, seeds=3, **SIZE).values()
+    expected = alignment.alignments(small(), 3)
+    pd.testing.assert_frame_equal(figures.weights(shown), expected)
+    pd.testing.assert_frame_equal(
+        figures.largest_units(shown, NOTHING),
+        alignment.largest_units(small().with_seeds(0, 0)),
+    )
+
+
+def test_a_row_of_weights():
     config = recipes.figure("2a", epochs_factor=0.01)
     quick = runs(3, num_steps=config.num_steps, architecture="sim_bn")
-    paper = runs(3, num_steps=recipes.figure("2a").num_steps)
+    paper = runs(5, num_steps=recipes.figure("2a").num_steps, architecture="sim_bn")
+    paper["alignment"] = np.where(paper["last"], 0.6, np.nan)
     shown = FigureRuns("2a", config, quick, paper)
-    table = quick[quick["last"]].assign(alignment=[0.5, 0.6, 0.7])
+    table = figures.weights(shown)
     verdict = claims.share("fig-2b", table)
     row = figures.weights_outcome("2b", verdict, shown, table, "alignment")
     assert row.value == pytest.approx(0.6)
-    assert row.scale == "this build, 0.01 of the updates"
-    assert (row.trace, row.n, row.verdict) == (None, 3, "undecided")
+    assert row.scale == "committed, all of the updates"
+    assert (row.trace, row.n, row.verdict) == (None, 5, verdict.verdict)
+
+
+def test_first_layers_are_those_of_the_sources_size(tmp_path):
+    size = {"d": 30, "n": 100, "width": 500}
+    papers = [
+        commit(tmp_path / "a.jsonl", 1e-5, name="1a", **size),
+        commit(tmp_path / "b.jsonl", 1e-5, name="4b"),
+        commit(tmp_path / "c.jsonl", 1e-5, name="7b", **(size | {"d": 10})),
+    ]
+    found = figures.first_layers(papers)
+    assert found.index.tolist() == ["1a", "7b"]
+    assert found["setting"].tolist() == ["2-MLP-No-Bias, GD + wd", "2-MLP-Bias, 1-SAM"]
+    assert found["seeds"].tolist() == [2, 2]
+    for name, paper, metric in (
+        ("1a", papers[0], "test_accuracy"),
+        ("7b", papers[2], "test_r2"),
+    ):
+        ends = pd.concat([table.tail(1) for table in paper.tables])
+        expected = ends[[metric, "alignment", "share_4", "share_all"]].mean()
+        assert found.loc[name].iloc[1:-1].tolist() == pytest.approx(expected.tolist())
+    assert figures.first_layers([NOTHING]).empty

@@ -13,7 +13,7 @@ from flatminima.sweep import sweep
 from flatminima.train import advance, checkpoints, initial_state
 from tests.tables import runs
 
-PARAMS = Path(__file__).parents[1] / "params/paper/hinge.yml"
+PARAMS = Path(__file__).parents[1] / "params/large/hinge.yml"
 SMALL = {"d": 5, "n": 12, "width": 16, "epochs": 8, "lengths": 3}
 
 
@@ -154,4 +154,4 @@ def test_work_counts_what_the_chapter_runs():
 
 
 def test_the_larger_scale_is_that_of_its_file():
-    assert hinge.PAPER_SCALE.items() <= yaml.safe_load(PARAMS.read_text()).items()
+    assert hinge.LARGE_SCALE.items() <= yaml.safe_load(PARAMS.read_text()).items()

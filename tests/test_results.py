@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatminima import results, store, sweep, train
+from flatminima import alignment, results, store, sweep, train
 from flatminima.config import Config
 from flatminima.results import BadResult, collect, difference, load, main, verify
 from flatminima.sweep import fetch, over_seeds, run_all
@@ -76,6 +76,11 @@ def test_a_round_trip_gives_the_table_of_the_sweep(path):
     committed = load(path)
     found = committed.of(SMALL)
     assert found.pop("engine").unique().tolist() == [store.engine_digest(SMALL)]
+    weights = pd.concat([found.pop(name) for name in alignment.SUMMARY], axis=1)
+    expected = alignment.alignments(SMALL, 3)[list(alignment.SUMMARY)]
+    last = weights[found["last"]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(last, expected, check_exact=True)
+    assert weights[~found["last"]].isna().all(axis=None)
     pd.testing.assert_frame_equal(found, table)
     assert found["retracted_trace"].isna().any()
     assert committed.of(SMALL.model_copy(update={"lr": 0.011})).empty
@@ -96,7 +101,9 @@ def test_a_diverged_run_is_committed_with_what_it_had(tmp_path):
         collect([WILD], tmp_path / "wild.jsonl")
     with pytest.warns(UserWarning, match="diverged"):
         expected = sweep.sweep([WILD], 1)
-    table = load(tmp_path / "wild.jsonl").of(WILD).drop(columns="engine")
+    table = load(tmp_path / "wild.jsonl").of(WILD)
+    assert table[list(alignment.SUMMARY)].isna().all(axis=None)
+    table = table.drop(columns=["engine", *alignment.SUMMARY])
     pd.testing.assert_frame_equal(table, expected)
     assert table["diverged"].all()
 
@@ -159,6 +166,12 @@ def test_a_forged_divergence_is_caught(path):
     assert "diverged at step None" in problem
 
 
+def test_forged_weights_are_caught(path):
+    forge(path, put("weights", "alignment", value=[0.25]), slice(0, 1))
+    (problem,) = verify([path], 0, 0)
+    assert "differs by" in problem
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -183,6 +196,7 @@ def test_what_is_no_line_of_results_is_refused(tmp_path, content, message):
         (put("config", "lr", value=-1.0), "lr"),
         (put("config", "zeal", value=1), "zeal"),
         (put("history", value={}), "not a run: KeyError"),
+        (put("weights", value={}), "not a run: KeyError"),
     ],
 )
 def test_a_row_that_is_no_run_of_this_engine_is_refused(path, change, message):

@@ -5,7 +5,7 @@ units of a trained network: their weights lie along x_1 + x_2, x_1 - x_2 and the
 opposite directions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,11 @@ from flatminima.sweep import over_seeds, run_all, tidy
 
 RELEVANT = 2
 """Inputs that decide the label of P_xor: the first two."""
+
+SHARES = (4, 16)
+"""Numbers of units whose share is taken, beside that of all."""
+
+SUMMARY = ("alignment", *(f"share_{k}" for k in SHARES), "share_all")
 
 
 def column_share(
@@ -76,48 +81,73 @@ def largest_columns(
     return w[:, np.argsort(-np.linalg.norm(w, axis=0), kind="stable")[:count]]
 
 
-def largest_units(config: Config, largest: int = 4) -> pd.DataFrame:
-    """The largest units of one run, as a table like the source's figure 2b.
+def summary(w: Float[np.ndarray, "inputs width"]) -> dict[str, float]:
+    """What the weights of a network say, in four numbers.
 
     Args:
-        config: the run, computed now if it is not stored.
+        w: first layer.
+
+    Returns:
+        `alignment` of the four largest units, `share_4` and `share_16` of the four
+        and the sixteen largest, and `share_all`, as `column_share`. All are NaN if a
+        weight is.
+    """
+    if np.isnan(w).any():
+        return dict.fromkeys(SUMMARY, np.nan)
+    shares = {f"share_{k}": column_share(w, k) for k in SHARES}
+    return {"alignment": alignment(w), **shares, "share_all": column_share(w)}
+
+
+def unit_table(
+    w: Float[np.ndarray, "inputs width"], largest: int = 4
+) -> dict[str, list[float]]:
+    """The largest units, as in the source's figure 2b.
+
+    Args:
+        w: first layer.
         largest: how many units.
 
     Returns:
-        A row a unit: its weights on x_1 and x_2, the largest absolute weight on any
+        An entry a unit: its weights on x_1 and x_2, the largest absolute weight on any
         other input, and the norm of its column.
     """
+    columns = largest_columns(w, largest)
+    other = np.abs(columns[RELEVANT:]).max(axis=0, initial=0.0)
+    return {
+        "weight on x1": columns[0].tolist(),
+        "weight on x2": columns[1].tolist(),
+        "largest other": other.tolist(),
+        "norm": np.linalg.norm(columns, axis=0).tolist(),
+    }
+
+
+def unit_frame(units: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+    """`unit_table` to look at, a row a unit, the largest first."""
+    table = pd.DataFrame(dict(units))
+    table.index = pd.RangeIndex(1, len(table) + 1, name="unit")
+    return table
+
+
+def largest_units(config: Config, largest: int = 4) -> pd.DataFrame:
+    """The largest units of one run, computed now if it is not stored."""
     (run,) = run_all([config])
-    columns = largest_columns(run.params[0].astype(float), largest)
-    return pd.DataFrame(
-        {
-            "weight on x1": columns[0],
-            "weight on x2": columns[1],
-            "largest other": np.abs(columns[RELEVANT:]).max(axis=0, initial=0.0),
-            "norm": np.linalg.norm(columns, axis=0),
-        },
-        index=pd.RangeIndex(1, columns.shape[1] + 1, name="unit"),
-    )
+    return unit_frame(unit_table(run.params[0].astype(float), largest))
 
 
-def alignments(config: Config, seeds: int, largest: Sequence[int]) -> pd.DataFrame:
+def alignments(config: Config, seeds: int) -> pd.DataFrame:
     """The ends of some runs, with what their weights say.
 
     Args:
         config: the setting.
         seeds: number of seeds.
-        largest: numbers of units; the first is that of `alignment`.
 
     Returns:
-        The last row of every run in `sweep`'s table with further columns: `alignment`
-        of the largest units, `share_<k>` for the k largest and `share_all`, as
-        `column_share`. They are NaN for a run that diverged.
+        The last row of every run in `sweep`'s table, with the entries of `summary` as
+        further columns.
     """
     cells = over_seeds([config], seeds)
     rows = []
     for cell, run in zip(cells, run_all(cells), strict=True):
-        w = run.params[0].astype(float)
-        row = tidy(cell, run).tail(1).assign(alignment=alignment(w, largest[0]))
-        shares = {f"share_{k}": column_share(w, k) for k in largest}
-        rows.append(row.assign(**shares, share_all=column_share(w)))
+        row = tidy(cell, run).tail(1)
+        rows.append(row.assign(**summary(run.params[0].astype(float))))
     return pd.concat(rows, ignore_index=True)

@@ -24,7 +24,7 @@ from flatminima.theory.generalising_networks import (
 from flatminima.theory.memorising_networks import memorising_bias, memorising_sim_ln
 from flatminima.theory.verify import verify
 
-PAPER_SCALE = {"n": 100, "epochs": 200_000, "seeds": 10, "constants": 9, "floors": 8}
+LARGE_SCALE = {"n": 100, "epochs": 200_000, "seeds": 10, "constants": 9, "floors": 8}
 """What `work` needs of the chapter's larger parameter file."""
 
 

@@ -1,9 +1,9 @@
 """Committed results: the histories of long runs, each with where it comes from.
 
 A file of `results/` has one line of JSON a run: config, engine digest, library
-versions, provenance, history, tolerance and a checksum over all of it. Weights are
-not kept. Pages show these curves behind those of their own build; `verify` runs
-them again.
+versions, provenance, history, what the first layer looks like at the end, tolerance and
+a checksum over all of it. The weights themselves are not kept. Pages show these curves
+behind those of their own build; `verify` runs them again.
 
     python -m flatminima.results collect RECORD FILE    after a chapter has run
     python -m flatminima.results verify FILE...
@@ -17,7 +17,7 @@ import math
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from flatminima import store
+from flatminima import alignment, store
 from flatminima.config import Config
 from flatminima.identity import library_versions
 from flatminima.paths import results_folder, store_folder
@@ -59,7 +59,8 @@ class Committed:
 
     Attributes:
         rows: one dictionary a run, as in the file.
-        tables: their histories, with the columns of `sweep.sweep`, and `engine`.
+        tables: their histories, with the columns of `sweep.sweep`, `engine`, and in
+            their last rows those of `alignment.summary`.
     """
 
     rows: list[dict[str, Any]]
@@ -186,7 +187,8 @@ def collect(configs: Sequence[Config], path: Path) -> None:
             "provenance": record["provenance"],
             "rule": config.rule,
             "diverged_at": run.diverged_at,
-            "history": _columns(run),
+            "history": _columns(run.history),
+            "weights": _weights(run),
             "sensitivity": moved[setting] if math.isfinite(moved[setting]) else None,
             "tolerance": tolerance if tolerance <= CHAOTIC else None,
         }
@@ -210,15 +212,15 @@ def sensitivity(config: Config, run: Run) -> float:
     start = engine.initial_state(config)
     first, *rest = start.params
     twin = Run(pd.DataFrame(), (np.nextafter(first, np.inf), *rest), 0, finished=False)
-    whole, apart = _columns(run), 0.0
+    whole, apart = _columns(run.history), 0.0
     while not twin.finished and SAFETY * apart <= CHAOTIC:
         rows = len(twin.history)
         turns = itertools.count()
         twin = engine.proceed(config, twin, lambda turns=turns: next(turns) > 0)
         if rows < len(twin.history) and not twin.finished:
             so_far = {key: values[: len(twin.history)] for key, values in whole.items()}
-            apart = difference(so_far, _columns(twin))
-    return difference(whole, _columns(twin)) if twin.finished else apart
+            apart = difference(so_far, _columns(twin.history))
+    return difference(whole, _columns(twin.history)) if twin.finished else apart
 
 
 def difference(first: dict[str, list], second: dict[str, list]) -> float:
@@ -344,11 +346,12 @@ def compare(
         there are too few seeds for that) and what is wrong, or "".
     """
     if row["engine"] == _engine_now(row):
-        apart = difference(row["history"], _columns(run))
+        apart = difference(row["history"], _columns(run.history))
         same = row["libraries"] == library_versions()
         if same and _instructions(row["provenance"]["device"]) == _instructions(device):
             if run.diverged_at != row["diverged_at"]:
                 return "bits", f"diverged at step {run.diverged_at}"
+            apart = max(apart, difference(row["weights"], _weights(run)))
             wrong = f"differs by {apart:.2g} on the processor that made it"
             return "bits", wrong if apart > 0 else ""
         if row["tolerance"] is not None:
@@ -386,14 +389,21 @@ def _outliers(run: Run, committed: Sequence[dict[str, Any]]) -> list[str]:
     return found
 
 
-def _columns(run: Run) -> dict[str, list]:
-    """The history as lists, with None for NaN: JSON has no NaN."""
+def _weights(run: Run) -> dict[str, list]:
+    """The first layer at the end: `alignment.summary` and `alignment.unit_table`."""
+    w = run.params[0].astype(float)
+    table = {name: [value] for name, value in alignment.summary(w).items()}
+    return _columns(table | alignment.unit_table(w))
+
+
+def _columns(table: Mapping[str, Iterable[float]] | pd.DataFrame) -> dict[str, list]:
+    """The columns as lists, with None for NaN: JSON has no NaN."""
     return {
         str(name): [
             None if isinstance(x, float) and math.isnan(x) else x
-            for x in column.tolist()
+            for x in np.asarray(column).tolist()
         ]
-        for name, column in run.history.items()
+        for name, column in table.items()
     }
 
 
@@ -401,7 +411,11 @@ def _table(row: dict[str, Any]) -> pd.DataFrame:
     history = pd.DataFrame(row["history"]).astype(float)
     history["step"] = history["step"].astype(int)
     run = Run(history, (), 0, diverged_at=row["diverged_at"])
-    return tidy(_config(row), run).assign(engine=row["engine"])
+    table = tidy(_config(row), run).assign(engine=row["engine"])
+    for name in alignment.SUMMARY:
+        value = np.array(row["weights"][name], dtype=float)  # None becomes NaN
+        table[name] = np.where(table["last"], value, np.nan)
+    return table
 
 
 def _config(row: dict[str, Any]) -> Config:

@@ -15,6 +15,7 @@ from flatminima_book.pairs import check_pairs
 from flatminima_book.parameters import read_parameter_file, refuse_unknown
 from flatminima_book.project import Project, toc_names
 from flatminima_book.schedule import find_cycle
+from flatminima_book.verdicts import load_expected
 
 START = "chapter.start()"
 
@@ -42,6 +43,7 @@ def check_sources(project: Project) -> list[str]:
     problems += check_order(chapters)
     problems += check_claims(project)
     problems += check_parameter_files(project, chapters)
+    problems += check_expected(project)
     return problems
 
 
@@ -89,3 +91,12 @@ def check_parameter_files(project: Project, chapters: list[Chapter]) -> list[str
         except ValueError as error:
             problems.append(f"{where}: {error}")
     return problems
+
+
+def check_expected(project: Project) -> list[str]:
+    """Check that the expected verdicts name nothing twice."""
+    try:
+        load_expected(project, "", {})
+    except ValueError as error:
+        return [str(error)]
+    return []

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from flatminima_book import strict_yaml
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -142,11 +144,14 @@ def read_parameter_file(path: Path) -> dict[str, Any]:
         The mapping.
 
     Raises:
-        ValueError: The file is missing or holds no mapping.
+        ValueError: The file is missing, holds no mapping or gives a name twice.
     """
     if not path.is_file():
         raise ValueError(f"no parameter file {path}")
-    data = yaml.safe_load(path.read_text("utf8")) or {}
+    try:
+        data = strict_yaml.load(path.read_text("utf8")) or {}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     if not isinstance(data, dict):
         message = f"{path}: not a mapping of parameter names to values"
         raise ValueError(message)

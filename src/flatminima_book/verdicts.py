@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from flatminima_book import strict_yaml
 from flatminima_book.notebooks import Notebook
 from flatminima_book.parameters import as_data
 from flatminima_book.project import Project
@@ -135,10 +134,17 @@ def load_expected(
         Verdict per claim id, empty when no entry has exactly these parameters.
         Where an interval touches a threshold, so that another processor's
         rounding may tip it, the entry names both words: "holds or partly".
+
+    Raises:
+        ValueError: The file gives a key twice.
     """
     if not project.expected.is_file():
         return {}
-    for entry in yaml.safe_load(project.expected.read_text("utf8")) or []:
+    try:
+        entries = strict_yaml.load(project.expected.read_text("utf8")) or []
+    except ValueError as error:
+        raise ValueError(f"{project.expected.name}: {error}") from error
+    for entry in entries:
         if entry["chapter"] != chapter:
             continue
         if as_data(entry.get("parameters") or {}) == as_data(dict(parameters)):

@@ -184,6 +184,12 @@ def test_parameter_files(book):
     assert only(book) == "params/paper/three.yml: there is no chapter three"
 
 
+def test_a_verdict_expected_twice(book):
+    text = "- chapter: one\n  parameters: {}\n  verdicts: {a: holds, a: fails}\n"
+    book.write("book/expected.yml", text)
+    assert only(book) == "expected.yml: line 3: a is given twice"
+
+
 def test_settings_are_refused_when_unknown(book, tmp_path):
     with pytest.raises(ValueError, match=r"_toc.yml is missing"):
         load(tmp_path)

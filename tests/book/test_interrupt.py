@@ -71,6 +71,7 @@ def gone(family):
     ]
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("words", [("build",), ("chapter", "two")])
 def test_ctrl_c_ends_everything_and_keeps_the_last_whole_notebook(press, book, words):
     folder = "executed" if words == ("build",) else "chapters"
@@ -91,6 +92,7 @@ def test_ctrl_c_ends_everything_and_keeps_the_last_whole_notebook(press, book, w
     assert {path.name for path in kept.iterdir()} <= {"one.ipynb", "two.ipynb"}
 
 
+@pytest.mark.timed
 def test_a_killed_press_leaves_no_kernel_and_a_new_build_can_start(press, book):
     child, family = press("chapter", "two")
     child.kill()

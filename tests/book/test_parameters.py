@@ -82,5 +82,8 @@ def test_a_parameter_file_must_be_a_mapping(tmp_path):
     path.write_text("- 1\n")
     with pytest.raises(ValueError, match="not a mapping"):
         read_parameter_file(path)
+    path.write_text("d: 3\nn: 4\nd: 5\n")
+    with pytest.raises(ValueError, match=r"p.yml: line 3: d is given twice"):
+        read_parameter_file(path)
     path.write_text("d: 3\n")
     assert read_parameter_file(path) == {"d": 3}

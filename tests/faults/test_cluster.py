@@ -77,12 +77,14 @@ def test_a_worker_with_another_library(cluster, store, monkeypatch):
     assert finished(store) == set()
 
 
+@pytest.mark.timed
 def test_ctrl_c(cluster, store):
     with sweeping([SHORT, *seeds(ENDLESS, 2)], scheduler=cluster) as process:
         wait_until(lambda: finished(store), "the first cell")
         assert "1 of 3 runs were finished" in interrupt(process)
 
 
+@pytest.mark.timed
 def test_the_scheduler_is_killed(tmp_path, store, capfd, monkeypatch):
     # in a notebook there would be a bar, and other tests import what tells one
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)

@@ -3,6 +3,8 @@
 import time
 import warnings
 
+import pytest
+
 from flatminima.sweep import run_all
 from tests.faults.cells import (
     ENDLESS,
@@ -18,9 +20,12 @@ from tests.faults.cells import (
 )
 from tests.faults.interrupts import interrupt
 
+pytestmark = pytest.mark.timed
+LONGER = LONG.model_copy(update={"num_steps": 4 * LONG.num_steps})
+
 
 def test_threads_hand_back_what_they_have(store, started):
-    cells = [SHORT, *seeds(LONG, 2)]
+    cells = [SHORT, *seeds(LONGER, 2)]
     with sweeping(cells, workers=2) as process:
         wait_until(lambda: finished(store) and len(parts(store)) == 2, "snapshots")
         said = interrupt(process)
@@ -31,7 +36,7 @@ def test_threads_hand_back_what_they_have(store, started):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         runs = run_all(cells, workers=2)
-    assert set(started) == set(seeds(LONG, 2))
+    assert set(started) == set(seeds(LONGER, 2))
     assert all(steps[0] > 0 for steps in started.values())
     assert_same(runs, [unbroken(config) for config in cells])
 

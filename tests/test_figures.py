@@ -10,6 +10,7 @@ import pytest
 from flatminima import alignment, claims, figures, recipes, results
 from flatminima.figures import FigureRuns
 from flatminima.report import FIGURE_MIME, Report
+from flatminima.results import collecting
 from flatminima.sweep import over_seeds, sweep
 from tests.tables import runs, some
 
@@ -20,7 +21,7 @@ NOTHING = results.Committed([], [])
 @pytest.fixture(autouse=True)
 def no_twins(monkeypatch):
     """Collect without the second run of every setting."""
-    monkeypatch.setattr(results, "sensitivity", lambda *_: 0.0)
+    monkeypatch.setattr(collecting, "sensitivity", lambda *_: 0.0)
 
 
 def commit(path, *shares, name="4b", **changes):

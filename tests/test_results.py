@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatminima import alignment, results, store, sweep, train
+from flatminima import alignment, store, sweep, train
 from flatminima.config import Config
-from flatminima.results import BadResult, collect, difference, load, main, verify
+from flatminima.results import BadResult, collect, collecting, load, verifying
+from flatminima.results.__main__ import main
+from flatminima.results.rows import difference
+from flatminima.results.verifying import verify
 from flatminima.sweep import fetch, over_seeds, run_all
 from flatminima.train import Run
 
@@ -266,14 +269,14 @@ def test_a_rerun_that_equals_a_lone_seed_is_no_outlier(path):
     for row in rows[1:]:
         row["history"]["trace"][-1] *= 3
     run = fetch(CELLS[0])
-    assert results._outliers(run, rows) == []
-    assert len(results._outliers(run, rows[1:])) == 1
+    assert verifying._outliers(run, rows) == []
+    assert len(verifying._outliers(run, rows[1:])) == 1
 
 
 def test_a_rerun_that_diverges_as_no_seed_did_is_an_outlier(path):
     rows, run = rows_of(path), fetch(CELLS[0])
     apart = Run(run.history, run.params, 20, diverged_at=20)
-    assert results._outliers(apart, rows) == ["diverged"]
+    assert verifying._outliers(apart, rows) == ["diverged"]
 
 
 def test_one_seed_of_an_older_engine_says_nothing(tmp_path, capsys):
@@ -318,11 +321,11 @@ def test_chaotic_runs_are_compared_by_statistics_elsewhere(path, capsys):
 
 
 def test_a_chaotic_setting_has_no_tolerance(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "sensitivity", lambda config, run: math.inf)
+    monkeypatch.setattr(collecting, "sensitivity", lambda config, run: math.inf)
     collect([SMALL], tmp_path / "a.jsonl")
     (row,) = load(tmp_path / "a.jsonl").rows
     assert row["tolerance"] is None and row["sensitivity"] is None
-    monkeypatch.setattr(results, "sensitivity", lambda config, run: 0.0)
+    monkeypatch.setattr(collecting, "sensitivity", lambda config, run: 0.0)
     collect([SMALL], tmp_path / "a.jsonl")
     assert load(tmp_path / "a.jsonl").rows[0]["tolerance"] == 1e-12
 
@@ -336,7 +339,7 @@ def test_the_sample_is_bounded_and_decided_by_its_seed(tmp_path, monkeypatch, ca
     def ran(configs, **_):
         drawn.append([config.data_seed for config in configs])
 
-    monkeypatch.setattr(results, "run_all", ran)
+    monkeypatch.setattr(verifying, "run_all", ran)
     for seed in (0, 0, 1):
         verify([path], 3, seed)
     assert drawn[0] == drawn[1] != drawn[2]
@@ -359,7 +362,7 @@ def test_an_interrupted_verification_says_how_it_stands_and_goes_on(
 
     forge(path, put("history", "trace", value=[1.0, 1.0]), slice(0, 1))
     with monkeypatch.context() as patch:
-        patch.setattr(results, "run_all", stopped)
+        patch.setattr(verifying, "run_all", stopped)
         with pytest.raises(KeyboardInterrupt):
             verify([path], 0, 0)
         said = capsys.readouterr()
@@ -402,17 +405,17 @@ def test_a_device_that_tells_little_is_still_named(path):
 
 def test_sensitivity_of_a_short_run_is_rounding():
     """20 smooth steps move a history by a few units in the last place."""
-    apart = results.sensitivity(SMALL, fetch(SMALL))
+    apart = collecting.sensitivity(SMALL, fetch(SMALL))
     assert 0 < apart < 1e-12
     moving = fetch(SMALL)
     moving.history["trace"] *= 1.25  # relative to the larger of the two: 1/5
-    assert results.sensitivity(SMALL, moving) == pytest.approx(0.2, rel=1e-9)
+    assert collecting.sensitivity(SMALL, moving) == pytest.approx(0.2, rel=1e-9)
 
 
 def test_sensitivity_is_infinite_if_only_one_of_two_diverges():
     run = fetch(SMALL)
     short = Run(run.history.iloc[:-1], run.params, 10, diverged_at=10)
-    assert results.sensitivity(SMALL, short) == math.inf
+    assert collecting.sensitivity(SMALL, short) == math.inf
 
 
 VALUES = st.lists(st.none() | st.floats(allow_nan=False), max_size=4)
@@ -453,11 +456,11 @@ def test_a_chaotic_twin_is_not_followed_to_its_end(monkeypatch):
     monkeypatch.setattr(train, "steps_per_call", lambda config: 5)
     run = fetch(SMALL)
     other = Run(run.history * 2, run.params, run.step)
-    monkeypatch.setattr(results, "CHAOTIC", 0.1)
+    monkeypatch.setattr(collecting, "CHAOTIC", 0.1)
     steps = []
     advance = train.advance
     monkeypatch.setattr(
         train, "advance", lambda s, c, n: steps.append(n) or advance(s, c, n)
     )
-    assert results.sensitivity(SMALL, other) == pytest.approx(0.5)
+    assert collecting.sensitivity(SMALL, other) == pytest.approx(0.5)
     assert sum(steps) < SMALL.num_steps

@@ -1,0 +1,54 @@
+"""Command line of committed results; see the package."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from flatminima.results.collecting import collect
+from flatminima.results.reading import load
+from flatminima.results.rows import config_of
+from flatminima.results.verifying import verify
+
+FOLDER = Path("results")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="flatminima.results")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("collect", help="commit the runs of a record")
+    command.add_argument("record", type=Path, help="written through FLATMINIMA_RECORD")
+    command.add_argument("path", type=Path, help="file of results/")
+    command = commands.add_parser("verify", help="run committed results again")
+    command.add_argument("paths", type=Path, nargs="*")
+    command.add_argument("--sample", type=int, default=20)
+    command.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    try:
+        problems = _run(options)
+    except (ValueError, OSError) as error:
+        problems = [str(error)]
+    except KeyboardInterrupt:
+        return 130
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _run(options: argparse.Namespace) -> list[str]:
+    if options.command == "collect":
+        lines = options.record.read_bytes().splitlines()
+        collect([config_of(json.loads(line)) for line in lines], options.path)
+        print(f"committed {len(load(options.path).rows)} runs: {options.path}")
+        return []
+    paths = options.paths or sorted(FOLDER.glob("*.jsonl"))
+    problems = verify(paths, options.sample, options.seed)
+    if not problems:
+        print(f"verified: {', '.join(map(str, paths)) or 'nothing is committed'}")
+    return problems
+
+
+if __name__ == "__main__":
+    sys.exit(main())

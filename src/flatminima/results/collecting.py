@@ -1,0 +1,97 @@
+"""Runs of the store become a file of results."""
+
+import importlib
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from flatminima import store
+from flatminima.config import Config
+from flatminima.paths import store_folder
+from flatminima.results.rows import BadResult, columns, difference, weights
+from flatminima.sweep import run_all
+from flatminima.train import Run
+
+SAFETY = 1e3
+CHAOTIC = 1e-4
+"""Tolerance above which a comparison number by number would say nothing."""
+
+
+def collect(configs: Sequence[Config], path: Path) -> None:
+    """Write the stored runs of some configs to a file of committed results.
+
+    For every setting, one seed is run a second time from a start that is changed
+    in the last bit. How far the two histories part is the sensitivity of the
+    setting; its tolerance is a thousand times that, and where this is above 1e-4
+    the run is chaotic and has none.
+
+    Args:
+        configs: what to commit, at least one; missing ones are run.
+        path: the file, which is replaced.
+
+    Raises:
+        ValueError: if there is no config.
+    """
+    configs = list(dict.fromkeys(configs))
+    if not configs:
+        raise ValueError(f"configs = []: there is nothing to commit to {path}")
+    runs = dict(zip(configs, run_all(configs), strict=True))
+    settings = {config.with_seeds(0, 0): config for config in reversed(configs)}
+    twins = joblib.Parallel(n_jobs=joblib.cpu_count(), prefer="threads")(
+        joblib.delayed(sensitivity)(config, runs[config])
+        for config in settings.values()
+    )
+    moved = dict(zip(settings, twins, strict=True))
+    lines = []
+    for config, run in runs.items():
+        setting = config.with_seeds(0, 0)
+        record = store.load_record(store_folder(), config)
+        if record is None:
+            raise BadResult(f"the store does not hold {config!r}")
+        tolerance = max(SAFETY * moved[setting], 1e-12)
+        row = {
+            "module": config.engine,
+            **{key: record[key] for key in ("config", "engine", "libraries")},
+            "provenance": record["provenance"],
+            "rule": config.rule,
+            "diverged_at": run.diverged_at,
+            "history": columns(run.history),
+            "weights": weights(run),
+            "sensitivity": moved[setting] if math.isfinite(moved[setting]) else None,
+            "tolerance": tolerance if tolerance <= CHAOTIC else None,
+        }
+        row["checksum"] = store.sha256(store.canonical(row))
+        lines.append(json.dumps(row, separators=(",", ":"), allow_nan=False))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.tmp")
+    draft.write_text("\n".join(lines) + "\n")
+    draft.replace(path)
+
+
+def sensitivity(config: Config, run: Run) -> float:
+    """How far a change of the start in the last bit moves a history.
+
+    Returns:
+        The largest relative difference over all columns and checkpoints, up to the
+        first that makes the run a chaotic one; inf if one of the two diverges and
+        the other does not.
+    """
+    engine = importlib.import_module(config.engine)
+    start = engine.initial_state(config)
+    first, *rest = start.params
+    twin = Run(pd.DataFrame(), (np.nextafter(first, np.inf), *rest), 0, finished=False)
+    whole, apart = columns(run.history), 0.0
+    while not twin.finished and SAFETY * apart <= CHAOTIC:
+        rows = len(twin.history)
+        turns = itertools.count()
+        twin = engine.proceed(config, twin, lambda turns=turns: next(turns) > 0)
+        if rows < len(twin.history) and not twin.finished:
+            so_far = {key: values[: len(twin.history)] for key, values in whole.items()}
+            apart = difference(so_far, columns(twin.history))
+    return difference(whole, columns(twin.history)) if twin.finished else apart

@@ -66,7 +66,7 @@ fast: $(STAMP) ## The tests that take little, for between two edits
 
 check: $(STAMP) ## Test the built pages in a browser
 	@test -f _build/html/index.html || { echo "No pages yet; run: make book"; exit 1; }
-	$(BIN)/python -m pytest tests/browser -q --junitxml=_build/check.xml
+	$(BIN)/python -m pytest tests/browser -n auto -q --junitxml=_build/check.xml
 	@echo "Checked: every page of _build/html (_build/check.xml)"
 
 serve: $(STAMP) ## Show the built pages on localhost

@@ -50,6 +50,10 @@ def test_contenders(small):
     no_bias = flow_recipes.contenders("no_bias", **SMALL)
     assert no_bias["naive"].start.architecture == "no_bias"
     assert no_bias[sam].architecture == "no_bias"
+    sim_ln = flow_recipes.contenders("sim_ln", **SMALL)
+    held = [*(sim_ln[name] for name in flows), sim_ln["naive"].start, sim_ln[sam]]
+    assert [config.radius for config in held] == [10.0] * 6
+    assert sim_ln[sam].rule == "1-SAM, projected"
 
 
 def test_contest_has_the_columns_of_claims(small):

@@ -18,8 +18,8 @@ KINK_AWARE = "kink-aware"
 WIDER = "kink-aware, wider"
 SAM = "1-SAM"
 
-SAM_FIGURES = {"bias": "4b", "no_bias": "1b"}
-"""The paper's figures of 1-SAM."""
+SAM_FIGURES = {"bias": "4b", "no_bias": "1b", "sim_ln": "6b"}
+"""The paper's figures of 1-SAM. 6b holds the first layer at a fixed norm."""
 
 
 def contenders(
@@ -39,7 +39,8 @@ def contenders(
 
     The naive flow is run twice: accepting what lowers the trace as its gradient sees
     it, and accepting only what lowers the true one. The kink-aware flow accepts
-    only the latter, at two widths of the smoothing.
+    only the latter, at two widths of the smoothing. On Sim-LN all hold the norm of the
+    first layer at that of figure 6b: without that the trace has no minimum.
 
     Args:
         architecture: key of `SAM_FIGURES`.
@@ -65,10 +66,13 @@ def contenders(
         raise ValueError(f"start_epochs = {start_epochs!r}: allowed are integers >= 1")
     size: dict[str, Any] = {"architecture": architecture, "d": d, "n": n}
     size["width"] = width
+    radius = recipes.figure(SAM_FIGURES[architecture]).radius
+    size["radius"] = radius
     Config(**size)  # refuse bad sizes first
     start = Config(**size, num_steps=start_epochs * n)
     common: dict[str, Any] = {
         "start": start,
+        "radius": radius,
         "max_iterations": iterations,
         "measure_every": measure_every,
     }

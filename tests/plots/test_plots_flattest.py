@@ -1,25 +1,10 @@
 """What the figures on flattest models draw, on tables made by hand."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import pytest
-from matplotlib import pyplot as plt
 
-from flatminima import flow_recipes, plots, plots_flattest
+from flatminima import flow_recipes, plots_flattest
 from flatminima.theory.face_tables import FATES
-
-
-@pytest.fixture(autouse=True)
-def style():
-    """The style of the book, inside a test only."""
-    backend = mpl.get_backend()
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 def test_certified():

@@ -1,26 +1,12 @@
 """What the figure of variations draws, on a table made by hand."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
-from flatminima import plots, plots_robust
+from flatminima import plots_robust
 from flatminima.variations import BASE, RULES
 from tests.tables import runs, some
-
-
-@pytest.fixture(autouse=True)
-def style():
-    """The style of the book, inside a test only."""
-    backend = mpl.get_backend()
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 def table(lost: int = 0) -> pd.DataFrame:

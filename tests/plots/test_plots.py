@@ -17,18 +17,6 @@ from tests.tables import runs
 NAN = float("nan")
 
 
-@pytest.fixture(autouse=True)
-def style():
-    """The style of the book, inside a test only."""
-    backend = mpl.get_backend()
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
-
-
 def table(architectures=("bias",), rules=("GD + wd", "1-SAM"), **columns):
     """Three seeds, measured at steps 0, 10 and 3000."""
     parts = []

@@ -7,23 +7,10 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 from flatminima import plots, plots_figures, recipes
 from flatminima.figures import FigureRuns
 from tests.tables import runs
-
-
-@pytest.fixture(autouse=True)
-def style():
-    """The style of the book, inside a test only."""
-    backend = mpl.get_backend()
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 def table(config, epochs, accuracy, **columns):

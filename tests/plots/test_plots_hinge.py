@@ -1,25 +1,10 @@
 """What the figures of the hinge draw, on tables made by hand."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import pytest
-from matplotlib import pyplot as plt
 
-from flatminima import plots, plots_hinge
+from flatminima import plots_hinge
 from tests.tables import runs
-
-
-@pytest.fixture(autouse=True)
-def style():
-    """The style of the book, inside a test only."""
-    backend = mpl.get_backend()
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 def table() -> pd.DataFrame:

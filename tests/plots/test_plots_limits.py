@@ -1,25 +1,10 @@
 """What the figures on noise and networks draw, on tables made by hand."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import pytest
-from matplotlib import pyplot as plt
 
-from flatminima import limits, plots, plots_limits
+from flatminima import limits, plots_limits
 from tests.tables import runs
-
-
-@pytest.fixture(autouse=True)
-def style():
-    """The style of the book, inside a test only."""
-    backend = mpl.get_backend()
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 def table(architecture: str, level: float, **columns) -> pd.DataFrame:

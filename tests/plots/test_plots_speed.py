@@ -1,25 +1,10 @@
 """What the figures on speed draw, on measurements made by hand."""
 
-import matplotlib as mpl
 import numpy as np
-import pytest
-from matplotlib import pyplot as plt
 
-from flatminima import plots, plots_speed, speed_tables
+from flatminima import plots_speed, speed_tables
 from flatminima.speed_tables import ACTIVE, ENGINE, GRAM
 from tests.test_speed_tables import measurements, stored
-
-
-@pytest.fixture(autouse=True)
-def style():
-    """The style of the book, inside a test only."""
-    backend = mpl.get_backend()
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 def test_race_times(tmp_path):

@@ -1,25 +1,10 @@
 """What the figures on sample complexity draw, on errors made by hand."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import pytest
-from matplotlib import pyplot as plt
 
-from flatminima import plots, plots_sample
+from flatminima import plots_sample
 from flatminima import sample_complexity as complexity
-
-
-@pytest.fixture(autouse=True)
-def style():
-    """The style of the book, inside a test only."""
-    backend = mpl.get_backend()
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 def errors(power: int = 1, method: str = "1-SAM", top: float = 4.0) -> pd.DataFrame:

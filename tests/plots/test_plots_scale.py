@@ -1,25 +1,10 @@
 """What the figures on scale draw, on measurements made by hand."""
 
-import matplotlib as mpl
 import numpy as np
-import pytest
-from matplotlib import pyplot as plt
 
-from flatminima import plots, plots_scale
+from flatminima import plots_scale
 from flatminima.task_farm import Farm, grid, simulate_all
 from tests.measured import costs
-
-
-@pytest.fixture(autouse=True)
-def style():
-    """The style of the book, inside a test only."""
-    backend = mpl.get_backend()
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 def test_cell_seconds(tmp_path):

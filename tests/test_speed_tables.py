@@ -120,6 +120,12 @@ def test_winners(race):
     )
 
 
+def test_ideas_are_a_list(tmp_path):
+    candidates = {ENGINE: f"{ENGINE}: one product", GRAM: "outputs of all"}
+    found = speed_tables.ideas(stored(tmp_path, candidates=candidates))
+    assert found == f"- **{ENGINE}**: one product\n- **{GRAM}**: outputs of all"
+
+
 def test_who_won_names_everyone_who_won(tmp_path):
     rows = measurements()["rows"]
     rows[-1]["microseconds"] = 0.5

@@ -170,6 +170,15 @@ def winners(race: Measured) -> pd.DataFrame:
     )
 
 
+def ideas(race: Measured) -> str:
+    """The candidates of the race, as a list in Markdown."""
+    lines = [
+        f"- **{name}**: {idea.removeprefix(f'{name}: ')}"
+        for name, idea in race.ideas.items()
+    ]
+    return "\n".join(lines)
+
+
 def who_won(race: Measured) -> str:
     """The outcome of the race, in sentences."""
     table = winners(race)

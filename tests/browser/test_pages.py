@@ -49,6 +49,8 @@ READABLE = (
     "figcaption .caption-text, table caption .caption-text, .verdict, "
     ".claim p, table.dataframe td, table.dataframe th"
 )
+CUT = """() => [...document.querySelectorAll('table.dataframe td, table.dataframe th')]
+  .map(node => node.textContent.trim()).filter(text => text.endsWith('...'))"""
 GLARE = """() => [...document.querySelectorAll('.cell_output img')]
   .map(image => getComputedStyle(image).filter)"""
 
@@ -107,5 +109,7 @@ def test_page(view: Any, name: str) -> None:
         for filter_ in tab.evaluate(GLARE):
             if "invert" not in filter_:
                 wrong.append(f"a figure glares in dark mode: filter {filter_}")
+    for cell in tab.evaluate(CUT):
+        wrong.append(f"a table cuts its text: {cell}")
     tab.close()
     assert not wrong, "\n".join(wrong)

@@ -1,4 +1,4 @@
-"""A Chromium, and windows of every width and colour scheme."""
+"""A Chromium, and a wide and a narrow window."""
 
 from __future__ import annotations
 
@@ -31,14 +31,9 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
-@pytest.fixture(
-    scope="session", params=["1280-light", "1280-dark", "400-light", "400-dark"]
-)
-def view(request: Any, browser: Any) -> Iterator[Any]:
-    """A window of one width and colour scheme that may open files only."""
-    width, scheme = request.param.split("-")
-    context = browser.new_context(
-        viewport={"width": int(width), "height": 900}, color_scheme=scheme
-    )
+@pytest.fixture(scope="session", params=[1280, 400])
+def window(request: Any, browser: Any) -> Iterator[Any]:
+    """A window of one width that may open files only."""
+    context = browser.new_context(viewport={"width": request.param, "height": 900})
     yield context
     context.close()

@@ -51,14 +51,16 @@ READABLE = (
 )
 CUT = """() => [...document.querySelectorAll('table.dataframe td, table.dataframe th')]
   .map(node => node.textContent.trim()).filter(text => text.endsWith('...'))"""
+THEME = "scheme => document.documentElement.dataset.theme === scheme"
 GLARE = """() => [...document.querySelectorAll('.cell_output img')]
   .map(image => getComputedStyle(image).filter)"""
 
 
 @pytest.mark.parametrize("name", pages())
-def test_page(view: Any, name: str) -> None:
-    """One page in one view: a list of everything that is wrong with it."""
-    tab = view.new_page()
+def test_page(window: Any, name: str) -> None:
+    """One page in one window: a list of everything that is wrong with it."""
+    tab = window.new_page()
+    tab.emulate_media(color_scheme="light")
     wrong: list[str] = []
 
     def route(request_route: Any) -> None:
@@ -99,16 +101,20 @@ def test_page(view: Any, name: str) -> None:
             wrong.append(f"image does not load: {image['src']}")
         if not image["alt"].strip():
             wrong.append(f"image without alternative text: {image['src']}")
-    wide, seen = tab.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    if wide > seen:
-        wrong.append(f"page is {wide} px wide in a window of {seen}")
-    for found in tab.evaluate(CONTRAST, READABLE):
-        if found["ratio"] < 4.5:
-            wrong.append(f"contrast {found['ratio']:.1f}: {found['text']}")
-    if tab.evaluate("document.documentElement.dataset.theme") == "dark":
-        for filter_ in tab.evaluate(GLARE):
-            if "invert" not in filter_:
-                wrong.append(f"a figure glares in dark mode: filter {filter_}")
+    for scheme in ("light", "dark"):
+        tab.emulate_media(color_scheme=scheme)
+        if name.startswith("book/"):
+            tab.wait_for_function(THEME, arg=scheme)
+        wide, seen = tab.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        if wide > seen:
+            wrong.append(f"{scheme}: page is {wide} px wide in a window of {seen}")
+        for found in tab.evaluate(CONTRAST, READABLE):
+            if found["ratio"] < 4.5:
+                text = f"contrast {found['ratio']:.1f}: {found['text']}"
+                wrong.append(f"{scheme}: {text}")
+    for filter_ in tab.evaluate(GLARE):
+        if "invert" not in filter_:
+            wrong.append(f"a figure glares in dark mode: filter {filter_}")
     for cell in tab.evaluate(CUT):
         wrong.append(f"a table cuts its text: {cell}")
     tab.close()

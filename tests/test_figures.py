@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flatminima import alignment, claims, figures, recipes, results
+from flatminima import alignment, claims, figure_weights, figures, recipes, results
 from flatminima.figures import FigureRuns
 from flatminima.report import FIGURE_MIME, Report
 from flatminima.results import collecting
@@ -242,14 +242,14 @@ def test_what_a_table_shows_and_hands_on():
 def test_weights_are_those_of_the_longer_runs(tmp_path):
     paper = commit(tmp_path / "a.jsonl", 1e-4)
     (shown,) = figures.run(["4b"], paper, share=1e-5, seeds=3, **SIZE).values()
-    found = figures.weights(shown)
+    found = figure_weights.ends(shown)
     longer = small(share=1e-4, num_checkpoints=4)
     expected = alignment.alignments(longer, 2)
     assert found["init_seed"].tolist() == [0, 1]
     for name in alignment.SUMMARY:
         assert found[name].tolist() == expected[name].tolist()
     pd.testing.assert_frame_equal(
-        figures.largest_units(shown, paper),
+        figure_weights.largest_units(shown, paper),
         alignment.largest_units(longer.with_seeds(0, 0)),
     )
 
@@ -257,9 +257,9 @@ def test_weights_are_those_of_the_longer_runs(tmp_path):
 def test_weights_are_those_of_the_build_where_nothing_is_committed():
     (shown,) = figures.run(["4b"], NOTHING, share=1e-5, seeds=3, **SIZE).values()
     expected = alignment.alignments(small(), 3)
-    pd.testing.assert_frame_equal(figures.weights(shown), expected)
+    pd.testing.assert_frame_equal(figure_weights.ends(shown), expected)
     pd.testing.assert_frame_equal(
-        figures.largest_units(shown, NOTHING),
+        figure_weights.largest_units(shown, NOTHING),
         alignment.largest_units(small().with_seeds(0, 0)),
     )
 
@@ -270,7 +270,7 @@ def test_a_row_of_weights():
     paper = runs(5, num_steps=recipes.figure("2a").num_steps, architecture="sim_bn")
     paper["alignment"] = np.where(paper["last"], 0.6, np.nan)
     shown = FigureRuns("2a", config, quick, paper)
-    table = figures.weights(shown)
+    table = figure_weights.ends(shown)
     verdict = claims.share("fig-2b", table)
     row = figures.weights_outcome("2b", verdict, shown, table, "alignment")
     assert row.value == pytest.approx(0.6)
@@ -285,7 +285,7 @@ def test_first_layers_are_those_of_the_sources_size(tmp_path):
         commit(tmp_path / "b.jsonl", 1e-5, name="4b"),
         commit(tmp_path / "c.jsonl", 1e-5, name="7b", **(size | {"d": 10})),
     ]
-    found = figures.first_layers(papers)
+    found = figure_weights.first_layers(papers)
     assert found.index.tolist() == ["1a", "7b"]
     assert found["setting"].tolist() == ["2-MLP-No-Bias, GD + wd", "2-MLP-Bias, 1-SAM"]
     assert found["seeds"].tolist() == [2, 2]
@@ -296,4 +296,4 @@ def test_first_layers_are_those_of_the_sources_size(tmp_path):
         ends = pd.concat([table.tail(1) for table in paper.tables])
         expected = ends[[metric, "alignment", "share_4", "share_all"]].mean()
         assert found.loc[name].iloc[1:-1].tolist() == pytest.approx(expected.tolist())
-    assert figures.first_layers([NOTHING]).empty
+    assert figure_weights.first_layers([NOTHING]).empty

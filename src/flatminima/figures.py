@@ -7,14 +7,14 @@ by the longer of the two.
 
 import html
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from flatminima import alignment, claims
+from flatminima import claims
 from flatminima.config import Config
 from flatminima.plots import ARCHITECTURES
 from flatminima.recipes import EARLY, FIGURES, figure, figures
@@ -25,14 +25,6 @@ from flatminima.sweep import sweep
 
 LENGTH = ("num_steps", "measure_at", "num_checkpoints", "data_seed", "init_seed")
 """Fields in which a short run differs from the committed one behind it."""
-
-
-FIRST_LAYER = {
-    "alignment": "cosine, 4 largest units",
-    "share_4": "share on x1 and x2, 4 largest units",
-    "share_all": "share on x1 and x2, all units",
-}
-"""What `first_layers` shows of `alignment.summary`, and what it calls it."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +112,18 @@ def committed_runs(paper: Committed, config: Config) -> pd.DataFrame:
     Returns:
         Their table over all seeds; empty if there are none.
     """
-    tables = [table for _, table in _longest(paper, config)]
+    tables = [table for _, table in longest(paper, config)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def _longest(
+def longest(
     paper: Committed, config: Config
 ) -> list[tuple[dict[str, Any], pd.DataFrame]]:
-    """Row and table of every run of `committed_runs`."""
+    """Row and table of every committed run of `committed_runs`, apart.
+
+    Args:
+        paper, config: as there.
+    """
     wanted = _regardless_of_length(config.model_dump(mode="json"))
     found = defaultdict(list)
     for row, table in zip(paper.rows, paper.tables, strict=True):
@@ -300,62 +296,6 @@ def _outcome(verdict: Verdict, shown: FigureRuns) -> Outcome:
     )
 
 
-def weights(shown: FigureRuns) -> pd.DataFrame:
-    """The ends of the longer runs of a figure, with what their weights say.
-
-    Returns:
-        As from `alignment.alignments`: a row a seed.
-    """
-    if shown.committed:
-        return shown.paper[shown.paper["last"]].reset_index(drop=True)
-    return alignment.alignments(shown.config, int(shown.quick["last"].sum()))
-
-
-def largest_units(shown: FigureRuns, paper: Committed) -> pd.DataFrame:
-    """The four largest units of one run of a figure, the first of the longer ones.
-
-    Args:
-        shown: the figure.
-        paper: the committed runs among which its own are.
-
-    Returns:
-        As from `alignment.largest_units`.
-    """
-    if not shown.committed:
-        return alignment.largest_units(shown.config.with_seeds(0, 0))
-    row, _ = _longest(paper, shown.config)[0]
-    names = set(row["weights"]) - set(alignment.SUMMARY)
-    return alignment.unit_frame(
-        {name: values for name, values in row["weights"].items() if name in names}
-    )
-
-
-def first_layers(papers: Iterable[Committed]) -> pd.DataFrame:
-    """What the first layers of all committed figures look at.
-
-    Args:
-        papers: committed runs.
-
-    Returns:
-        A row for each of `recipes.FIGURES` that has runs of the source's size among
-        them: its setting, the mean over seeds of what says whether it generalises,
-        the means of three entries of `alignment.summary`, and the number of seeds.
-    """
-    papers = list(papers)
-    rows = {}
-    for name, config in figures(list(FIGURES)).items():
-        for table in (committed_runs(paper, config) for paper in papers):
-            if table.empty:
-                continue
-            shown = FigureRuns(name, config, table, table)
-            metrics = [shown.metric, *FIRST_LAYER]
-            means = [claims.mean_interval(table, metric)[0] for metric in metrics]
-            rows[name] = [shown.setting, *means, int(table["last"].sum())]
-    columns = ["setting", "accuracy or R²", *FIRST_LAYER.values(), "seeds"]
-    found = pd.DataFrame.from_dict(rows, "index", columns=columns)
-    return found.rename_axis("figure")
-
-
 def weights_outcome(
     name: str, verdict: Verdict, shown: FigureRuns, table: pd.DataFrame, metric: str
 ) -> Outcome:
@@ -365,7 +305,7 @@ def weights_outcome(
         name: of the figure.
         verdict: on its claim.
         shown: the runs whose weights they are.
-        table: as from `weights`.
+        table: as from `figure_weights.ends`.
         metric: column of the table.
     """
     mean, low, high = claims.mean_interval(table, metric)

@@ -18,7 +18,9 @@ import pandas as pd
 from flatminima.config import Config, Phase
 
 SAFE, LOST = 1.0, 2.0
-"""Outputs should stay where kappa is below the one and vanish above the other."""
+"""Outputs should stay where kappa is below the one and vanish above the other.
+
+The derivation gives 2 alone. It is of first order, and a pilot lost fits below it."""
 
 STAYS, VANISHES = 0.1, 0.5
 """Output errors that count as either; outputs of 0 have an error of 1."""

@@ -15,9 +15,10 @@ import numpy as np
 
 from benchmarks import peer
 from benchmarks.bandwidth import seconds_a_pass
-from flatminima.config import Architecture, Config
-from flatminima.recipes import figure
-from flatminima.train import advance, initial_state
+from flatminima.runs.mlp.config import Architecture, Config
+from flatminima.runs.mlp.problem import initial_state
+from flatminima.runs.mlp.train import advance
+from flatminima.sources.wen_li_ma import figure
 
 TITLES: dict[Architecture, str] = {
     "bias": "2-MLP-Bias",

@@ -8,10 +8,13 @@ import pytest
 from benchmarks import bandwidth, peer, sam_step, scale
 from benchmarks.bandwidth import seconds_a_pass
 
-from flatminima import costs, executors, train
-from flatminima.config import Config
-from flatminima.sweep import Part, over_seeds, run_all
-from flatminima.train import State, initial_state
+from flatminima.runs.mlp import train
+from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.problem import State, initial_state
+from flatminima.studies.scale import costs
+from flatminima.sweeps import executors
+from flatminima.sweeps.sweep import Part, run_all
+from flatminima.sweeps.table import over_seeds
 
 KEYS = [
     "name",

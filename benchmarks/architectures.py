@@ -21,8 +21,9 @@ from benchmarks.sam_step import (
 )
 from flatminima.kernels.sim_bn import LANES
 from flatminima.models.exponential import PRECISIONS
+from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.problem import State, problem
+from flatminima.runs.mlp.problem import problem
 from flatminima.runs.mlp.train import advance, steps_per_call
 from flatminima.studies.speed.tables import ARCHITECTURES
 

@@ -5,9 +5,9 @@ import pytorch_optimizer
 import torch
 
 from flatminima.data.xor import sample_xor
+from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.order import example_order
-from flatminima.runs.mlp.problem import State
 
 NAME = f"PyTorch {torch.__version__}, pytorch-optimizer SAM"
 

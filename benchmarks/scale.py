@@ -25,7 +25,8 @@ import joblib
 
 from flatminima import paths
 from flatminima.identity import library_versions
-from flatminima.runs.mlp import problem, train
+from flatminima.runs import loop
+from flatminima.runs.mlp import problem
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.controls import scenario
 from flatminima.studies.scale.costs import FILE, engine
@@ -195,7 +196,7 @@ def seconds_alone(config: Config) -> float:
     """
     problem.problem.cache_clear()
     start = time.perf_counter()
-    run = train.run(config)
+    run = loop.run(config)
     seconds = time.perf_counter() - start
     if run.diverged_at is not None:
         raise AssertionError(f"diverged, so the time says nothing: {config!r}")

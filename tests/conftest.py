@@ -25,19 +25,20 @@ what the engine does not use."""
 # Not the kernels, nor the models with a head of their own: numba compiles those
 # functions, and a wrapped function does not compile.
 SHAPES_CHECKED = [
-    "flatminima.data.load",
+    "flatminima.data",
+    "flatminima.measures",
+    "flatminima.models.bias",
+    "flatminima.models.no_bias",
     "flatminima.runs.flow.descent",
     "flatminima.runs.flow.manifold",
     "flatminima.runs.flow.run",
     "flatminima.runs.flow.trace",
-    "flatminima.models.bias",
-    "flatminima.models.no_bias",
     "flatminima.runs.mlp.measures",
     "flatminima.runs.mlp.problem",
+    "flatminima.runs.mlp.train",
     "flatminima.statistics.growth",
     "flatminima.sharpness",
     "flatminima.theory",
-    "flatminima.runs.mlp.train",
 ]
 install_import_hook(SHAPES_CHECKED, f"{shapes.__name__}.checked")
 

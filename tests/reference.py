@@ -10,9 +10,9 @@ import torch
 from torch.nn.functional import softplus
 
 from flatminima.data.load import train_and_test
+from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.order import batches
-from flatminima.runs.mlp.problem import State
 
 
 class Net(torch.nn.Module):
@@ -27,6 +27,7 @@ class Net(torch.nn.Module):
         bias_input: float = 1.0,
         depth: int = 2,
         train: torch.Tensor | None = None,
+        output_scale: float = 1.0,
     ):
         super().__init__()
         middles = [
@@ -45,12 +46,16 @@ class Net(torch.nn.Module):
         self.smooth = architecture == "softplus"
         self.eps = eps
         self.bias_input = bias_input
+        self.output_scale = output_scale
+        self.pattern = None  # of the hidden units, where it is held
 
     def hidden(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs of the first layer."""
         hidden = x @ self.first.weight.T
         if self.first.bias is not None:
             hidden = hidden + self.bias_input * self.first.bias
+        if self.pattern is not None:
+            return hidden * self.pattern
         # torch's softplus is linear beyond its threshold
         return softplus(hidden, threshold=500) if self.smooth else hidden.relu()
 
@@ -65,7 +70,7 @@ class Net(torch.nn.Module):
         if self.normalised:
             norm = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
             hidden = hidden / norm.clamp(min=self.eps)
-        return self.second(hidden).squeeze(-1)
+        return self.output_scale * self.second(hidden).squeeze(-1)
 
     @torch.no_grad()
     def set(self, w: np.ndarray, *rest: np.ndarray) -> "Net":
@@ -129,6 +134,7 @@ def net_of(config: Config, *params: np.ndarray) -> Net:
         *(config.architecture, config.d, config.width, config.eps, config.bias_input),
         config.depth if config.architecture == "deep" else 2,
         training_set(config)[0],
+        config.output_scale,
     )
     return net.set(*(np.asarray(p, np.float64) for p in params))
 
@@ -157,11 +163,19 @@ def ascend(net: Net, gradient: tuple[torch.Tensor, ...], rho: float) -> None:
 
 
 def descend(
-    net: Net, gradient: tuple[torch.Tensor, ...], lr: float, weight_decay: float
+    net: Net,
+    gradient: tuple[torch.Tensor, ...],
+    lr: float,
+    weight_decay: float,
+    bias_rate: float = 1.0,
 ) -> None:
-    """torch.optim.SGD without momentum: theta <- theta - lr (grad + wd theta)."""
+    """torch.optim.SGD without momentum: theta <- theta - lr (grad + wd theta).
+
+    The gradient of the first layer's bias is multiplied by `bias_rate`.
+    """
     for p, g in zip(net.parameters(), gradient, strict=True):
-        p.data -= lr * (g + weight_decay * p.data)
+        rate = bias_rate if p is net.first.bias else 1.0
+        p.data -= lr * (rate * g + weight_decay * p.data)
 
 
 def project(net: Net, radius: float) -> None:
@@ -184,11 +198,14 @@ def train(config: Config, start: State, num_steps: int, at: set[int]) -> dict:
         lr, rho, _ = config.rates(step - 1)
         if rho > 0:
             before = [p.data.clone() for p in net.parameters()]
+            if config.ascent == "frozen":
+                net.pattern = (net.hidden(x[batch]) > 0).double()
             ascend(net, gradient, rho)
             gradient = gradients(loss, net, x[batch], y[batch])
+            net.pattern = None
             for p, old in zip(net.parameters(), before, strict=True):
                 p.data = old
-        descend(net, gradient, lr, config.weight_decay)
+        descend(net, gradient, lr, config.weight_decay, config.bias_rate)
         if config.radius > 0:
             project(net, config.radius)
         if step in at:

@@ -8,9 +8,10 @@ import pytest
 from benchmarks import bandwidth, peer, sam_step, scale
 from benchmarks.bandwidth import seconds_a_pass
 
-from flatminima.runs.mlp import train
+from flatminima.runs import loop
+from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.problem import State, initial_state
+from flatminima.runs.mlp.problem import initial_state
 from flatminima.studies.scale import costs
 from flatminima.sweeps import executors
 from flatminima.sweeps.sweep import Part, run_all
@@ -58,9 +59,9 @@ def test_dead_units_of_the_peer_stay_dead():
     config = tiny("sim_bn", gamma_init=0.3)
     w, gamma, v = initial_state(config).params
     w[:, 0], w[-1, 0] = 0, -1
-    loop = peer.Loop(config, State((w, gamma, v), 0))
-    loop.run(20)
-    after = loop.net.get()
+    plain = peer.Loop(config, State({"w": w, "gamma": gamma, "v": v}, 0))
+    plain.run(20)
+    after = plain.net.get()
     np.testing.assert_array_equal(after[0][:, 0], w[:, 0])
     assert all(np.isfinite(p).all() for p in after)
     assert not np.allclose(after[0], w)
@@ -78,11 +79,11 @@ def test_settings_are_the_sources_own():
 def test_another_run_is_refused(monkeypatch):
     def elsewhere(config):
         start = initial_state(config)
-        return State(start.params, start.step + 1)
+        return State(start.arrays, start.step + 1)
 
-    loop = peer.Loop
+    plain = peer.Loop
     monkeypatch.setattr(
-        peer, "Loop", lambda config, start: loop(config, elsewhere(config))
+        peer, "Loop", lambda config, start: plain(config, elsewhere(config))
     )
     with pytest.raises(AssertionError, match="the two runs differ by"):
         sam_step.check_same_run(tiny())
@@ -147,13 +148,13 @@ def test_a_timed_sweep_computes_everything_in_a_store_of_its_own(store, monkeypa
     configs = over_seeds([tiny(num_steps=5, num_checkpoints=2)], 3)
     run_all(configs)
     computed = []
-    proceed = train.proceed
+    proceed = loop.proceed
 
     def counted(config, run, pause):
         computed.append(config)
         return proceed(config, run, pause)
 
-    monkeypatch.setattr(train, "proceed", counted)
+    monkeypatch.setattr(loop, "proceed", counted)
     before = sorted(store.iterdir())
     with executors.threads(1) as pool:
         timing = scale.timed_sweep(configs, pool)

@@ -5,8 +5,9 @@ import pytest
 from benchmarks import architectures, sam_step
 
 from flatminima.models.exponential import PRECISIONS
+from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.problem import State, initial_state
+from flatminima.runs.mlp.problem import initial_state
 
 
 def tiny(architecture, **fields) -> Config:
@@ -15,10 +16,11 @@ def tiny(architecture, **fields) -> Config:
 
 def all_active(config) -> State:
     """A first layer that is positive on every example."""
-    w, *rest = initial_state(config).params
+    start = initial_state(config)
+    w = start.arrays["w"]
     w = np.zeros_like(w)
     w[-1] = 1
-    return State((w, *rest), 0)
+    return State({**start.arrays, "w": w}, 0)
 
 
 def test_softplus_adds_its_polynomials():

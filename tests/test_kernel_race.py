@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from benchmarks.kernels import engine, machine, race, screened
 
+from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.problem import State, initial_state
+from flatminima.runs.mlp.problem import initial_state
 from flatminima.runs.mlp.train import advance
 from flatminima.studies.speed.tables import RACE
 
@@ -68,7 +69,7 @@ def test_activity_by_hand():
     config = Config(architecture="no_bias", d=2, n=4, width=3)
     state = initial_state(config)
     w = np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
-    who = race.activity(config, State((w, state.params[1]), 0))
+    who = race.activity(config, State({**state.arrays, "w": w}, 0))
     # unit 0 is on at two of the four signs, unit 1 at none, unit 2 at one
     assert who["dead_units"] == 1
     assert who["active_mean"] == pytest.approx(3 / 4)

@@ -4,8 +4,8 @@ import json
 
 from benchmarks.kernels import machine
 from benchmarks.kernels.race import CANDIDATES, race, states
+from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.problem import State
 from flatminima.sources.controls import SETTINGS
 from flatminima.studies.speed.tables import RACE
 
@@ -28,8 +28,8 @@ def main() -> None:
         for when, state in zip(POINTS, states(config, POINTS.values()), strict=True):
             for dtype in machine.DTYPES:
                 there = config.model_copy(update={"dtype": dtype})
-                params = tuple(p.astype(dtype) for p in state.params)
-                cast = State(params, state.step)
+                arrays = {name: a.astype(dtype) for name, a in state.arrays.items()}
+                cast = State(arrays, state.step)
                 for row in race(there, cast, num_steps=2000, repeats=REPEATS):
                     rows.append({"when": when, **row})
                     print(

@@ -1,6 +1,7 @@
 """The engine's own kernel, under the signature of the others."""
 
 from flatminima.kernels import serial
+from flatminima.models.ascent import Usual
 from flatminima.models.losses import Squared
 
 WHY = "four steps a pass: one product for their pre-activations, one update of rank 4"
@@ -15,5 +16,6 @@ def work(num_inputs, width, n, active, itemsize):
 
 def run(model, w, v, x, y, order, lr, rho):
     """Take one step for every entry of `order`, in place."""
-    zero = v.dtype.type(0)
-    serial.run(model, Squared(), w, v, x, y, order, lr, rho, zero, zero)
+    zero, one = v.dtype.type(0), v.dtype.type(1)
+    rates = (lr, rho, zero, one, zero)
+    serial.run(model, Squared(), Usual(), w, v, x, y, order, *rates)

@@ -41,7 +41,7 @@ def test_thresholds_are_those_of_the_method():
 
 
 def test_interpolation_means_the_same_in_training():
-    assert load()[0].interpolates == measures.INTERPOLATES
+    assert load()[0].interpolates == measures.NEAR_INTERPOLATION
 
 
 def test_every_claim_is_complete_and_in_its_chapter():

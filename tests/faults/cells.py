@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from flatminima.runs import loop
 from flatminima.runs.kind import Run
-from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
 
 ROOT = Path(__file__).parents[2]
 
-_proceed = train.proceed  # tests replace it to see what a sweep computes
+_proceed = loop.proceed  # tests replace it to see what a sweep computes
 
 PATIENCE = 90.0
 """Seconds until a wait fails. On an idle machine it takes a tenth."""

@@ -4,7 +4,7 @@ import faulthandler
 
 import pytest
 
-from flatminima.runs.mlp import train
+from flatminima.runs import loop
 from tests.faults.cells import ROOT, program
 
 SECONDS_PER_TEST = 240
@@ -21,13 +21,13 @@ def _an_end():
 @pytest.fixture
 def started(monkeypatch):
     """The steps at which this process started on each config, in order."""
-    steps, proceed = {}, train.proceed
+    steps, proceed = {}, loop.proceed
 
     def noted(config, run, pause):
         steps.setdefault(config, []).append(0 if run is None else run.step)
         return proceed(config, run, pause)
 
-    monkeypatch.setattr(train, "proceed", noted)
+    monkeypatch.setattr(loop, "proceed", noted)
     return steps
 
 

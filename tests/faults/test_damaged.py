@@ -4,8 +4,8 @@ import warnings
 
 import pytest
 
+from flatminima.runs import loop
 from flatminima.runs.kind import Run
-from flatminima.runs.mlp import train
 from flatminima.sweeps import store as sweeps_store
 from flatminima.sweeps.sweep import run_all
 from tests.faults.cells import SHORT, assert_same, seeds, unbroken
@@ -58,7 +58,7 @@ def test_a_damaged_result(store, started, suffix, damage):
 def snapshot(store, config):
     """Store a run that was stopped half-way; the step."""
     stops = iter([False, False, True])
-    run = train.proceed(config, None, lambda: next(stops))
+    run = loop.proceed(config, None, lambda: next(stops))
     assert 0 < run.step < config.num_steps
     sweeps_store.save(store, config, run, {"seconds": 1.5})
     return run.step
@@ -92,4 +92,4 @@ def test_a_snapshot_is_replaced_at_once(store, monkeypatch):
 
 def unbroken_part(config):
     run = unbroken(config)
-    return Run(run.history, run.params, run.step - 1, finished=False)
+    return Run(run.history, run.arrays, run.step - 1, finished=False)

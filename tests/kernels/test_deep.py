@@ -34,7 +34,7 @@ def network(rng, depth, width=16, n=12, d=6):
 def run(parameters, x, y, order, rule, loss=LOSSES["squared"][0], dtype="float64"):
     """Train a copy; returns it and the number of steps done."""
     copies = [np.array(p, dtype) for p in parameters]
-    rates = np.array(rule, dtype)
+    rates = np.array([*rule, 1.0], dtype)
     done = kernel.run(
         MODEL, loss, *copies, x.astype(dtype), y.astype(dtype), order, *rates
     )
@@ -133,7 +133,7 @@ def test_padded_rows_change_nothing(rng):
     order = rng.integers(len(y), size=50)
     plain, _ = run(parameters, x, y, order, RULES["1-SAM"])
     padded = [padded_copy(p) for p in parameters]
-    kernel.run(MODEL, Squared(), *padded, x, y, order, *RULES["1-SAM"])
+    kernel.run(MODEL, Squared(), *padded, x, y, order, *RULES["1-SAM"], 1.0)
     assert_close([p[..., :10] for p in padded], plain, 1e-13)
     assert not any(p[..., 10:].any() for p in padded)
 

@@ -5,14 +5,19 @@ import pytest
 import torch
 
 from flatminima.kernels import full_batch
+from flatminima.models.ascent import Usual
 from flatminima.models.base import load
-from flatminima.models.losses import SQUARED, Logistic
+from flatminima.models.losses import SQUARED, Logistic, Scaled
 from flatminima.sharpness.objective import objective
 
 pytestmark = pytest.mark.uncompiled
 
 
-@pytest.mark.parametrize("loss", [SQUARED, Logistic(0.2)], ids=str)
+@pytest.mark.parametrize(
+    "loss",
+    [SQUARED, Logistic(0.2), Scaled(SQUARED, 3.0), Scaled(Logistic(0.2), 0.5)],
+    ids=str,
+)
 @pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln", "softplus"])
 def test_gradient(architecture, loss, rng):
     module = load(architecture)
@@ -22,7 +27,7 @@ def test_gradient(architecture, loss, rng):
     w, v = rng.normal(size=(x.shape[1], 5)), rng.normal(size=5)
     z, u, g = np.empty((6, 5)), np.empty(5), np.empty((6, 5))
     dw, dv = np.empty_like(w), np.empty_like(v)
-    mean = full_batch.gradient(model, loss, w, v, x, y, z, u, g, dw, dv)
+    mean = full_batch.gradient(Usual(), model, loss, w, v, x, y, z, z, u, g, dw, dv)
     first = torch.as_tensor(w).requires_grad_()
     second = torch.as_tensor(v).requires_grad_()
     f = module.forward(model, first, second, torch.as_tensor(x))

@@ -31,7 +31,7 @@ def network(rng, width=16, n=12, d=6):
 def run(parameters, x, y, order, rule, loss=LOSSES["squared"][0], dtype="float64"):
     """Train a copy; returns it and the number of steps done."""
     copies = [np.array(p, dtype) for p in parameters]
-    rates = np.array(rule, dtype)
+    rates = np.array([*rule, 1.0], dtype)
     done = kernel.run(
         MODEL, loss, *copies, x.astype(dtype), y.astype(dtype), order, *rates
     )

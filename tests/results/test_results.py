@@ -282,7 +282,7 @@ def test_a_rerun_that_equals_a_lone_seed_is_no_outlier(path):
 
 def test_a_rerun_that_diverges_as_no_seed_did_is_an_outlier(path):
     rows, run = rows_of(path), fetch(CELLS[0])
-    apart = Run(run.history, run.params, 20, diverged_at=20)
+    apart = Run(run.history, run.arrays, 20, diverged_at=20)
     assert verifying._outliers(apart, rows) == ["diverged"]
 
 
@@ -421,7 +421,7 @@ def test_sensitivity_of_a_short_run_is_rounding():
 
 def test_sensitivity_is_infinite_if_only_one_of_two_diverges():
     run = fetch(SMALL)
-    short = Run(run.history.iloc[:-1], run.params, 10, diverged_at=10)
+    short = Run(run.history.iloc[:-1], run.arrays, 10, diverged_at=10)
     assert collecting.sensitivity(SMALL, short) == math.inf
 
 
@@ -462,7 +462,7 @@ def test_difference_does_not_overflow():
 def test_a_chaotic_twin_is_not_followed_to_its_end(monkeypatch):
     monkeypatch.setattr(train, "steps_per_call", lambda config: 5)
     run = fetch(SMALL)
-    other = Run(run.history * 2, run.params, run.step)
+    other = Run(run.history * 2, run.arrays, run.step)
     monkeypatch.setattr(collecting, "CHAOTIC", 0.1)
     steps = []
     advance = train.advance

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from flatminima import identity
 from flatminima.paths import build_folder, store_folder
+from flatminima.runs import loop
 from flatminima.runs.kind import Run
-from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
 from flatminima.sweeps import store as sweeps_store
 from flatminima.sweeps.sweep import fetch
@@ -24,7 +24,7 @@ CONFIG = Config(architecture="bias", d=4, n=5, width=4, num_steps=3, num_checkpo
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    return train.run(CONFIG)
+    return loop.run(CONFIG)
 
 
 def files(folder):
@@ -55,7 +55,7 @@ def test_diverged_round_trip(store):
     config = CONFIG.model_copy(
         update={"lr": 0.2, "init_scale": 1e3, "num_steps": 500, "dtype": "float32"}
     )
-    diverged = train.run(config)
+    diverged = loop.run(config)
     assert diverged.diverged_at is not None
     sweeps_store.save(store, config, diverged, {})
     assert_equal(sweeps_store.load(store, config), diverged)

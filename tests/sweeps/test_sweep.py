@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from flatminima.runs.mlp import measures as mlp_measures
+from flatminima.runs import loop
 from flatminima.runs.mlp import problem, train
 from flatminima.runs.mlp.config import Config
 from flatminima.sweeps.sweep import fetch, run_all, sweep
@@ -18,13 +18,13 @@ WILD = SMALL.model_copy(update={"lr": 0.2, "init_scale": 1e3, "num_steps": 500})
 @pytest.fixture
 def computed(monkeypatch):
     """The configs that were really run, in order."""
-    configs, proceed = [], train.proceed
+    configs, proceed = [], loop.proceed
 
     def counted(config, run, pause):
         configs.append(config)
         return proceed(config, run, pause)
 
-    monkeypatch.setattr(train, "proceed", counted)
+    monkeypatch.setattr(loop, "proceed", counted)
     return configs
 
 
@@ -64,7 +64,7 @@ def test_runs_come_in_the_order_of_their_configs():
     configs = [slow, SMALL.with_seeds(0, 1), SMALL, SMALL.with_seeds(0, 1)]
     runs = run_all(configs, workers=2)
     for config, run in zip(configs, runs, strict=True):
-        pd.testing.assert_frame_equal(run.history, train.run(config).history)
+        pd.testing.assert_frame_equal(run.history, loop.run(config).history)
 
 
 def test_only_missing_cells_are_computed(computed):
@@ -77,18 +77,18 @@ def test_only_missing_cells_are_computed(computed):
 
 
 def test_an_interrupted_sweep_keeps_what_is_finished(monkeypatch, computed):
-    counted = train.proceed
+    counted = loop.proceed
 
     def interrupted(config, run, pause):
         if config.data_seed == 2:
             raise KeyboardInterrupt
         return counted(config, run, pause)
 
-    monkeypatch.setattr(train, "proceed", interrupted)
+    monkeypatch.setattr(loop, "proceed", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sweep([SMALL], 4, workers=1)
     assert [c.data_seed for c in computed] == [0, 1]
-    monkeypatch.setattr(train, "proceed", counted)
+    monkeypatch.setattr(loop, "proceed", counted)
     table = sweep([SMALL], 4, workers=1)
     assert [c.data_seed for c in computed] == [0, 1, 2, 3]
     assert table["data_seed"].nunique() == 4
@@ -109,7 +109,7 @@ def test_columns(configs):
     table = sweep(configs, 1)
     schedule = {"measure_at", "phases"}
     fields = [name for name in Config.model_fields if name not in schedule]
-    measures = list(mlp_measures.measure(SMALL, problem.initial_state(SMALL)))
+    measures = list(train.measure(SMALL, problem.initial_state(SMALL)))
     assert list(table.columns) == [
         *fields,
         "rule",

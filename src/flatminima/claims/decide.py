@@ -16,19 +16,12 @@ from flatminima.claims.model import Claim, Kind
 from flatminima.claims.register import load
 from flatminima.claims.report import Verdict, Word
 from flatminima.claims.words import describe
-from flatminima.sources.wen_li_ma import scale_of, scale_of_flow
 from flatminima.statistics.intervals import bootstrap, mean_interval
 from flatminima.statistics.thresholds import Thresholds
 from flatminima.sweeps.table import per_seed
 
 NAMED = 5
 """Diverged runs that a note names."""
-
-SCALE = [
-    *("architecture", "batch", "d", "n", "width", "num_steps"),
-    *("radius", "data", "loss", "weight_decay"),
-]
-"""Columns that `recipes.scale_of` compares with the source."""
 
 
 def share(claim_id: str, table: pd.DataFrame) -> Verdict:
@@ -291,9 +284,7 @@ def _verdict(
 
 
 def _scale(table: pd.DataFrame) -> str:
-    if "max_iterations" in table:
-        return scale_of_flow(**table[["d", "n", "width", "max_iterations"]].iloc[0])
-    return scale_of(**table[SCALE].iloc[0])
+    return str(table["scale"].iloc[0])
 
 
 def _guarded(

@@ -1,14 +1,17 @@
-"""Data distributions.
-
-Every draw comes from a generator that is seeded by the caller's seed and a
-stream name, so two streams of one seed never share random numbers.
-"""
+"""Training and held-out sets by the name of their distribution."""
 
 from typing import Literal
 
 from flatminima.data.ball import sample_ball
 from flatminima.data.streams import NUM_TEST_POINTS, Dataset
-from flatminima.data.xor import flip_labels, sample_xor, xor_test_set
+from flatminima.data.xor import ENUMERABLE_DIM, flip_labels, sample_xor, xor_test_set
+
+
+def num_test_points(data: Literal["xor", "ball"], n: int, d: int) -> int:
+    """How many points `train_and_test` holds out."""
+    if data == "xor" and d <= ENUMERABLE_DIM:
+        return 2**d - n
+    return NUM_TEST_POINTS
 
 
 def train_and_test(

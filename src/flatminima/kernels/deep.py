@@ -241,12 +241,12 @@ def update_and_project(w, z, g, x_old, x_new, scale, step):
 
 
 @compiled
-def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay):
+def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay, bias_rate):
     """Take one step for every entry of `order`, in place.
 
-    theta <- theta - lr (grad L_i(theta + rho grad L_i / ||grad L_i||) +
+    theta <- theta - lr (P grad L_i(theta + rho grad L_i / ||grad L_i||) +
     weight_decay theta), theta = (w, middle, v). No ascent where the gradient is
-    zero.
+    zero. P multiplies the last row of w, the bias, by bias_rate.
 
     Args:
         model: architecture.
@@ -257,7 +257,8 @@ def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay):
         x: rows x', shape (n, inputs).
         y: labels, shape (n,).
         order: example of every step.
-        lr, rho, weight_decay: scalars in the dtype of w, lr weight_decay < 1.
+        lr, rho, weight_decay, bias_rate: scalars in the dtype of w, lr weight_decay
+            < 1.
 
     Returns:
         The number of steps done; less than len(order) if the slope of the loss is
@@ -279,6 +280,8 @@ def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay):
     v_up = np.zeros_like(v)
     pushed, ahead = np.zeros_like(v), np.zeros_like(v)
     rest, index = np.zeros_like(v), np.empty(v.size + 1, np.int64)
+    slowed = x.copy()
+    slowed[:, -1] *= bias_rate
     final = order.size - 1
     scale = one
     done = order.size
@@ -342,7 +345,7 @@ def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay):
         step = -lr * rate
         upcoming = order[min(t + 1, final)]
         following = order[min(t + 2, final)]
-        inner = step * dot(x[i], x[upcoming])
+        inner = step * dot(slowed[i], x[upcoming])
         g_up[last] = v_up
         mask(z_up[last], g_up[last])
         for j in range(v.size):
@@ -386,7 +389,7 @@ def run(model, loss, w, middle, v, x, y, order, lr, rho, weight_decay):
             for j in range(v.size):
                 ahead[j] += inner * g_up[0, j]
         z[0] = ahead
-        update_and_project(w, ahead, g_up[0], x[i], x[following], decay, step)
+        update_and_project(w, ahead, g_up[0], slowed[i], x[following], decay, step)
         scale *= decay
         if scale < SMALLEST_SCALE:
             middle *= scale

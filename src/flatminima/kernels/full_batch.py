@@ -3,16 +3,19 @@
 import numpy as np
 
 from flatminima.kernels.compile import compiled
-from flatminima.models.base import head
+from flatminima.models.ascent import Usual, ascended
 from flatminima.models.losses import slope, value
+
+USUAL = Usual()
 
 
 @compiled
-def gradient(model, loss, w, v, x, y, z, u, g, dw, dv):
+def gradient(ascent, model, loss, w, v, x, y, before, z, u, g, dw, dv):
     """Gradient of L = (1/n) sum l(f(x_i), y_i) into dw and dv; returns L.
 
-    `z`, `u` and `g` are scratch, shapes (n, width), (width,) and (n, width). They
-    must not overlap: the loops over units would no longer be vectorised.
+    `before` holds the pre-activations that fix the pattern of a frozen ascent, shape
+    (n, width). `z`, `u` and `g` are scratch, shapes (n, width), (width,) and (n,
+    width). They must not overlap: the loops over units would no longer be vectorised.
     """
     n = y.size
     scalar = v.dtype.type
@@ -20,7 +23,7 @@ def gradient(model, loss, w, v, x, y, z, u, g, dw, dv):
     np.dot(x, w, z)
     dv[:] = 0
     for i in range(n):
-        f = head(model, z[i], v, u, g[i])
+        f = ascended(ascent, model, before[i], z[i], v, u, g[i])
         total += scalar(value(loss, f, y[i]))
         weight = scalar(slope(loss, f, y[i])) / scalar(n)
         for j in range(v.size):
@@ -40,10 +43,24 @@ def squared_norm(a):
 
 
 @compiled
-def run(model, loss, w, v, x, y, order, lr, rho, weight_decay, radius):
+def run(
+    model,
+    loss,
+    ascent,
+    w,
+    v,
+    x,
+    y,
+    order,
+    lr,
+    rho,
+    weight_decay,
+    bias_rate,
+    radius,
+):
     """Take one step for every row of `order`, in place; other arguments as in `serial`.
 
-    theta <- theta - lr (grad L_B(theta + rho grad L_B / ||grad L_B||) + weight_decay
+    theta <- theta - lr (P grad L_B(theta + rho grad L_B / ||grad L_B||) + weight_decay
     theta), with L_B the mean loss over the examples that a row of `order`, of
     shape (steps, batch), names.
 
@@ -56,6 +73,7 @@ def run(model, loss, w, v, x, y, order, lr, rho, weight_decay, radius):
     xb = np.empty((batch, x.shape[1]), x.dtype)
     yb = np.empty(batch, y.dtype)
     z = np.empty((batch, v.size), v.dtype)
+    z_up = np.empty_like(z)
     u = np.empty_like(v)
     g = np.empty_like(z)
     dw = np.empty_like(w)
@@ -65,15 +83,19 @@ def run(model, loss, w, v, x, y, order, lr, rho, weight_decay, radius):
         for k in range(batch):
             xb[k] = x[order[t, k]]
             yb[k] = y[order[t, k]]
-        mean = gradient(model, loss, w, v, xb, yb, z, u, g, dw, dv)
+        mean = gradient(USUAL, model, loss, w, v, xb, yb, z, z, u, g, dw, dv)
         if rho > zero:
             norm = np.sqrt(squared_norm(dw) + squared_norm(dv))
             if norm > zero:
-                ascent = rho / norm
-                w_up, v_up = w + ascent * dw, v + ascent * dv
-                mean = gradient(model, loss, w_up, v_up, xb, yb, z, u, g, dw, dv)
+                climb = rho / norm
+                w_up, v_up = w + climb * dw, v + climb * dv
+                mean = gradient(
+                    ascent, model, loss, w_up, v_up, xb, yb, z, z_up, u, g, dw, dv
+                )
         if not np.isfinite(mean):
             return t
+        if bias_rate != one:
+            dw[-1] *= bias_rate
         v[:] = decay * v - lr * dv
         w[:] = decay * w - lr * dw
         if radius > zero:

@@ -16,6 +16,7 @@ the cache would be the limit; now arithmetic is.
 import numpy as np
 
 from flatminima.kernels.compile import compiled
+from flatminima.models.ascent import ascended
 from flatminima.models.base import head
 from flatminima.models.losses import slope
 
@@ -79,6 +80,21 @@ def gather(x, order, start, rows, gram):
 
 
 @compiled
+def slow_down(rows, bias_rate, gram):
+    """Turn rows x into P x, and what lies above the diagonal of gram into x_p P x_q.
+
+    P multiplies the last entry by bias_rate. The diagonal, which the ascent step
+    needs, stays ||x||^2.
+    """
+    last, one = rows.shape[1] - 1, rows.dtype.type(1)
+    for q in range(BLOCK):
+        for p in range(q):
+            gram[p, q] += (bias_rate - one) * rows[p, last] * rows[q, last]
+    for q in range(BLOCK):
+        rows[q, last] *= bias_rate
+
+
+@compiled
 def apply_pending(w, coef, rows, g):
     """w <- w + sum_p coef_p rows_p g_p^T, all `BLOCK` terms in one pass.
 
@@ -106,12 +122,27 @@ def apply_pending(w, coef, rows, g):
 
 
 @compiled
-def run(model, loss, w, v, x, y, order, lr, rho, weight_decay, radius):
+def run(
+    model,
+    loss,
+    ascent,
+    w,
+    v,
+    x,
+    y,
+    order,
+    lr,
+    rho,
+    weight_decay,
+    bias_rate,
+    radius,
+):
     """Take one step for every entry of `order`, in place.
 
-    theta <- theta - lr (grad L_i(theta + rho grad L_i / ||grad L_i||) +
+    theta <- theta - lr (P grad L_i(theta + rho grad L_i / ||grad L_i||) +
     weight_decay theta) with L_i = l(f(x_i), y_i); no ascent where the gradient is
-    zero. With radius > 0, every step ends with ||w|| = radius.
+    zero. P multiplies the last row of w, the bias, by bias_rate and is 1 elsewhere.
+    With radius > 0, every step ends with ||w|| = radius; bias_rate must then be 1.
 
     A run may be cut into calls after any multiple of `BLOCK` steps without a change
     of a bit. A cut elsewhere starts a block of its own and changes the rounding.
@@ -119,12 +150,13 @@ def run(model, loss, w, v, x, y, order, lr, rho, weight_decay, radius):
     Args:
         model: architecture.
         loss: of one example, such as `losses.Squared()`.
+        ascent: what the second pass sees; see `models.ascent`.
         w: first layer, shape (inputs, width).
         v: second layer, shape (width,).
         x: rows x', shape (n, inputs).
         y: labels, shape (n,).
         order: example of every step.
-        lr, rho, weight_decay, radius: scalars in the dtype of w.
+        lr, rho, weight_decay, bias_rate, radius: scalars in the dtype of w.
 
     Returns:
         The number of steps done; less than len(order) if the output or the
@@ -144,6 +176,8 @@ def run(model, loss, w, v, x, y, order, lr, rho, weight_decay, radius):
     for start in range(0, order.size, BLOCK):
         gather(x, order, start, rows, gram)
         np.dot(rows, w, z)
+        if bias_rate != one:
+            slow_down(rows, bias_rate, gram)
         coef[:] = zero
         w_scale = one
         w_sq = squared_norm(w.reshape(-1)) if radius > zero else zero
@@ -162,11 +196,11 @@ def run(model, loss, w, v, x, y, order, lr, rho, weight_decay, radius):
             if rho > zero:
                 norm = np.sqrt(squared_norm(u) + x_sq * squared_norm(gq))
                 if norm > zero and residual != zero:
-                    ascent = np.copysign(rho / norm, residual)
+                    climb = np.copysign(rho / norm, residual)
                     for j in range(v.size):
-                        z_up[j] = zq[j] + ascent * x_sq * gq[j]
-                        v_up[j] = v[j] + ascent * u[j]
-                    f = head(model, z_up, v_up, u, gq)
+                        z_up[j] = zq[j] + climb * x_sq * gq[j]
+                        v_up[j] = v[j] + climb * u[j]
+                    f = ascended(ascent, model, zq, z_up, v_up, u, gq)
                     residual = v.dtype.type(slope(loss, f, label))
             # the slope of the logistic loss is finite even where the output is not
             if not (np.isfinite(f) and np.isfinite(residual)):

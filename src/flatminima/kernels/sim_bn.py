@@ -76,12 +76,13 @@ def copy_row(source, m, target, j):
 
 
 @compiled
-def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay):
+def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay, bias_rate):
     """Take one step for every entry of `order`, in place.
 
-    theta <- theta - lr (grad L_i(theta + rho grad L_i / ||grad L_i||) +
+    theta <- theta - lr (P grad L_i(theta + rho grad L_i / ||grad L_i||) +
     weight_decay theta), theta = (w, gamma, v); the statistics are those of the
-    perturbed first layer. No ascent where the gradient is zero.
+    perturbed first layer. No ascent where the gradient is zero. P multiplies the last
+    row of w, the bias, by bias_rate.
 
     Args:
         model: architecture.
@@ -91,7 +92,7 @@ def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay):
         x: rows x', shape (n, inputs).
         y: labels, shape (n,).
         order: example of every step.
-        lr, rho, weight_decay: scalars in the dtype of w.
+        lr, rho, weight_decay, bias_rate: scalars in the dtype of w.
 
     Returns:
         The number of steps done; less than len(order) if the slope of the loss is
@@ -198,6 +199,8 @@ def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay):
             j = active[k]
             gamma[j] += step * dgamma[k]
             v[j] += step * dv[k]
+            if bias_rate != one:
+                dw[k, num_inputs - 1] *= bias_rate
             if moved(rows, j, dw, k, step, rows_new, num_moved):
                 source[num_moved] = k
                 num_moved += 1

@@ -7,6 +7,7 @@ second layer. A module of this package defines `Model`, the constants
 
     FAMILY                           which kernel trains and which module of
                                      `sharpness` measures it
+    PARAMETERS                       names of the arrays of theta, first layer first
     IDLE_AT_ZERO                     whether a unit with all weights 0 stays so
 
 and the functions
@@ -15,6 +16,8 @@ and the functions
     init(model, d, width, rng)       theta at the start, in float64
     forward(model, w, v, x)          f(x), for numpy arrays and torch tensors
     head(model, z, v, u, g)          f, df/dv and df/dz of one example, compiled
+    frozen_head(model, z, z_up, v, u, g)    the same with the activation pattern of z,
+                                     where the activation has one
     laplacian(model, z, g, f, x_sq)  tr Hess f of every example
     lower_bound(model, x_sq, f)      certified bound on the trace of Hess L
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 FAMILY = "deep"
+PARAMETERS = ("w", "middle", "v")
 IDLE_AT_ZERO = True
 
 

@@ -51,6 +51,47 @@ class Logistic(NamedTuple):
         return e / (1.0 + e) ** 2
 
 
+class Scaled(NamedTuple):
+    """The loss of factor * f in place of f: a network with a factor on its output.
+
+    Only the loss sees the factor, so no kernel and no bound has to know of it: the
+    slope is factor l'(factor f), the curvature factor^2 l''(factor f), and the
+    output that minimises it is that of the base loss over the factor (Chizat, Oyallon
+    & Bach 2019, where a large factor makes training lazy).
+
+    Attributes:
+        base: the loss of the scaled output.
+        factor: above 0.
+    """
+
+    base: Squared | Logistic
+    factor: float
+
+    def target(self, y: np.ndarray) -> np.ndarray:
+        """The output, before the factor, that minimises l."""
+        return self.base.target(y) / self.factor
+
+    def curvature(self, f: np.ndarray) -> np.ndarray:
+        """d2l/df2."""
+        return self.factor**2 * self.base.curvature(self.factor * f)
+
+
+Loss = Squared | Logistic | Scaled
+
+
+def output_scale(loss: Loss) -> float:
+    """The factor that a loss puts on the output; 1 for all but `Scaled`."""
+    return loss.factor if isinstance(loss, Scaled) else 1.0
+
+
+def _scaled_value(loss, f, y):
+    return value(loss.base, loss.factor * f, y)
+
+
+def _scaled_slope(loss, f, y):
+    return loss.factor * slope(loss.base, loss.factor * f, y)
+
+
 def _squared_value(loss, f, y):
     residual = f - y
     return residual * residual
@@ -76,10 +117,12 @@ def _logistic_slope(loss, f, y):
 _values: dict[type, Callable[..., Any]] = {
     Squared: _squared_value,
     Logistic: _logistic_value,
+    Scaled: _scaled_value,
 }
 _slopes: dict[type, Callable[..., Any]] = {
     Squared: _squared_slope,
     Logistic: _logistic_slope,
+    Scaled: _scaled_slope,
 }
 
 

@@ -5,10 +5,17 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from flatminima.models.ascent import frozen_head_of
 from flatminima.models.base import head_of, two_layer_init
-from flatminima.models.relu import relu_forward, relu_head, relu_lower_bound
+from flatminima.models.relu import (
+    relu_forward,
+    relu_frozen_head,
+    relu_head,
+    relu_lower_bound,
+)
 
 FAMILY = "two_layer"
+PARAMETERS = ("w", "v")
 IDLE_AT_ZERO = True
 
 
@@ -17,6 +24,7 @@ class Model(NamedTuple):
 
 
 head = head_of(Model)(relu_head)
+frozen_head = frozen_head_of(Model)(relu_frozen_head)
 
 
 def inputs(model: Model, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

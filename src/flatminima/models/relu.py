@@ -16,6 +16,19 @@ def relu_head(model, z, v, u, g):
     return f
 
 
+def relu_frozen_head(model, z, z_up, v, u, g):
+    """The same with h = z_up 1[z > 0]: the pattern is that of z."""
+    zero = v.dtype.type(0)
+    f = zero
+    for j in range(v.size):
+        on = z[j] > zero
+        h = z_up[j] if on else zero
+        u[j] = h
+        g[j] = v[j] if on else zero
+        f += v[j] * h
+    return f
+
+
 def relu_forward(w, v, inputs):
     """f = relu(x' w) v, for numpy arrays and torch tensors alike.
 

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 FAMILY = "sim_bn"
+PARAMETERS = ("w", "gamma", "v")
 IDLE_AT_ZERO = True
 
 

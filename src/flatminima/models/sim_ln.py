@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from flatminima.models.ascent import frozen_head_of
 from flatminima.models.base import head_of, two_layer_init
 
 FAMILY = "two_layer"
+PARAMETERS = ("w", "v")
 IDLE_AT_ZERO = True
 
 
@@ -48,6 +50,28 @@ def head(model, z, v, u, g):
     for j in range(v.size):
         u[j] = max(z[j], zero) * scale
         g[j] = (v[j] - tangent * u[j]) * scale if z[j] > zero else zero
+    return f
+
+
+@frozen_head_of(Model)
+def frozen_head(model, z, z_up, v, u, g):
+    """The same with h = z_up 1[z > 0]: the pattern is that of z."""
+    zero = v.dtype.type(0)
+    square = zero
+    f = zero
+    for j in range(v.size):
+        h = z_up[j] if z[j] > zero else zero
+        square += h * h
+        f += v[j] * h
+    norm = np.sqrt(square)
+    eps = v.dtype.type(model.eps)
+    scale = v.dtype.type(1) / max(norm, eps)
+    f *= scale
+    tangent = f if norm > eps else zero
+    for j in range(v.size):
+        on = z[j] > zero
+        u[j] = z_up[j] * scale if on else zero
+        g[j] = (v[j] - tangent * u[j]) * scale if on else zero
     return f
 
 

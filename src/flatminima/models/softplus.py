@@ -12,6 +12,7 @@ from flatminima.models.base import head_of, two_layer_init
 from flatminima.models.exponential import exp_negative, log1p_unit
 
 FAMILY = "two_layer"
+PARAMETERS = ("w", "v")
 IDLE_AT_ZERO = False
 
 

@@ -1,10 +1,10 @@
 """Runs of the store become a file of results."""
 
-import importlib
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from flatminima.paths import store_folder
-from flatminima.results.rows import BadResult, columns, difference, weights
-from flatminima.runs.kind import Run
-from flatminima.runs.mlp.config import Config
+from flatminima.results.rows import BadResult, columns, difference, summary
+from flatminima.runs import loop
+from flatminima.runs.kind import Run, RunConfig, engine_of
 from flatminima.sweeps import store
 from flatminima.sweeps.sweep import run_all
 
@@ -23,7 +23,7 @@ CHAOTIC = 1e-4
 """Tolerance above which a comparison number by number would say nothing."""
 
 
-def collect(configs: Sequence[Config], path: Path) -> None:
+def collect(configs: Sequence[RunConfig], path: Path) -> None:
     """Write the stored runs of some configs to a file of committed results.
 
     For every setting, one seed is run a second time from a start that is changed
@@ -62,7 +62,7 @@ def collect(configs: Sequence[Config], path: Path) -> None:
             "rule": config.rule,
             "diverged_at": run.diverged_at,
             "history": columns(run.history),
-            "weights": weights(run),
+            "summary": summary(config, run),
             "sensitivity": moved[setting] if math.isfinite(moved[setting]) else None,
             "tolerance": tolerance if tolerance <= CHAOTIC else None,
         }
@@ -74,23 +74,33 @@ def collect(configs: Sequence[Config], path: Path) -> None:
     draft.replace(path)
 
 
-def sensitivity(config: Config, run: Run) -> float:
+def _after_one(turns: Iterator[int]) -> bool:
+    """Whether this has been asked before."""
+    return next(turns) > 0
+
+
+def sensitivity(config: RunConfig, run: Run) -> float:
     """How far a change of the start in the last bit moves a history.
+
+    The first of the arrays is changed.
 
     Returns:
         The largest relative difference over all columns and checkpoints, up to the
         first that makes the run a chaotic one; inf if one of the two diverges and
         the other does not.
     """
-    engine = importlib.import_module(config.engine)
-    start = engine.initial_state(config)
-    first, *rest = start.params
-    twin = Run(pd.DataFrame(), (np.nextafter(first, np.inf), *rest), 0, finished=False)
+    engine = engine_of(config)
+    if not hasattr(engine, "start"):  # a kind that cannot be started elsewhere
+        return math.inf
+    start = dict(engine.start(config).arrays)
+    first = next(iter(start))
+    start[first] = np.nextafter(start[first], np.inf)
+    twin = Run(pd.DataFrame(), start, 0, finished=False)
     whole, apart = columns(run.history), 0.0
     while not twin.finished and SAFETY * apart <= CHAOTIC:
         rows = len(twin.history)
         turns = itertools.count()
-        twin = engine.proceed(config, twin, lambda turns=turns: next(turns) > 0)
+        twin = loop.proceed(config, twin, partial(_after_one, turns))
         if rows < len(twin.history) and not twin.finished:
             so_far = {key: values[: len(twin.history)] for key, values in whole.items()}
             apart = difference(so_far, columns(twin.history))

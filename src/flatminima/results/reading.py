@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flatminima.measures import alignment
 from flatminima.paths import results_folder
 from flatminima.results.rows import BadResult, config_of, engine_now, setting
-from flatminima.runs.kind import Run
-from flatminima.runs.mlp.config import Config
+from flatminima.runs.kind import Run, RunConfig
 from flatminima.sweeps import store
 from flatminima.sweeps.table import tidy
 
@@ -24,7 +22,7 @@ class Committed:
     Attributes:
         rows: one dictionary a run, as in the file.
         tables: their histories, with the columns of `sweep.sweep`, `engine`, and in
-            their last rows those of `alignment.summary`.
+            their last rows the numbers that their kind keeps of the final state.
     """
 
     rows: list[dict[str, Any]]
@@ -35,9 +33,11 @@ class Committed:
         """For every run, whether another engine than the present one made it."""
         return [row["engine"] != engine_now(row) for row in self.rows]
 
-    def of(self, config: Config) -> pd.DataFrame:
+    def of(self, config: RunConfig) -> pd.DataFrame:
         """The rows of one setting, all its seeds; empty if there are none."""
-        wanted = setting({"config": config.model_dump(mode="json")})
+        wanted = setting(
+            {"module": config.engine, "config": config.model_dump(mode="json")}
+        )
         tables = [
             table
             for row, table in zip(self.rows, self.tables, strict=True)
@@ -116,11 +116,12 @@ def committed(chapter: str) -> Committed:
 def _table(row: dict[str, Any]) -> pd.DataFrame:
     history = pd.DataFrame(row["history"]).astype(float)
     history["step"] = history["step"].astype(int)
-    run = Run(history, (), 0, diverged_at=row["diverged_at"])
+    run = Run(history, {}, 0, diverged_at=row["diverged_at"])
     table = tidy(config_of(row), run).assign(engine=row["engine"])
-    for name in alignment.SUMMARY:
-        value = np.array(row["weights"][name], dtype=float)  # None becomes NaN
-        table[name] = np.where(table["last"], value, np.nan)
+    for name, value in row["summary"].items():
+        if not isinstance(value, list):
+            number = np.nan if value is None else float(value)
+            table[name] = np.where(table["last"], number, np.nan)
     return table
 
 

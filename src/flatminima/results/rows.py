@@ -2,15 +2,14 @@
 
 import importlib
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from flatminima.measures import alignment
-from flatminima.runs.kind import Run
-from flatminima.runs.mlp.config import Config
+from flatminima.runs.kind import Run, RunConfig, engine_of
 from flatminima.sweeps import store
 
 
@@ -18,33 +17,48 @@ class BadResult(ValueError):
     """A committed result that does not match its checksum, or a rerun."""
 
 
-def weights(run: Run) -> dict[str, list]:
-    """The first layer at the end: `alignment.summary` and `alignment.unit_table`."""
-    w = run.params[0].astype(float)
-    table = {name: [value] for name, value in alignment.summary(w).items()}
-    return columns(table | alignment.unit_table(w))
+def summary(config: RunConfig, run: Run) -> dict[str, Any]:
+    """What is kept of the final state: numbers, and lists of numbers, by name.
+
+    Each kind of run says what; nothing, if it says nothing or if a run that diverged
+    has left no arrays.
+    """
+    engine = engine_of(config)
+    if not hasattr(engine, "summary") or not run.arrays:
+        return {}
+    return {name: plain(value) for name, value in engine.summary(config, run).items()}
+
+
+def plain(value: Any) -> Any:
+    """A number or a list as JSON has them, None for NaN."""
+    if isinstance(value, list):
+        return [plain(entry) for entry in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def columns(table: Mapping[str, Iterable[float]] | pd.DataFrame) -> dict[str, list]:
     """The columns as lists, with None for NaN: JSON has no NaN."""
     return {
-        str(name): [
-            None if isinstance(x, float) and math.isnan(x) else x
-            for x in np.asarray(column).tolist()
-        ]
-        for name, column in table.items()
+        str(name): plain(np.asarray(column).tolist()) for name, column in table.items()
     }
 
 
-def config_of(row: dict[str, Any]) -> Config:
+def config_of(row: dict[str, Any]) -> RunConfig:
     """The config of a run.
 
+    A file is data, so it cannot have any module imported: those of this engine are,
+    others have to be there already.
+
     Raises:
-        BadResult: if its module is none of this engine.
+        BadResult: if its module is none of this engine, nor imported by the caller.
         ValueError: if a field is out of range.
     """
     module = row["module"]
-    if not (isinstance(module, str) and module.startswith("flatminima.")):
+    known = isinstance(module, str) and (
+        module.startswith("flatminima.runs.") or module in sys.modules
+    )
+    if not known:
         raise BadResult(f"module = {module!r}: not one of this engine")
     return importlib.import_module(module).Config(**row["config"])
 
@@ -56,8 +70,8 @@ def engine_now(row: dict[str, Any]) -> str:
 
 def setting(row: dict[str, Any]) -> bytes:
     """What a run shares with the other seeds of its setting."""
-    seeds = ("data_seed", "init_seed")
-    return store.canonical({k: v for k, v in row["config"].items() if k not in seeds})
+    config = config_of(row).with_seeds(0, 0)
+    return store.canonical([row["module"], config.model_dump(mode="json")])
 
 
 def difference(first: dict[str, list], second: dict[str, list]) -> float:

@@ -21,7 +21,7 @@ from flatminima.results.rows import (
     difference,
     engine_now,
     setting,
-    weights,
+    summary,
 )
 from flatminima.runs.kind import Run
 from flatminima.sweeps import store
@@ -144,7 +144,8 @@ def compare(
         if same and _instructions(row["provenance"]["device"]) == _instructions(device):
             if run.diverged_at != row["diverged_at"]:
                 return "bits", f"diverged at step {run.diverged_at}"
-            apart = max(apart, difference(row["weights"], weights(run)))
+            kept = summary(config_of(row), run)
+            apart = max(apart, difference(row["summary"], kept))
             wrong = f"differs by {apart:.2g} on the processor that made it"
             return "bits", wrong if apart > 0 else ""
         if row["tolerance"] is not None:

@@ -9,6 +9,7 @@ enters through z = w.T x'. This holds at interpolation and away from it (Wen,
 Li & Ma 2023, Lemma 4.1 is the squared loss at f_i = y_i, where l'' = 2, l' = 0).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from flatminima.kernels.heads import heads
-from flatminima.models.losses import SQUARED, Logistic, Squared, slope
+from flatminima.models.losses import SQUARED, Loss, slope
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Gradients:
         g: df/dz, shape (n, width).
         z: pre-activations, shape (n, width).
         input_sq: ||x'||^2, shape (n,).
+        inputs: rows x'.
     """
 
     f: Float[np.ndarray, " n"]
@@ -37,6 +39,7 @@ class Gradients:
     g: Float[np.ndarray, "n width"]
     z: Float[np.ndarray, "n width"]
     input_sq: Float[np.ndarray, " n"]
+    inputs: Float[np.ndarray, "n inputs"]
 
     @property
     def h(self) -> Float[np.ndarray, "n width"]:
@@ -48,6 +51,18 @@ class Gradients:
         """||grad f||^2 of every example."""
         first = np.einsum("ij,ij->i", self.g, self.g) * self.input_sq
         return np.einsum("ij,ij->i", self.u, self.u) + first
+
+    def gram(self) -> Float[np.ndarray, "n n"]:
+        """grad f_i . grad f_k."""
+        gram = self.u @ self.u.T
+        gram += (self.g @ self.g.T) * (self.inputs @ self.inputs.T)
+        return gram
+
+    def pull_back(
+        self, c: Float[np.ndarray, " n"]
+    ) -> tuple[Float[np.ndarray, "inputs width"], Float[np.ndarray, " width"]]:
+        """sum_i c_i grad f_i, as (w, v)."""
+        return self.inputs.T @ (c[:, None] * self.g), c @ self.u
 
 
 def per_example_gradients(
@@ -69,7 +84,19 @@ def per_example_gradients(
     g = np.empty_like(z)
     heads(model, z, v, f, u, g)
     input_sq = np.einsum("ij,ij->i", inputs, inputs)
-    return Gradients(f, u, g, z, input_sq)
+    return Gradients(f, u, g, z, input_sq, inputs)
+
+
+def linearised(
+    model: Any, inputs: Float[np.ndarray, "n inputs"]
+) -> Callable[[tuple[np.ndarray, ...]], Gradients]:
+    """The network around (w, v), as `gauss_newton.retract` asks for it."""
+
+    def linearise(params: tuple[np.ndarray, ...]) -> Gradients:
+        w, v = params
+        return per_example_gradients(model, w, v, inputs)
+
+    return linearise
 
 
 def trace_hessian(
@@ -77,7 +104,7 @@ def trace_hessian(
     model: Any,
     gradients: Gradients,
     y: Float[np.ndarray, " n"],
-    loss: Squared | Logistic = SQUARED,
+    loss: Loss = SQUARED,
 ) -> float:
     """Tr Hess L over (w, v), exact wherever L is twice differentiable.
 

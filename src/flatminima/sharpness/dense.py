@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from flatminima.models.losses import SQUARED, Logistic, Squared
+from flatminima.models.losses import SQUARED, Loss
 from flatminima.sharpness.objective import objective
 
 
@@ -17,7 +17,7 @@ def dense_trace(
     v: Float[np.ndarray, " width"],
     x: Float[np.ndarray, "n d"],
     y: Float[np.ndarray, " n"],
-    loss: Squared | Logistic = SQUARED,
+    loss: Loss = SQUARED,
 ) -> float:
     """Tr Hess L from the dense Hessian over (w, v), in float64.
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from flatminima.models.losses import SQUARED, Logistic, Squared
+from flatminima.models.losses import SQUARED, Loss
 from flatminima.sharpness.objective import objective
 
 
@@ -17,7 +17,7 @@ def lambda_max(
     params: tuple[Float[np.ndarray, "..."], ...],
     inputs: Float[np.ndarray, "n inputs"],
     y: Float[np.ndarray, " n"],
-    loss: Squared | Logistic = SQUARED,
+    loss: Loss = SQUARED,
     *,
     tolerance: float = 1e-8,
 ) -> float:

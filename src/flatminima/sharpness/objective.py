@@ -2,15 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from flatminima.models.losses import Logistic, Squared
+from flatminima.models.losses import Logistic, Loss, Scaled
 
 if TYPE_CHECKING:
     import torch
 
 
-def objective(
-    loss: Squared | Logistic, f: "torch.Tensor", y: "torch.Tensor"
-) -> "torch.Tensor":
+def objective(loss: Loss, f: "torch.Tensor", y: "torch.Tensor") -> "torch.Tensor":
     """L = (1/n) sum l(f_i, y_i), differentiable as often as f is.
 
     Args:
@@ -20,6 +18,8 @@ def objective(
     """
     import torch
 
+    if isinstance(loss, Scaled):
+        return objective(loss.base, loss.factor * f, y)
     if isinstance(loss, Logistic):
         positive = 0.5 + y * (0.5 - loss.smoothing)
         return torch.nn.functional.binary_cross_entropy_with_logits(f, positive)

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from flatminima.measures.memorisation import memorisation
-from flatminima.models.losses import Logistic, Squared, slope
-from flatminima.sharpness.gauss_newton import Parameters, retract
+from flatminima.models.losses import Loss, slope
+from flatminima.sharpness import columns as shared
+from flatminima.sharpness.gauss_newton import Parameters
 
 
 @dataclass(frozen=True)
@@ -144,46 +144,36 @@ def trace_hessian(
 def columns(
     architecture: ModuleType,
     model: Any,
-    loss: Squared | Logistic,
+    loss: Loss,
     params: Parameters,
     inputs: Float[np.ndarray, "n inputs"],
     y: Float[np.ndarray, " n"],
     *,
     interpolates: bool,
 ) -> dict[str, float]:
-    """Sharpness and shape at a checkpoint; as `two_layer.columns`.
+    """Sharpness and shape at a checkpoint; see `columns.columns`.
 
     A unit is taken after its normalisation.
     """
-    targets = loss.target(y)
     input_sq = np.sum(inputs**2, axis=1)
-
-    def trace(at: Gradients) -> float:
-        return trace_hessian(at, slope(loss, at.f, y), loss.curvature(at.f))
-
-    def bound(f: Float[np.ndarray, " n"]) -> float:
-        return architecture.lower_bound(model, input_sq, f, loss.curvature(f))
 
     def linearise(at: Parameters) -> Gradients:
         w, gamma, v = at
         return per_example_gradients(w, gamma, v, inputs)
 
-    gradients = linearise(params)
-    one_hot = memorisation(gradients.u)
-    row = {
-        "trace": trace(gradients),
-        "bound": bound(targets),
-        "bound_outputs": bound(gradients.f),
-        "retracted_trace": np.nan,
-        "retracted_distance": np.nan,
-        "retracted_loss": np.nan,
-        "single_active": one_hot.single,
-        "injective": float(one_hot.injective),
-    }
-    if interpolates:
-        flat = retract(linearise, params, targets)
-        row["retracted_distance"] = flat.distance
-        row["retracted_loss"] = flat.loss
-        if flat.converged:
-            row["retracted_trace"] = trace(linearise(flat.parameters))
-    return row
+    def trace(at: Gradients) -> float:
+        return trace_hessian(at, slope(loss, at.f, y), loss.curvature(at.f))
+
+    def bound(f: np.ndarray, curvature: np.ndarray) -> float:
+        return architecture.lower_bound(model, input_sq, f, curvature)
+
+    return shared.columns(
+        linearise,
+        trace,
+        bound,
+        lambda at: at.u,
+        loss,
+        params,
+        y,
+        interpolates=interpolates,
+    )

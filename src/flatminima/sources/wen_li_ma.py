@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.mlp.config import Config, Phase
 
 
@@ -239,6 +240,21 @@ def _reference_steps() -> dict[tuple, tuple[int, int]]:
 
 
 _REFERENCE = _reference_steps()
+
+
+def scale(config: Config | FlowConfig) -> str:
+    """How a run compares with the source's own; what a sweep's table says of it."""
+    if isinstance(config, FlowConfig):
+        start = config.start
+        return scale_of_flow(start.d, start.n, start.width, config.max_iterations)
+    return scale_of(**{name: getattr(config, name) for name in COMPARED})
+
+
+COMPARED = (
+    *("architecture", "batch", "d", "n", "width", "num_steps"),
+    *("radius", "data", "loss", "weight_decay"),
+)
+"""Fields that `scale_of` compares with the source."""
 
 
 def scale_of(

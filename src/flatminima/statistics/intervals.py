@@ -8,8 +8,6 @@ from jaxtyping import Float
 from scipy import stats
 
 from flatminima.claims.register import load
-from flatminima.data.streams import NUM_TEST_POINTS
-from flatminima.data.xor import ENUMERABLE_DIM
 from flatminima.statistics.thresholds import Thresholds
 from flatminima.sweeps.table import per_seed
 
@@ -81,7 +79,5 @@ def _share_interval(
 
 def _num_points(table: pd.DataFrame, metric: str) -> int:
     """Points of one seed that a share is of: test points, else training examples."""
-    d, n = int(table["d"].iloc[0]), int(table["n"].iloc[0])
-    if metric != "test_accuracy":
-        return n
-    return max(2**d - n, 1) if d <= ENUMERABLE_DIM else NUM_TEST_POINTS
+    column = "test_points" if metric == "test_accuracy" else "n"
+    return max(int(table[column].iloc[0]), 1)

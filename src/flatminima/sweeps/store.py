@@ -10,7 +10,6 @@ Several processes may share a folder.
 
 import errno
 import hashlib
-import importlib
 import io
 import json
 import os
@@ -24,11 +23,16 @@ import numpy as np
 import pandas as pd
 
 from flatminima.identity import library_versions, source_digest
-from flatminima.runs.kind import Run
-from flatminima.runs.mlp.config import Config
+from flatminima.runs.kind import Run, RunConfig, engine_of, input_files
 
 SECONDS_TO_ABANDON = 3600.0
 """Age of a temporary file from which its writer is taken for dead."""
+
+ROOTS = ("flatminima.runs.kind", "flatminima.runs.loop")
+"""Modules that every run goes through."""
+
+HISTORY, STATE = "history.", "state."
+"""What the names of stored arrays begin with."""
 
 BYTES_TO_TRY = 8192
 """What a small run takes; an empty file fits on a full disk too."""
@@ -49,23 +53,27 @@ class StoreError(OSError):
     """A store that cannot take a result; what it holds already is intact."""
 
 
-def engine_digest(config: Config) -> str:
+def engine_digest(config: RunConfig) -> str:
     """SHA-256 of the engine's source that a config runs through, hexadecimal."""
-    engine = importlib.import_module(config.engine)
-    return source_digest(*engine.modules(config))
+    return source_digest(*engine_of(config).modules(config), *ROOTS)
 
 
-def key(config: Config) -> str:
+def key(config: RunConfig) -> str:
     """Identity of a run: its config, the source that makes it, the libraries.
+
+    And the content of the files that it reads, if its kind names any.
 
     Returns:
         SHA-256, hexadecimal.
     """
-    identity = {
+    identity: dict[str, Any] = {
+        "module": config.engine,
         "config": config.model_dump(mode="json"),
         "engine": engine_digest(config),
         "libraries": library_versions(),
     }
+    if files := input_files(config):
+        identity["inputs"] = {path.name: file_digest(path) for path in files}
     return sha256(canonical(identity))
 
 
@@ -82,7 +90,7 @@ def check_writable(folder: Path) -> None:
     (folder / "writable").unlink(missing_ok=True)
 
 
-def save(folder: Path, config: Config, run: Run, provenance: dict[str, Any]) -> None:
+def save(folder: Path, config: RunConfig, run: Run, provenance: dict[str, Any]) -> None:
     """Store a run; a reader sees all of it or nothing.
 
     A finished run takes the place of its unfinished part.
@@ -98,13 +106,13 @@ def save(folder: Path, config: Config, run: Run, provenance: dict[str, Any]) -> 
     """
     name = key(config)
     columns = {
-        f"history.{column}": run.history[column].to_numpy()
+        f"{HISTORY}{column}": run.history[column].to_numpy()
         for column in run.history.columns
     }
     buffer = io.BytesIO()
-    params = {f"p{k}": p for k, p in enumerate(run.params)}
-    np.savez(buffer, allow_pickle=False, **params, **columns)
-    arrays = buffer.getvalue()
+    arrays = {f"{STATE}{name}": array for name, array in run.arrays.items()}
+    np.savez(buffer, allow_pickle=False, **arrays, **columns)
+    content = buffer.getvalue()
     record = {
         "config": config.model_dump(mode="json"),
         "engine": engine_digest(config),
@@ -112,20 +120,20 @@ def save(folder: Path, config: Config, run: Run, provenance: dict[str, Any]) -> 
         "step": run.step,
         "finished": run.finished,
         "diverged_at": run.diverged_at,
-        "arrays": sha256(arrays),
+        "arrays": sha256(content),
         "provenance": provenance,
     }
     record["record"] = sha256(canonical(record))
     part = folder / f"{name}.part"
     if run.finished:
-        _write(folder / f"{name}.npz", arrays)
+        _write(folder / f"{name}.npz", content)
         _write(folder / f"{name}.json", canonical(record))
         part.unlink(missing_ok=True)
     else:
-        _write(part, canonical(record) + b"\n" + arrays)
+        _write(part, canonical(record) + b"\n" + content)
 
 
-def load(folder: Path, config: Config) -> Run | None:
+def load(folder: Path, config: RunConfig) -> Run | None:
     """The finished run of a config, or None if it has to be run.
 
     Warns:
@@ -135,7 +143,7 @@ def load(folder: Path, config: Config) -> Run | None:
     return found[0] if found else None
 
 
-def load_part(folder: Path, config: Config) -> tuple[Run, float] | None:
+def load_part(folder: Path, config: RunConfig) -> tuple[Run, float] | None:
     """The unfinished run of a config and the seconds spent on it, or None.
 
     Warns:
@@ -145,7 +153,7 @@ def load_part(folder: Path, config: Config) -> tuple[Run, float] | None:
     return (found[0], float(found[1]["provenance"]["seconds"])) if found else None
 
 
-def load_record(folder: Path, config: Config) -> dict[str, Any] | None:
+def load_record(folder: Path, config: RunConfig) -> dict[str, Any] | None:
     """Config, engine digest, versions and provenance of a finished run, or None."""
     found = _find(folder / f"{key(config)}.json", "running it again")
     return found[1] if found else None
@@ -194,15 +202,17 @@ def _read(path: Path, content: bytes) -> tuple[Run, dict[str, Any]]:
     if sha256(content) != record["arrays"]:
         raise DamagedResult("the arrays do not match their checksum")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        history = {
-            column.removeprefix("history."): arrays[column]
-            for column in arrays.files
-            if column.startswith("history.")
-        }
-        count = len(arrays.files) - len(history)
+        history, state = (
+            {
+                name.removeprefix(prefix): arrays[name]
+                for name in arrays.files
+                if name.startswith(prefix)
+            }
+            for prefix in (HISTORY, STATE)
+        )
         run = Run(
             pd.DataFrame(history),
-            tuple(arrays[f"p{k}"] for k in range(count)),
+            state,
             record["step"],
             record["finished"],
             record["diverged_at"],
@@ -254,6 +264,18 @@ def _sync_folder(folder: Path) -> None:
 def canonical(value: Any) -> bytes:
     """A value as JSON, equal for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal.
+
+    Raises:
+        FileNotFoundError: if there is no such file, naming it.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "a run reads this file", str(path))
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256(content: bytes) -> str:

@@ -7,7 +7,6 @@ back in parts, so that a killed one goes on from its last part.
 
 import atexit
 import gc
-import importlib
 import sys
 import time
 import warnings
@@ -29,8 +28,8 @@ import pandas as pd
 
 from flatminima.identity import library_versions
 from flatminima.paths import record_file, store_folder
-from flatminima.runs.kind import Run
-from flatminima.runs.mlp.config import Config
+from flatminima.runs import loop
+from flatminima.runs.kind import Run, RunConfig
 from flatminima.sweeps import store
 from flatminima.sweeps.executors import Pool, choose, single_threaded
 from flatminima.sweeps.progress import Progress, progress
@@ -56,13 +55,13 @@ class EngineMismatch(RuntimeError):
     """A worker computes with another engine, or other libraries, than the caller."""
 
 
-def fetch(config: Config) -> Run:
+def fetch(config: RunConfig) -> Run:
     """The run of a config, from the store or computed and stored now."""
     return run_all([config])[0]
 
 
 def run_all(
-    configs: Sequence[Config],
+    configs: Sequence[RunConfig],
     workers: int | None = None,
     *,
     processes: bool = False,
@@ -116,7 +115,7 @@ def run_all(
 
 
 def sweep(
-    configs: Iterable[Config],
+    configs: Iterable[RunConfig],
     seeds: int | Sequence[tuple[int, int]],
     workers: int | None = None,
     *,
@@ -134,10 +133,9 @@ def sweep(
             committed to `results/`.
 
     Returns:
-        One row for each run and checkpoint: the fields of the config (but
-        measure_at and phases), `rule`,
-        the columns of `train.measure`, `last` (the row is the run's final
-        checkpoint) and `diverged` (the run met NaN or inf later on).
+        One row for each run and checkpoint, as `table.tidy` makes them; `last` says
+        that the row is the run's final checkpoint, and `diverged` that the run met
+        NaN or inf later on.
     """
     cells = over_seeds(configs, seeds)
     runs = run_all(cells, workers, processes=processes, scheduler=scheduler)
@@ -165,7 +163,7 @@ class Part:
 
 
 def compute_part(
-    config: Config, run: Run | None, same_machine: bool, pause: Event | None
+    config: RunConfig, run: Run | None, same_machine: bool, pause: Event | None
 ) -> Part:
     """Go on with a run for some seconds; the task that workers execute.
 
@@ -182,38 +180,37 @@ def compute_part(
     return _compute(config, run, pause)
 
 
-def _compute(config: Config, run: Run | None, pause: Event | None) -> Part:
-    engine = importlib.import_module(config.engine)
+def _compute(config: RunConfig, run: Run | None, pause: Event | None) -> Part:
     start = time.perf_counter()
 
     def paused() -> bool:
         late = time.perf_counter() - start > SECONDS_PER_PART
         return late or (pause is not None and pause.is_set())
 
-    run = engine.proceed(config, run, paused)
+    run = loop.proceed(config, run, paused)
     seconds = time.perf_counter() - start
     return Part(run, _identity(config), provenance(seconds, threads=1))
 
 
-def _identity(config: Config) -> dict[str, Any]:
+def _identity(config: RunConfig) -> dict[str, Any]:
     return {"engine": store.engine_digest(config), "libraries": library_versions()}
 
 
 class _Sweep:
     """The missing cells of one sweep on their way to the store."""
 
-    def __init__(self, folder: Path, missing: Sequence[Config]):
+    def __init__(self, folder: Path, missing: Sequence[RunConfig]):
         self.folder = folder
         self.waiting = deque(missing)
-        self.running: dict[Future[Part], Config] = {}
-        self.finished: dict[Config, Run] = {}
-        self.parts: dict[Config, tuple[Run, float]] = {}
+        self.running: dict[Future[Part], RunConfig] = {}
+        self.finished: dict[RunConfig, Run] = {}
+        self.parts: dict[RunConfig, tuple[Run, float]] = {}
         for config in missing:
             part = store.load_part(folder, config)
             if part is not None:
                 self.parts[config] = part
 
-    def compute(self, pool: Pool) -> dict[Config, Run]:
+    def compute(self, pool: Pool) -> dict[RunConfig, Run]:
         """Compute and store every cell."""
         total = len(self.waiting)
         deaths = 0
@@ -282,7 +279,7 @@ class _Sweep:
                 self.waiting.appendleft(config)
         return broken
 
-    def _keep(self, config: Config, part: Part, shown: Progress) -> None:
+    def _keep(self, config: RunConfig, part: Part, shown: Progress) -> None:
         """Store a part."""
         if part.identity != _identity(config):
             raise EngineMismatch(
@@ -324,7 +321,7 @@ class _Sweep:
                 self._keep(self.running[future], future.result(), shown)
 
 
-def _share(config: Config, run: Run) -> float:
+def _share(config: RunConfig, run: Run) -> float:
     """How much of a run is done."""
     return 1.0 if run.finished else run.step / config.num_steps
 
@@ -340,7 +337,7 @@ def _difference(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     return f"{other}, here { {name: ours['libraries'].get(name) for name in other} }"
 
 
-def _record(configs: Sequence[Config]) -> None:
+def _record(configs: Sequence[RunConfig]) -> None:
     """Note which runs are to be committed, where somebody asks for it."""
     path = record_file()
     if path is not None:

@@ -1,14 +1,19 @@
-"""The tidy table: a row a run and checkpoint."""
+"""The tidy table: a row a run and checkpoint, the same for every kind of run."""
 
+import importlib
 from collections.abc import Iterable, Sequence
 from itertools import product
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from flatminima.runs.kind import Run
-from flatminima.runs.mlp.config import Config
-from flatminima.sweeps import table as sweeps_table
+from flatminima.runs.kind import Run, RunConfig
+
+C = TypeVar("C", bound=RunConfig)
+
+
+SEEDS = ["data_seed", "init_seed"]
 
 
 def per_seed(table: pd.DataFrame, metric: str, diverged: float = np.nan) -> pd.Series:
@@ -26,13 +31,10 @@ def per_seed(table: pd.DataFrame, metric: str, diverged: float = np.nan) -> pd.S
         ValueError: if a seed has more than one last checkpoint: the rows are of
             more than one setting.
     """
-    last = table[table["last"]].set_index(["data_seed", "init_seed"])
+    last = table[table["last"]].set_index(SEEDS)
     if last.index.has_duplicates:
         raise ValueError("the rows are of more than one setting: select one first")
     return last[metric].where(~last["diverged"], diverged)
-
-
-SEEDS = ["data_seed", "init_seed"]
 
 
 def near_interpolating(table: pd.DataFrame) -> pd.DataFrame:
@@ -77,15 +79,13 @@ def change_since(table: pd.DataFrame, step: int, metric: str) -> pd.DataFrame:
     if early.empty:
         raise ValueError(f"step = {step}: nothing was measured there")
     last = table[table["last"]]
-    seeds = pd.MultiIndex.from_frame(last[["data_seed", "init_seed"]])
-    earlier = sweeps_table.per_seed(early, metric, 0.0).reindex(seeds).to_numpy()
-    end = sweeps_table.per_seed(table, metric, 0.0).reindex(seeds).to_numpy()
+    seeds = pd.MultiIndex.from_frame(last[SEEDS])
+    earlier = per_seed(early, metric, 0.0).reindex(seeds).to_numpy()
+    end = per_seed(table, metric, 0.0).reindex(seeds).to_numpy()
     return last.assign(earlier=earlier, change=end - earlier)
 
 
-def over_seeds(
-    configs: Iterable[Config], seeds: int | Sequence[tuple[int, int]]
-) -> list[Config]:
+def over_seeds(configs: Iterable[C], seeds: int | Sequence[tuple[int, int]]) -> list[C]:
     """Every config under every seed.
 
     Args:
@@ -116,11 +116,16 @@ def crossed(count: int) -> list[tuple[int, int]]:
     return list(product(range(count), range(count)))
 
 
-def tidy(config: Config, run: Run) -> pd.DataFrame:
-    """The rows that one run adds to a sweep's table."""
+def tidy(config: RunConfig, run: Run) -> pd.DataFrame:
+    """The rows that one run adds to a sweep's table.
+
+    Beside its history: the columns of its config, `rule`, `scale` (how it compares
+    with the source's own runs), `last` and `diverged`.
+    """
+    source = importlib.import_module(config.source)
+    facts = config.columns | {"rule": config.rule, "scale": source.scale(config)}
     table = run.history.copy()
-    table.insert(0, "rule", config.rule)
-    for position, (name, value) in enumerate(config.columns.items()):
+    for position, (name, value) in enumerate(facts.items()):
         table.insert(position, name, value)
     table["last"] = table.index == len(table) - 1
     table["diverged"] = run.diverged_at is not None

@@ -5,11 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from flatminima.runs import loop
 from flatminima.runs.flow.moves import Moves, moves
+from flatminima.runs.kind import State
 from flatminima.runs.mlp import problem as mlp_problem
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
-from flatminima.sharpness.retraction import retract
+from flatminima.sharpness.closed_form import linearised
+from flatminima.sharpness.gauss_newton import retract
 from tests.theory.dense import dense_trace
 
 SAM = Config(architecture="bias", d=4, n=8, width=12, lr=0.02, rho=0.1, num_steps=4000)
@@ -20,16 +23,16 @@ def retracted(config, run, updates):
     problem = mlp_problem.problem(config)
     found = []
     for k in range(updates + 1):
-        state = mlp_problem.State(run.params, run.step)
+        state = State(run.arrays, run.step)
         state = train.advance(state, config, k) if k else state
-        at = retract(problem.model, *state.params, problem.inputs, problem.y)
+        at = retract(linearised(problem.model, problem.inputs), state.params, problem.y)
         assert at.converged
-        found.append((at.w, at.v))
+        found.append(at.parameters)
     return problem, found
 
 
 def test_counts_are_those_of_one_long_call_and_autograd():
-    run = train.run(SAM)
+    run = loop.run(SAM)
     problem, found = retracted(SAM, run, 12)
     x, y = problem.inputs[:, :-1], problem.y
     traces = [dense_trace("bias", w, v, x, y) for w, v in found]
@@ -49,16 +52,16 @@ def test_counts_are_those_of_one_long_call_and_autograd():
 
 def test_tiny_steps_do_not_jump():
     still = SAM.model_copy(update={"lr": 1e-9})
-    assert moves(still, train.run(SAM), 10).jumps == 0
+    assert moves(still, loop.run(SAM), 10).jumps == 0
 
 
 def test_a_network_that_cannot_interpolate_fails():
     """One unit without bias: antipodal points of one label are out of reach."""
     config = Config(architecture="no_bias", d=2, n=4, width=1, num_steps=10)
-    counted = moves(config, train.run(config), 3)
+    counted = moves(config, loop.run(config), 3)
     assert counted == Moves(3, 3, 0, 0)
 
 
 def test_no_updates():
     with pytest.raises(ValueError, match="updates = 0: at least 1 is needed"):
-        moves(SAM, train.run(SAM), 0)
+        moves(SAM, loop.run(SAM), 0)

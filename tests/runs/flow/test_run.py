@@ -6,6 +6,7 @@ import pytest
 
 from flatminima.identity import source_digest
 from flatminima.measures.predictions import zero_one_error
+from flatminima.runs import loop
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.flow.descent import Rules
 from flatminima.runs.flow.run import follow, modules, proceed
@@ -35,7 +36,7 @@ def test_equal_bits(kind):
 def test_starts_where_the_run_ends(rho):
     start = START.model_copy(update={"rho": rho})
     flow = follow(config(start=start, max_iterations=1))
-    end = train.run(start)
+    end = loop.run(start)
     history = end.history.iloc[-1]
     first = flow.history.iloc[0]
     assert first["trace"] == pytest.approx(history["retracted_trace"])

@@ -9,8 +9,8 @@ from flatminima.runs.kind import Run
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.measures import INTERPOLATES
 from flatminima.runs.mlp.problem import problem
-from flatminima.sharpness.closed_form import per_example_gradients
-from flatminima.sharpness.retraction import retract
+from flatminima.sharpness.closed_form import linearised, per_example_gradients
+from flatminima.sharpness.gauss_newton import retract
 from flatminima.studies.scenario_3 import rescaling
 from flatminima.studies.scenario_3.rescaling import rescaled_traces
 from flatminima.sweeps.sweep import fetch, run_all
@@ -60,12 +60,13 @@ def test_the_first_layer_grows_and_the_rest_stays(table):
 @pytest.mark.parametrize("factor", FACTORS)
 def test_outputs_do_not_change(factor):
     run, setting = fetch(TINY), problem(TINY)
-    flat = retract(setting.model, *run.params, setting.inputs, setting.y)
+    network = linearised(setting.model, setting.inputs)
+    w, v = retract(network, run.params, setting.y).parameters
     everywhere = sim_ln.inputs(setting.model, setting.test.x)
-    forward = sim_ln.forward(setting.model, flat.w, flat.v, everywhere)
-    scaled = sim_ln.forward(setting.model, factor * flat.w, flat.v, everywhere)
+    forward = sim_ln.forward(setting.model, w, v, everywhere)
+    scaled = sim_ln.forward(setting.model, factor * w, v, everywhere)
     np.testing.assert_allclose(scaled, forward, rtol=1e-12)
-    at = per_example_gradients(setting.model, factor * flat.w, flat.v, setting.inputs)
+    at = per_example_gradients(setting.model, factor * w, v, setting.inputs)
     np.testing.assert_allclose(at.f, setting.y, atol=1e-9)
 
 
@@ -88,7 +89,7 @@ def test_a_run_that_diverged_has_no_trace(monkeypatch):
     # it interpolated at its last checkpoint, then met NaN: no weights are left
     def diverging(configs):
         run = run_all(configs)[0]
-        nothing = tuple(p * np.nan for p in run.params)
+        nothing = {name: a * np.nan for name, a in run.arrays.items()}
         return [Run(run.history, nothing, 9000, diverged_at=9000)]
 
     monkeypatch.setattr(rescaling, "run_all", diverging)

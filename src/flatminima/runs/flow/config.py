@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flatminima.runs.flow.descent import Rules
 from flatminima.runs.flow.manifold import check_radius
+from flatminima.runs.kind import refuse_unused
 from flatminima.runs.mlp.config import Config, Count, NonNegative, Positive
 
 
@@ -20,8 +21,8 @@ class FlowConfig(BaseModel):
         trained: start where the run ends (by SGD or 1-SAM, say); else at its
             initialisation. Either is retracted first.
         kind, control, smoothing, halvings, max_iterations, tolerance,
-            gradient_tolerance: as in `descent.Rules`. The smoothing and the
-            halvings have no effect on the naive flow.
+            gradient_tolerance: as in `descent.Rules`. The naive flow takes neither
+            smoothing nor halvings.
         radius: norm at which the flow holds the first layer of Sim-LN; 0 lets it
             move. The run has a radius of its own.
         measure_every: iterations between two measurements of the test accuracy.
@@ -30,7 +31,10 @@ class FlowConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     engine: ClassVar[str] = "flatminima.runs.flow.run"
-    """The module whose `proceed` runs it and whose `modules` says what it uses."""
+    """The module that runs it; see `runs.kind.Engine`."""
+
+    source: ClassVar[str] = "flatminima.sources.wen_li_ma"
+    """The module that compares it with the source's own runs."""
 
     start: Config
     kind: Literal["naive", "kink_aware"]
@@ -47,6 +51,9 @@ class FlowConfig(BaseModel):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         check_radius(self.radius, invariant=self.start.architecture == "sim_ln")
+        if self.kind == "naive":
+            for name in ("smoothing", "halvings"):
+                refuse_unused(self, name, "the naive flow smooths nothing")
         return self
 
     @property

@@ -8,10 +8,14 @@ import scipy.linalg
 from jaxtyping import Float
 
 from flatminima.runs.flow.trace import interpolation_trace
-from flatminima.sharpness.closed_form import Gradients, per_example_gradients
-from flatminima.sharpness.retraction import retract
+from flatminima.sharpness.closed_form import (
+    Gradients,
+    linearised,
+    per_example_gradients,
+)
+from flatminima.sharpness.gauss_newton import retract
 
-INTERPOLATES = 1e-18
+ON_THE_SET = 1e-18
 """Mean squared error up to which a point counts as on the set."""
 
 SINGULAR = 1e-13
@@ -60,7 +64,7 @@ class Manifold:
     y: Float[np.ndarray, " n"]
     radius: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_radius(self.radius, invariant="eps" in self.model._fields)
 
     def land(
@@ -71,16 +75,16 @@ class Manifold:
         With a radius, the first layer is rescaled after the retraction, which
         keeps f.
         """
-        at = retract(self.model, w, v, self.inputs, self.y)
+        at = retract(linearised(self.model, self.inputs), (w, v), self.y)
         if not at.converged:
             return None
-        scale = self.radius / np.linalg.norm(at.w) if self.radius > 0 else 1.0
-        first = scale * at.w
-        gradients = per_example_gradients(self.model, first, at.v, self.inputs)
+        w, v = at.parameters
+        first = w * (self.radius / np.linalg.norm(w) if self.radius > 0 else 1.0)
+        gradients = per_example_gradients(self.model, first, v, self.inputs)
         # Rescaling may have brought ||h|| below eps.
-        if not np.mean((gradients.f - self.y) ** 2) <= INTERPOLATES:
+        if not np.mean((gradients.f - self.y) ** 2) <= ON_THE_SET:
             return None
-        return Point(first, at.v, gradients, interpolation_trace(gradients))
+        return Point(first, v, gradients, interpolation_trace(gradients))
 
     def project(
         self,
@@ -97,14 +101,13 @@ class Manifold:
             point: where.
             dw, dv: the vector p.
         """
-        u, g = point.gradients.u, point.gradients.g
-        gram = u @ u.T + (g @ g.T) * (self.inputs @ self.inputs.T)
-        along = u @ dv + np.einsum("ij,ij->i", g, self.inputs @ dw)
-        coefficients = _solve(gram, along)
-        dw = dw - self.inputs.T @ (coefficients[:, None] * g)
+        at = point.gradients
+        along = at.u @ dv + np.einsum("ij,ij->i", at.g, self.inputs @ dw)
+        w_part, v_part = at.pull_back(_solve(at.gram(), along))
+        dw = dw - w_part
         if self.radius > 0:
             dw -= point.w * (np.sum(dw * point.w) / self.radius**2)
-        return dw, dv - coefficients @ u
+        return dw, dv - v_part
 
 
 def check_radius(radius: float, *, invariant: bool) -> None:

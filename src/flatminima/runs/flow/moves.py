@@ -6,7 +6,7 @@ import numpy as np
 
 from flatminima.runs.flow.manifold import Manifold, Point
 from flatminima.runs.flow.trace import hard, modelled_trace
-from flatminima.runs.kind import Run
+from flatminima.runs.kind import Run, State
 from flatminima.runs.mlp import problem as mlp_problem
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
@@ -54,13 +54,13 @@ def moves(config: Config, run: Run, updates: int) -> Moves:
 
     Raises:
         ValueError: if updates is below 1.
-        train.Divergence: if training diverges.
+        Divergence: if training diverges.
     """
     if updates < 1:
         raise ValueError(f"updates = {updates}: at least 1 is needed")
     problem = mlp_problem.problem(config)
     manifold = Manifold(problem.model, problem.inputs, problem.y, config.radius)
-    state = mlp_problem.State(run.params, run.step)
+    state = State(run.arrays, run.step)
     before = _land(manifold, state)
     failed = risings = jumps = 0
     for _ in range(updates):
@@ -77,6 +77,6 @@ def moves(config: Config, run: Run, updates: int) -> Moves:
     return Moves(updates, failed, risings, jumps)
 
 
-def _land(manifold: Manifold, state: mlp_problem.State) -> Point | None:
+def _land(manifold: Manifold, state: State) -> Point | None:
     w, v = (p.astype(np.float64) for p in state.params)
     return manifold.land(w, v)

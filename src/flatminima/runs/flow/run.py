@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 
 from flatminima.measures.predictions import outputs, sign_errors
+from flatminima.runs import loop
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.flow.descent import Flow, Reason, descend
 from flatminima.runs.flow.manifold import Manifold
@@ -40,11 +41,11 @@ def proceed(config: FlowConfig, run: Run | None, pause: Callable[[], bool]) -> R
     try:
         flow = follow(config)
     except Divergence as divergence:
-        rows = train.run(config.start).history
-        return Run(rows, (), divergence.step, diverged_at=divergence.step)
+        rows = loop.run(config.start).history
+        return Run(rows, {}, divergence.step, diverged_at=divergence.step)
     if flow.history.empty:
-        rows, last = train.run(config.start).history, config.start.num_steps
-        return Run(rows, (), last, diverged_at=last)
+        rows, last = loop.run(config.start).history, config.start.num_steps
+        return Run(rows, {}, last, diverged_at=last)
     names = {"iteration": "step", "step": "step_size", "smoothing": "smoothing_now"}
     history = flow.history.rename(columns=names)
     history = history.assign(
@@ -54,7 +55,8 @@ def proceed(config: FlowConfig, run: Run | None, pause: Callable[[], bool]) -> R
         accepted_rising_share=flow.accepted_rising_share,
         reason=REASONS.index(flow.reason),
     )
-    return Run(history, (flow.w, flow.v), int(history["step"].iloc[-1]))
+    arrays = {"w": flow.w, "v": flow.v}
+    return Run(history, arrays, int(history["step"].iloc[-1]))
 
 
 def follow(config: FlowConfig) -> Flow:
@@ -66,7 +68,7 @@ def follow(config: FlowConfig) -> Flow:
         second_layer_norm (Frobenius) wherever it was measured.
 
     Raises:
-        train.Divergence: if the run that makes the start diverges.
+        Divergence: if the run that makes the start diverges.
     """
     state = mlp_problem.initial_state(config.start)
     longest = train.steps_per_call(config.start)

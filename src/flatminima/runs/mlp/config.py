@@ -5,13 +5,28 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from flatminima.data.load import num_test_points
 from flatminima.data.xor import check_xor_size
+from flatminima.models.base import load
+from flatminima.runs.kind import refuse_unused
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Seed = Annotated[int, Field(ge=0, strict=True)]
 Architecture = Literal["no_bias", "bias", "sim_ln", "softplus", "sim_bn", "deep"]
+
+NEEDS = {
+    "depth": "depth",
+    "middle_init_scale": "depth",
+    "eps": "eps",
+    "gamma_init": "gamma_init",
+    "bias_input": "bias_input",
+    "bias_rate": "bias_input",
+    "bias_init_scale": "bias_input",
+}
+"""Fields that only some architectures take, and the constant of `Model` that says
+which."""
 
 
 class Phase(BaseModel):
@@ -33,11 +48,12 @@ class Config(BaseModel):
     """One training run. Equal configs give equal bits on one machine.
 
     Values out of range raise `pydantic.ValidationError` (a ValueError) that
-    names the argument, the value and what is allowed.
+    names the argument, the value and what is allowed. So does a value that the
+    architecture or the rule takes no notice of, unless it is the default.
 
     Attributes:
         architecture: a module of `flatminima.models`.
-        depth: layers of weights of "deep"; left at 3 elsewhere.
+        depth: layers of weights of "deep".
         data: "xor" for P_xor with distinct training points, or "ball" for the
             regression data of the source's figure 7.
         d: input dimension.
@@ -56,11 +72,20 @@ class Config(BaseModel):
         num_checkpoints: times at which everything is measured: step 0, then
             evenly in the logarithm of the step, the last step included.
         measure_at: further steps at which to measure, those up to num_steps.
-        init_scale: factor on the initial first layer.
+        init_scale: factor on the initial first layer, its bias included.
+        middle_init_scale: factor on the initial square layers of "deep".
+        last_init_scale: factor on the initial last layer.
+        bias_init_scale: factor on the initial bias, beside init_scale.
+        bias_rate: factor on the gradient of the bias in every update, but not in
+            the ascent step nor in the decay.
+        output_scale: factor alpha on the output: alpha f is trained and measured.
+        ascent: what the second pass of SAM sees: the "usual" network, or one whose
+            activation pattern is "frozen" where it was before the step. A rule
+            without ascent has rho = 0.
         radius: norm at which the first layer is held during training; 0 lets it
             move freely.
-        eps: floor of the norm in Sim-LN; no effect elsewhere.
-        gamma_init: where the scales of Sim-BN start; no effect elsewhere.
+        eps: floor of the norm in Sim-LN.
+        gamma_init: where the scales of Sim-BN start.
         bias_input: the constant input of the first layer's bias; 1 in the source, and
             0 leaves a bias that has no effect.
         dtype: precision of training; all measures are taken in float64.
@@ -71,7 +96,10 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     engine: ClassVar[str] = "flatminima.runs.mlp.train"
-    """The module whose `proceed` runs it and whose `modules` says what it uses."""
+    """The module that runs it; see `runs.kind.Engine`."""
+
+    source: ClassVar[str] = "flatminima.sources.wen_li_ma"
+    """The module that compares it with the source's own runs."""
 
     architecture: Architecture
     depth: Annotated[int, Field(ge=2, le=10, strict=True)] = 3
@@ -91,6 +119,12 @@ class Config(BaseModel):
     num_checkpoints: Annotated[int, Field(ge=2, le=1000, strict=True)] = 14
     measure_at: tuple[Count, ...] = ()
     init_scale: Positive = 1.0
+    middle_init_scale: Positive = 1.0
+    last_init_scale: Positive = 1.0
+    bias_init_scale: NonNegative = 1.0
+    bias_rate: NonNegative = 1.0
+    output_scale: Positive = 1.0
+    ascent: Literal["usual", "frozen"] = "usual"
     radius: NonNegative = 0.0
     eps: Positive = 1e-4
     gamma_init: Positive = 1.0
@@ -115,16 +149,7 @@ class Config(BaseModel):
                 f"batch = {self.batch}: must divide n = {self.n} and be below it "
                 '("full" is all examples)'
             )
-        if self.architecture == "no_bias" and self.bias_input != 1:
-            raise ValueError(
-                f"bias_input = {self.bias_input}: must be left at 1 for "
-                "architecture = 'no_bias', which has no bias"
-            )
-        if self.architecture != "deep" and self.depth != 3:
-            raise ValueError(
-                f"depth = {self.depth}: must be left at 3 for architecture = "
-                f"{self.architecture!r}; only 'deep' has another"
-            )
+        self._possible_network()
         if not self.can_be_projected and (self.radius > 0 or self.batch != "one"):
             raise ValueError(
                 f"radius = {self.radius}, batch = {self.batch!r}: must be 0 and "
@@ -141,6 +166,32 @@ class Config(BaseModel):
                 f"num_steps = {self.num_steps}"
             )
         return self
+
+    def _possible_network(self) -> None:
+        """Refuse what would change nothing: equal runs have equal configs."""
+        architecture = load(self.architecture)
+        for name, constant in NEEDS.items():
+            if constant not in architecture.Model._fields:
+                refuse_unused(
+                    self, name, f"architecture = {self.architecture!r} lacks it"
+                )
+        if self.bias_input == 0:
+            for name in ("bias_rate", "bias_init_scale"):
+                refuse_unused(self, name, "bias_input = 0 leaves no bias")
+        if self.depth == 2:
+            refuse_unused(self, "middle_init_scale", "depth = 2 leaves no square layer")
+        if not self.climbs:
+            refuse_unused(self, "ascent", "rho = 0 takes no ascent step")
+        elif not hasattr(architecture, "frozen_head"):
+            refuse_unused(
+                self,
+                "ascent",
+                f"architecture = {self.architecture!r} has no pattern to hold",
+            )
+        if self.radius > 0:
+            refuse_unused(
+                self, "bias_rate", f"radius = {self.radius} holds the first layer"
+            )
 
     def _possible_data(self) -> None:
         if self.data == "xor":
@@ -185,18 +236,31 @@ class Config(BaseModel):
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The fields that a table shows: all but measure_at and phases."""
-        return self.model_dump(exclude={"measure_at", "phases"})
+        """The fields that a table shows: all but measure_at and phases.
+
+        And `test_points`, the number of held-out points.
+        """
+        points = num_test_points(self.data, self.n, self.d)
+        return self.model_dump(exclude={"measure_at", "phases"}) | {
+            "test_points": points
+        }
+
+    @property
+    def climbs(self) -> bool:
+        """Whether any phase takes an ascent step."""
+        return any(rho > 0 for rho in (self.rho, *(p.rho for p in self.phases)))
 
     @property
     def rule(self) -> str:
         """Name of the training rule, such as "GD + wd", "1-SAM" or "10-SAM"."""
         size = {"one": "1", "full": "n"}.get(str(self.batch), str(self.batch))
-        sam = any(rho > 0 for rho in (self.rho, *(p.rho for p in self.phases)))
+        sam = self.climbs
         name = f"{size}-SAM" if sam else "GD" if self.batch == "full" else "SGD"
         decay = " + wd" if self.weight_decay > 0 else ""
         mini = f", batch {size}" if isinstance(self.batch, int) and not sam else ""
-        return name + decay + mini + (", projected" if self.radius > 0 else "")
+        held = ", frozen pattern" if self.ascent == "frozen" else ""
+        projected = ", projected" if self.radius > 0 else ""
+        return name + decay + mini + held + projected
 
     def with_seeds(self, data_seed: int, init_seed: int) -> Self:
         """The same run on other data and from another start."""

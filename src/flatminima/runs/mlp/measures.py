@@ -7,10 +7,11 @@ import numpy as np
 
 from flatminima.measures.predictions import outputs, sign_errors
 from flatminima.models.losses import value
+from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.problem import Problem, State, problem
+from flatminima.runs.mlp.problem import Problem, problem
 
-INTERPOLATES = 1e-2
+NEAR_INTERPOLATION = 1e-2
 """Mean squared distance of the outputs to their targets, those that minimise the
 training loss, up to which an iterate is retracted and compared. For the squared loss
 this distance is the raw training loss."""
@@ -22,15 +23,17 @@ def measure(config: Config, state: State) -> dict[str, float]:
     Returns:
         step; epoch (passes over the data); train_loss (what is descended);
         output_error (mean squared distance of the training outputs to their
-        targets, y for the squared loss); the columns of `generalisation` and of the
+        targets, y for the squared loss, both with the factor on the output); the
+        columns of `generalisation` and of the
         family's module of `sharpness`; first_layer_norm (Frobenius); and
         second_layer_norm, that of the last layer.
     """
     setting = problem(config)
     params = tuple(p.astype(np.float64) for p in state.params)
     f = setting.architecture.forward(setting.model, *params, setting.inputs)
+    scale = setting.output_scale
     family = importlib.import_module(sharpness_module(setting.architecture))
-    output_error = float(np.mean((f - setting.targets) ** 2))
+    output_error = float(scale**2 * np.mean((f - setting.targets) ** 2))
     return {
         "step": state.step,
         "epoch": state.step * config.batch_size / config.n,
@@ -44,7 +47,7 @@ def measure(config: Config, state: State) -> dict[str, float]:
             params,
             setting.inputs,
             setting.y,
-            interpolates=output_error <= INTERPOLATES,
+            interpolates=output_error <= NEAR_INTERPOLATION,
         ),
         "first_layer_norm": float(np.linalg.norm(params[0])),
         "second_layer_norm": float(np.linalg.norm(params[-1])),
@@ -71,10 +74,11 @@ def generalisation(
     train = setting.inputs if setting.architecture.FAMILY == "sim_bn" else None
     f = outputs(setting.architecture, setting.model, params, x, train)
     targets = setting.loss.target(y)
-    mse = float(np.mean((f - targets) ** 2)) if len(f) else np.nan
+    scale = setting.output_scale**2
+    mse = float(scale * np.mean((f - targets) ** 2)) if len(f) else np.nan
     classes = config.data == "xor"
     return {
         "test_accuracy": 1.0 - sign_errors(f, y) if classes else np.nan,
         "test_mse": mse,
-        "test_r2": np.nan if classes else 1.0 - mse / float(np.var(targets)),
+        "test_r2": np.nan if classes else 1.0 - mse / float(scale * np.var(targets)),
     }

@@ -11,22 +11,9 @@ from jaxtyping import Float
 from flatminima.data.load import train_and_test
 from flatminima.data.streams import Dataset, generator
 from flatminima.models.base import load
-from flatminima.models.losses import Logistic, Squared
+from flatminima.models.losses import Logistic, Loss, Scaled, Squared, output_scale
+from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
-
-
-@dataclass(frozen=True)
-class State:
-    """All that a run needs to go on.
-
-    Attributes:
-        params: arrays of the architecture. With two layers these are w, the first
-            layer, input-major, shape (inputs, width), and v, shape (width,).
-        step: updates done; with the config's seed it fixes the order to come.
-    """
-
-    params: tuple[np.ndarray, ...]
-    step: int
 
 
 @dataclass(frozen=True)
@@ -44,15 +31,23 @@ class Problem:
 
     architecture: ModuleType
     model: Any
-    loss: Squared | Logistic
+    loss: Loss
     inputs: Float[np.ndarray, "n inputs"]
     y: Float[np.ndarray, " n"]
     test: Dataset
 
     @property
     def targets(self) -> Float[np.ndarray, " n"]:
-        """Outputs that minimise the training loss: interpolation is f = targets."""
+        """Outputs that minimise the training loss: interpolation is f = targets.
+
+        They are those before the factor on the output.
+        """
         return self.loss.target(self.y)
+
+    @property
+    def output_scale(self) -> float:
+        """The factor on the output."""
+        return output_scale(self.loss)
 
 
 @lru_cache(maxsize=8)
@@ -64,10 +59,15 @@ def problem(config: Config) -> Problem:
     train, test = train_and_test(
         config.data, config.n, config.d, config.data_seed, config.label_noise
     )
+    base: Squared | Logistic = Squared()
+    if config.loss == "logistic":
+        base = Logistic(config.label_smoothing)
+    scale = config.output_scale
+    loss = base if scale == 1 else Scaled(base, scale)
     return Problem(
         architecture,
         model,
-        Squared() if config.loss == "squared" else Logistic(config.label_smoothing),
+        loss,
         architecture.inputs(model, train.x),
         train.y,
         test,
@@ -75,15 +75,25 @@ def problem(config: Config) -> Problem:
 
 
 def initial_state(config: Config) -> State:
-    """The architecture's initialisation.
+    """The architecture's initialisation, its layers scaled as the config says.
 
-    The first array is then multiplied by `init_scale` or, with radius > 0, brought
-    to that norm.
+    With radius > 0, the first layer is then brought to that norm.
+
+    Returns:
+        The state; its arrays have the names of the architecture's `PARAMETERS`. With
+        two layers these are w, the first layer, input-major, shape (inputs, width),
+        and v, shape (width,).
     """
     setting = problem(config)
     rng = generator(config.init_seed, "init")
-    first, *rest = setting.architecture.init(setting.model, config.d, config.width, rng)
-    first = first * config.init_scale
+    start = setting.architecture.init(setting.model, config.d, config.width, rng)
+    arrays = dict(zip(setting.architecture.PARAMETERS, start, strict=True))
+    arrays["w"] = arrays["w"] * config.init_scale
+    if "bias_input" in setting.model._fields and config.bias_input != 0:
+        arrays["w"][-1] *= config.bias_init_scale
+    if "middle" in arrays:
+        arrays["middle"] = arrays["middle"] * config.middle_init_scale
+    arrays["v"] = arrays["v"] * config.last_init_scale
     if config.radius > 0:
-        first *= config.radius / np.linalg.norm(first)
-    return State(tuple(p.astype(config.dtype) for p in (first, *rest)), 0)
+        arrays["w"] *= config.radius / np.linalg.norm(arrays["w"])
+    return State({name: a.astype(config.dtype) for name, a in arrays.items()}, 0)

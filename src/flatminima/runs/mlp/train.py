@@ -1,25 +1,25 @@
-"""From a config to the history of its run.
+"""The engine of fully connected networks; see `runs.kind.Engine`.
 
-`advance` is the boundary to the compiled kernels: pure and deterministic. `run`
-adds the measurements.
+`advance` is the boundary to the compiled kernels: pure and deterministic.
 """
 
 import importlib
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from flatminima.measures import alignment
+from flatminima.models.ascent import Frozen, Usual
 from flatminima.models.base import load
-from flatminima.runs.kind import Divergence, Run
-from flatminima.runs.loop import checkpoints
+from flatminima.runs import loop
+from flatminima.runs.kind import Divergence, Run, State
+from flatminima.runs.mlp import measures
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.measures import measure, sharpness_module
 from flatminima.runs.mlp.order import batches
-from flatminima.runs.mlp.problem import State, initial_state, problem
+from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.sharpness.largest_eigenvalue import lambda_max
+
+start = initial_state
 
 SECONDS_PER_CALL = 0.2
 SECONDS_PER_WEIGHT = 2e-10
@@ -44,8 +44,8 @@ def kernel_module(config: Config) -> str:
 def modules(config: Config) -> tuple[str, ...]:
     """The modules that a run of this config reaches everything else from."""
     architecture = load(config.architecture)
-    measures = sharpness_module(architecture)
-    return __name__, architecture.__name__, kernel_module(config), measures
+    sharpness = measures.sharpness_module(architecture)
+    return __name__, architecture.__name__, kernel_module(config), sharpness
 
 
 def steps_per_call(config: Config) -> int:
@@ -64,8 +64,8 @@ def advance(state: State, config: Config, k: int) -> State:
 
     A kernel takes its steps in blocks, which start with the call and with every
     phase. Calls that are cut between blocks end in the same bits as one long call,
-    others in the same numbers up to rounding. `proceed` makes the same calls
-    whether it is paused or not.
+    others in the same numbers up to rounding. `loop.proceed` makes the same
+    calls whether it is paused or not.
 
     Args:
         state: where to start.
@@ -81,7 +81,12 @@ def advance(state: State, config: Config, k: int) -> State:
     x, y = setting.inputs.astype(config.dtype), setting.y.astype(config.dtype)
     lanes = LANES if setting.architecture.IDLE_AT_ZERO else 1
     params = [padded_copy(p, lanes) for p in state.params]
-    radius = (scalar(config.radius),) if config.can_be_projected else ()
+    # two layers take both; the other families have no frozen ascent, and no radius
+    ascent: tuple[Usual | Frozen, ...] = ()
+    radius: tuple[np.floating, ...] = ()
+    if config.can_be_projected:
+        ascent = (Usual() if config.ascent == "usual" else Frozen(),)
+        radius = (scalar(config.radius),)
     step, end = state.step, state.step + k
     while step < end:
         lr, rho, until = config.rates(step)
@@ -91,6 +96,7 @@ def advance(state: State, config: Config, k: int) -> State:
             kernel.run(
                 setting.model,
                 setting.loss,
+                *ascent,
                 *params,
                 x,
                 y,
@@ -98,17 +104,18 @@ def advance(state: State, config: Config, k: int) -> State:
                 scalar(lr),
                 scalar(rho),
                 scalar(config.weight_decay),
+                scalar(config.bias_rate),
                 *radius,
             )
         )
         if done < stop or not all(np.isfinite(p).all() for p in params):
             raise Divergence(config, done)
         step = stop
-    cut = (
-        p[..., : old.shape[-1]].copy()
-        for p, old in zip(params, state.params, strict=True)
-    )
-    return State(tuple(cut), end)
+    cut = {
+        name: p[..., : old.shape[-1]].copy()
+        for p, (name, old) in zip(params, state.arrays.items(), strict=True)
+    }
+    return State(cut, end)
 
 
 def padded_copy(a: np.ndarray, lanes: int = LANES) -> np.ndarray:
@@ -127,52 +134,33 @@ def padded_copy(a: np.ndarray, lanes: int = LANES) -> np.ndarray:
     return copy
 
 
-def run(config: Config) -> Run:
-    """Train from the start to the end, measuring at every checkpoint."""
-    return proceed(config, None, lambda: False)
+def checkpoints(config: Config) -> np.ndarray:
+    """Steps at which a run is measured, as `Config` describes, ascending."""
+    return loop.spaced(config.num_steps, config.num_checkpoints, config.measure_at)
 
 
-def proceed(config: Config, run: Run | None, pause: Callable[[], bool]) -> Run:
-    """Train until the end or until told to pause.
+def measure(config: Config, state: State) -> dict[str, float]:
+    """The row of a checkpoint; `lambda_max` is NaN but at the end, see `finish`."""
+    return measures.measure(config, state) | {"lambda_max": np.nan}
 
-    A run that was paused, anywhere and any number of times, ends with the same
-    bits as one that was not. lambda_max of the Hessian is measured once, at the
-    end (column of the last row, NaN before).
 
-    Args:
-        config: what to run.
-        run: where an earlier call paused; None to start.
-        pause: asked every few tenths of a second.
-
-    Returns:
-        The run; `finished` unless it was paused.
-    """
-    rows: list[dict[Any, Any]] = []
-    if run is None:
-        state = initial_state(config)
-    else:
-        state = State(run.params, run.step)
-        rows = run.history.to_dict("records")
-    longest = steps_per_call(config)
-    for target in checkpoints(config)[len(rows) :].tolist():
-        while state.step < target:
-            if pause():
-                history = pd.DataFrame(rows)
-                return Run(history, state.params, state.step, finished=False)
-            try:
-                state = advance(state, config, min(longest, target - state.step))
-            except Divergence as divergence:
-                nothing = tuple(p * np.nan for p in state.params)
-                step = divergence.step
-                return Run(pd.DataFrame(rows), nothing, step, diverged_at=step)
-        rows.append(measure(config, state) | {"lambda_max": np.nan})
+def finish(config: Config, state: State) -> dict[str, float]:
+    """lambda_max of the Hessian, which is measured once."""
     setting = problem(config)
-    rows[-1]["lambda_max"] = lambda_max(
-        setting.architecture,
-        setting.model,
-        tuple(p.astype(np.float64) for p in state.params),
-        setting.inputs,
-        setting.y,
-        setting.loss,
-    )
-    return Run(pd.DataFrame(rows), state.params, state.step)
+    params = tuple(p.astype(np.float64) for p in state.params)
+    return {
+        "lambda_max": lambda_max(
+            setting.architecture,
+            setting.model,
+            params,
+            setting.inputs,
+            setting.y,
+            setting.loss,
+        )
+    }
+
+
+def summary(config: Config, run: Run) -> dict[str, float | list[float]]:
+    """What committed results keep of the first layer: where its units look."""
+    w = run.params[0].astype(float)
+    return alignment.summary(w) | alignment.unit_table(w)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from flatminima.runs.flow.config import FlowConfig
-from flatminima.runs.flow.manifold import INTERPOLATES
+from flatminima.runs.flow.manifold import ON_THE_SET
 from flatminima.runs.flow.moves import moves
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.wen_li_ma import figure
@@ -123,7 +123,7 @@ def contest(
     tables = {name: sweep([config], seeds) for name, config in configs.items()}
     for name, config in configs.items():
         if isinstance(config, FlowConfig):
-            tables[name] = tables[name].assign(output_error=INTERPOLATES)
+            tables[name] = tables[name].assign(output_error=ON_THE_SET)
         else:
             tables[name] = tables[name].merge(_moves(config, seeds, updates))
     return tables

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from flatminima.measures import alignment
 from flatminima.results.reading import Committed
 from flatminima.sources.wen_li_ma import FIGURES, figures
 from flatminima.statistics.intervals import mean_interval
@@ -46,9 +45,8 @@ def largest_units(shown: FigureRuns, paper: Committed) -> pd.DataFrame:
     if not shown.committed:
         return units.largest_units(shown.config.with_seeds(0, 0))
     row, _ = longest(paper, shown.config)[0]
-    names = set(row["weights"]) - set(alignment.SUMMARY)
     return units.unit_frame(
-        {name: values for name, values in row["weights"].items() if name in names}
+        {name: kept for name, kept in row["summary"].items() if isinstance(kept, list)}
     )
 
 

@@ -17,7 +17,6 @@ from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.sharpness.closed_form import per_example_gradients
 from flatminima.sources.controls import SETTINGS
-from flatminima.sources.wen_li_ma import scale_of
 from flatminima.sweeps.sweep import sweep
 from flatminima.sweeps.table import at_step
 
@@ -217,8 +216,7 @@ def survives(claim_id: str, table: pd.DataFrame, decided: pd.Series) -> Verdict:
     other_words = others[(others != "undecided") & (others != base)]
     is_open = bool((others == "undecided").any())
     start = table[table["field"] == "base"]
-    names = ["architecture", "batch", "d", "n", "width", "num_steps", "radius"]
-    scale = f"{scale_of(**start[names].iloc[0])}, varied"
+    scale = f"{start['scale'].iloc[0]}, varied"
     share = np.array([len(other_words) / len(others)])
     verdict = decide.exact(claim_id, share, scale)
     notes = [f"base: {base}"]

@@ -12,8 +12,12 @@ import pandas as pd
 
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.problem import problem
-from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
-from flatminima.sharpness.retraction import retract
+from flatminima.sharpness.closed_form import (
+    linearised,
+    per_example_gradients,
+    trace_hessian,
+)
+from flatminima.sharpness.gauss_newton import retract
 from flatminima.sweeps.sweep import run_all
 from flatminima.sweeps.table import over_seeds, tidy
 
@@ -52,16 +56,15 @@ def rescaled_traces(
             ]
             continue
         setting = problem(cell)
-        w, v = (p.astype(float) for p in run.params)
-        flat = retract(setting.model, w, v, setting.inputs, setting.targets)
+        params = tuple(p.astype(float) for p in run.params)
+        network = linearised(setting.model, setting.inputs)
+        w, v = retract(network, params, setting.targets).parameters
         for factor in factors:
-            at = per_example_gradients(
-                setting.model, factor * flat.w, flat.v, setting.inputs
-            )
+            at = per_example_gradients(setting.model, factor * w, v, setting.inputs)
             trace = trace_hessian(
                 setting.architecture, setting.model, at, setting.y, setting.loss
             )
-            norm = factor * float((flat.w**2).sum() ** 0.5)
+            norm = factor * float((w**2).sum() ** 0.5)
             rows.append(
                 last.assign(factor=factor, retracted_trace=trace, first_layer_norm=norm)
             )

@@ -13,7 +13,7 @@ from flatminima.sweep import sweep
 from flatminima.train import advance, checkpoints, initial_state
 from tests.tables import runs
 
-PARAMS = Path(__file__).parents[1] / "params/large/hinge.yml"
+PARAMS = Path(__file__).parents[1] / "params/hinge/large.yml"
 SMALL = {"d": 5, "n": 12, "width": 16, "epochs": 8, "lengths": 3}
 
 

@@ -387,7 +387,7 @@ def test_sources_pass_the_press():
 
 def test_every_chapter_has_parameters_that_run_in_seconds():
     for chapter in load_chapters(load(ROOT)):
-        assert (ROOT / f"params/smoke/{chapter.name}.yml").is_file(), chapter.name
+        assert (ROOT / f"params/{chapter.name}/smoke.yml").is_file(), chapter.name
 
 
 def test_launch_buttons_lead_to_notebooks_in_the_repository():

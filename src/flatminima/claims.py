@@ -1,8 +1,8 @@
 """Decide claims by data.
 
 A function of this module applies one kind of rule to evidence and returns a
-`Verdict`. Claims and rules are fixed before the runs, in `claims.yml`; no verdict
-is written by hand anywhere.
+`Verdict`. Claims and rules are fixed before the runs, in the `claims.yml` of a study;
+no verdict is written by hand anywhere.
 """
 
 from collections.abc import Sequence
@@ -364,7 +364,7 @@ def _above_zero(low: float, high: float) -> Word:
 def _claim(claim_id: str, kind: Kind) -> tuple[Thresholds, Claim]:
     thresholds, claims = load()
     if claim_id not in claims:
-        raise KeyError(f"no claim {claim_id!r} in claims.yml")
+        raise KeyError(f"no claim {claim_id!r} in studies/*/claims.yml")
     claim = claims[claim_id]
     if claim.rule.kind != kind:
         raise ValueError(

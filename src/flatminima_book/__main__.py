@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from flatminima_book.build import build_book, build_chapter, relative, retypeset
+from flatminima_book.build import build_book, build_chapter, retypeset
 from flatminima_book.check import check_sources
 from flatminima_book.markdown import MARKS, interval, number
 from flatminima_book.notebooks import is_chapter, load_chapters, read_notebook
@@ -27,6 +27,11 @@ def say(line: str) -> None:
 
 
 BEGUN = time.monotonic()
+STYLE: dict[str, Any] = {
+    "sort_keys": False,
+    "allow_unicode": True,
+    "default_flow_style": None,
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("check", help="check the sources; runs nothing")
     book = commands.add_parser("build", help="check, execute every chapter, typeset")
-    book.add_argument("--scale", help="folder of params/ to take parameters from")
+    book.add_argument("--scale", help="which files of params/ to take parameters from")
     book.add_argument(
         "--chapters", nargs="*", default=[], help="only these at that scale"
     )
@@ -112,7 +117,7 @@ def run(project: Project, options: argparse.Namespace) -> list[str]:
     if not problems:
         for made in (project.html / "index.html", project.build / "scorecard.json"):
             if made.is_file():
-                say(f"made {relative(made, project.root)}")
+                say(f"made {project.where(made)}")
     return problems
 
 
@@ -134,18 +139,14 @@ def pair(project: Project) -> list[str]:
 
 
 def expect(project: Project) -> list[str]:
-    """Print entries for the file of expected verdicts, for a person to judge."""
-    entries = []
+    """Print entries for the files of expected verdicts, for a person to judge."""
     for chapter in load_chapters(project):
         executed = project.executed / f"{chapter.name}.ipynb"
         if executed.is_file():
             verdicts = {v["id"]: v["verdict"] for v in collect(read_notebook(executed))}
-            entry = {"chapter": chapter.name, "parameters": chapter.defaults}
-            entries.append({**entry, "verdicts": verdicts})
-    text = yaml.safe_dump(
-        entries, sort_keys=False, allow_unicode=True, default_flow_style=None
-    )
-    print(text, end="")
+            entry = {"parameters": chapter.defaults, "verdicts": verdicts}
+            print(f"# {project.where(project.expected(chapter.name))}")
+            print(yaml.safe_dump([entry], **STYLE), end="")
     return []
 
 

@@ -71,8 +71,8 @@ def build_book(
     Args:
         project: The book.
         say: Told of progress, a line at a time.
-        scale: Folder of parameter files, such as "paper", for the chapters that
-            have one there.
+        scale: Name of parameter files, such as "paper", for the chapters that
+            have one.
         only: The chapters to run at that scale; all by default.
         pages: Whether to typeset; tests of the pipeline do without.
 
@@ -136,9 +136,10 @@ def scaled(
         if only:
             raise ValueError(f"chapters {', '.join(only)}: at which scale?")
         return {}
-    files = {path.stem: path for path in (project.params / scale).glob("*.yml")}
+    every = project.parameter_files()
+    files = {path.parent.name: path for path in every if path.stem == scale}
     if not files:
-        known = sorted(path.name for path in project.params.glob("*/"))
+        known = sorted({path.stem for path in every})
         raise ValueError(f"no scale {scale}; there are: {', '.join(known)}")
     for name in only:
         if name not in files:
@@ -385,13 +386,8 @@ def build_chapter(
     notebook = read_notebook(output)
     found = read_verdicts(project, chapter, parameters, notebook, load_claims(project))
     write_json(output.with_suffix(".json"), found.scorecard)
-    say(f"{name} done in {outcome.seconds:.0f} s: {relative(output, project.root)}")
+    say(f"{name} done in {outcome.seconds:.0f} s: {project.where(output)}")
     return found.problems, found.scorecard
-
-
-def relative(path: Path, root: Path) -> str:
-    """A path as a reader in the book's folder would type it."""
-    return path.relative_to(root).as_posix()
 
 
 def _status(project: Project, outcomes: Mapping[str, Outcome]) -> Status:

@@ -15,8 +15,8 @@ from tests.book.fixture_book import claim, code
 def big(book):
     """The book with a scale that has parameters for chapter two."""
     book.chapter("two", code("print('d is', d)"), claim("two-a", "two", "fails"))
-    book.write("params/big/two.yml", "d: 7\n")
-    book.write("params/small/one.yml", "d: 1\n")
+    book.write("params/two/big.yml", "d: 7\n")
+    book.write("params/one/small.yml", "d: 1\n")
     return book
 
 
@@ -35,6 +35,7 @@ def test_chapters_with_a_file_are_given_it(big):
     ("scale", "only", "message"),
     [
         ("huge", [], "no scale huge; there are: big, small"),
+        ("expected", [], "no scale expected; there are: big, small"),
         ("big", ["nine"], "no chapter nine; there are: one, two"),
         ("big", ["one"], "chapter one has no parameters at scale big"),
         (None, ["two"], "chapters two: at which scale?"),
@@ -66,7 +67,7 @@ def test_the_command_line_refuses_before_anything_runs(big, capsys, arguments, m
 
 
 def test_an_unknown_parameter_in_a_file_is_refused_before_anything_runs(big):
-    big.write("params/big/two.yml", "depth: 7\n")
+    big.write("params/two/big.yml", "depth: 7\n")
     problems = build_book(big.project, lambda line: None, scale="big", pages=False)
     assert len(problems) == 1 and "unknown parameter depth = 7" in problems[0]
     assert not (big.root / "_build/executed").exists()
@@ -86,9 +87,9 @@ def test_parameters_reach_the_kernel_and_nothing_is_expected_of_them(big):
 
 
 def test_an_expectation_at_the_scale_is_still_compared(big):
-    text = (big.root / "book/expected.yml").read_text()
-    entry = "- chapter: two\n  parameters: {d: 7, seeds: [0, 1]}\n"
-    big.write("book/expected.yml", text + entry + "  verdicts: {two-a: holds}\n")
+    text = (big.root / "params/two/expected.yml").read_text()
+    entry = "- parameters: {d: 7, seeds: [0, 1]}\n  verdicts: {two-a: holds}\n"
+    big.write("params/two/expected.yml", text + entry)
     problems = build_book(big.project, lambda line: None, scale="big", pages=False)
     assert len(problems) == 1
     assert "claim two-a: expected holds, got fails" in problems[0]

@@ -32,7 +32,7 @@ each_chapter = pytest.mark.parametrize("name", CHAPTERS)
 
 def smoke(name: str) -> dict:
     """Parameters at which a chapter takes seconds."""
-    return read_parameter_file(ROOT / f"params/smoke/{name}.yml")
+    return read_parameter_file(ROOT / f"params/{name}/smoke.yml")
 
 
 @pytest.fixture(scope="session")

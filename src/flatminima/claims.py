@@ -75,16 +75,25 @@ def share(claim_id: str, table: pd.DataFrame) -> Verdict:
         verdict = replace(verdict, note=_join(verdict.note, note))
         return _guarded(verdict, thresholds, table)
     mean, low, high = mean_interval(table, metric)
-    if low >= thresholds.high:
-        word: Word = "holds" if claim.rule.says else "fails"
-    elif low >= thresholds.almost:
-        word = "partly"
-    elif high <= thresholds.low:
-        word = "fails" if claim.rule.says else "holds"
-    else:
-        word = "undecided"
+    word = (_high if claim.rule.says else _low)(low, high, thresholds)
     verdict = _verdict(claim, word, mean, low, high, len(values), table)
     return _guarded(verdict, thresholds, table)
+
+
+def _high(low: float, high: float, t: Thresholds) -> Word:
+    """Whether a share is high, or almost."""
+    if low >= t.high:
+        return "holds"
+    if low >= t.almost:
+        return "partly"
+    return "fails" if high <= t.low else "undecided"
+
+
+def _low(low: float, high: float, t: Thresholds) -> Word:
+    """Whether a share is low: one that is almost high contradicts it."""
+    if high <= t.low:
+        return "holds"
+    return "fails" if low >= t.low else "undecided"
 
 
 def beats(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:

@@ -16,18 +16,11 @@ import numpy as np
 from benchmarks import peer
 from benchmarks.bandwidth import seconds_a_pass
 from flatminima.config import Architecture, Config
+from flatminima.plots import ARCHITECTURES
 from flatminima.recipes import figure
 from flatminima.train import advance, initial_state
 
-TITLES: dict[Architecture, str] = {
-    "bias": "2-MLP-Bias",
-    "no_bias": "2-MLP-No-Bias",
-    "sim_ln": "2-MLP-Sim-LN",
-    "softplus": "2-MLP-Softplus",
-    "sim_bn": "2-MLP-Sim-BN",
-    "deep": "3-MLP-Bias",
-}
-FIGURES = {
+FIGURES: dict[Architecture, str] = {
     "bias": "4b",
     "no_bias": "1b",
     "sim_ln": "6a",
@@ -42,7 +35,7 @@ CHECK_STEPS = 200
 AGREE = 1e-5
 
 
-def setting(architecture: str, dtype: str) -> Config:
+def setting(architecture: Architecture, dtype: str) -> Config:
     """The source's run of 1-SAM of an architecture."""
     return figure(FIGURES[architecture], dtype=dtype)
 
@@ -105,7 +98,7 @@ def row(config: Config, num_steps: int, peer_steps: int, repeats: int) -> dict:
     size = sum(p.size for p in start.params)
     limit = 1e6 * seconds_a_pass(size, config.dtype, num_steps // 10, 3 * repeats)
     return {
-        "name": f"1-SAM step, {TITLES[config.architecture]}",
+        "name": f"1-SAM step, {ARCHITECTURES[config.architecture][0]}",
         "unit": "microseconds",
         "ours": ours,
         "peer": theirs,

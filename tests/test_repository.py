@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from flatminima.plots import ARCHITECTURES
 from flatminima_book.check import check_sources
 from flatminima_book.notebooks import load_chapters
 from flatminima_book.parameters import parse_value, read_parameter_file, refuse_unknown
@@ -469,6 +470,20 @@ def test_citation():
         assert {"type", "title", "authors"} <= set(reference)
     identifiers = [i["value"] for r in citation["references"] for i in r["identifiers"]]
     assert "arXiv:2307.11007" in identifiers
+
+
+NETWORK = re.compile(r"\b\d-MLP-[A-Za-z-]*[A-Za-z]")
+
+
+def test_every_architecture_has_one_name():
+    labels = {name for name, _ in ARCHITECTURES.values()}
+    found: dict[str, str] = {}
+    for path in tracked():
+        if path.suffix in {".py", ".md", ".yml", ".json", ".ipynb"}:
+            names = NETWORK.findall(path.read_text("utf8"))
+            found |= dict.fromkeys(names, path.relative_to(ROOT).as_posix())
+    assert {"2-MLP-Bias", "2-MLP-Softplus"} <= set(found)
+    assert {name: path for name, path in found.items() if name not in labels} == {}
 
 
 def test_no_tracked_file_is_large():

@@ -12,6 +12,7 @@ import pandas as pd
 
 from flatminima.config import Config
 from flatminima.data import xor_labels
+from flatminima.plots import ARCHITECTURES
 from flatminima.problem import problem
 from flatminima.recipes import FIGURES, figure
 from flatminima.sweep import fetch
@@ -36,15 +37,6 @@ too slow for a short run."""
 
 DEPTHS = (2, 3, 4)
 """Layers of weights; 3 is that of the source's figure 11."""
-
-LABELS = {
-    "no_bias": "2-MLP-No-Bias",
-    "bias": "2-MLP-Bias",
-    "sim_ln": "2-MLP-Sim-LN",
-    "softplus": "2-MLP-softplus",
-    "sim_bn": "2-MLP-Sim-BN",
-    "deep": "3-MLP-Bias",
-}
 
 
 def rules(
@@ -225,7 +217,7 @@ def noise_table(table: pd.DataFrame, fitted: pd.Series) -> pd.DataFrame:
         }
     ).reindex(list(groups.groups))
     found.index = pd.MultiIndex.from_tuples(
-        [(LABELS[architecture], rule) for architecture, rule in found.index],
+        [(ARCHITECTURES[architecture][0], rule) for architecture, rule in found.index],
         names=["network", "rule"],
     )
     return found.round(4)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flatminima import plots
 from flatminima.config import Config
 from flatminima.identity import source_digest
 from flatminima.recipes import PAPER_SERIAL_STEPS
@@ -125,12 +126,13 @@ def roofline(measured: Measured) -> pd.DataFrame:
     """Every case beside its limit.
 
     Returns:
-        The rows, and: intensity (products a byte), speed (1e9 products a second),
-        level (where the weights stay), ceiling (1e9 products a second), least
-        (microseconds at the ceiling), times (microseconds over least) and bound
-        ("arithmetic" or the level).
+        The rows, and: name (of the architecture), intensity (products a byte), speed
+        (1e9 products a second), level (where the weights stay), ceiling (1e9 products a
+        second), least (microseconds at the ceiling), times (microseconds over least)
+        and bound ("arithmetic" or the level).
     """
     rows = measured.rows.copy()
+    rows["name"] = [plots.ARCHITECTURES[key][0] for key in rows["architecture"]]
     weights = (SIZE.d + 2) * SIZE.width
     if "weights" not in rows:
         rows["weights"] = weights

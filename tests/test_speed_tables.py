@@ -167,7 +167,7 @@ def test_gram_limit_is_where_the_counts_meet():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0, 500, 80), "inputs = 0: allowed are inputs >= 1"),
+        ((0, 500, 80), "inputs = 0: must be an integer of at least 1"),
         ((31, 500, 0), "active = 0: allowed are 0 < active <= 500"),
         ((31, 500, 501), "active = 501: allowed are 0 < active <= 500"),
     ],

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from flatminima.checks import at_least
 from flatminima.config import Config
 from flatminima.sweep import over_seeds, run_all, tidy
 
@@ -76,8 +77,7 @@ def largest_columns(
     Raises:
         ValueError: if `count` is below 1.
     """
-    if count < 1:
-        raise ValueError(f"count = {count}: must be at least 1")
+    at_least("count", count, 1)
     return w[:, np.argsort(-np.linalg.norm(w, axis=0), kind="stable")[:count]]
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import pandas as pd
 
 from flatminima import recipes
+from flatminima.checks import at_least
 from flatminima.config import Config
 from flatminima.flow.config import FlowConfig
-from flatminima.flow.manifold import INTERPOLATES
+from flatminima.flow.manifold import INTERPOLATES as LANDED
 from flatminima.flow.moves import moves
 from flatminima.sweep import fetch, over_seeds, sweep
 
@@ -62,8 +63,7 @@ def contenders(
         raise ValueError(f"architecture = {architecture!r}: allowed are {allowed}")
     if not wider > smoothing:
         raise ValueError(f"wider = {wider}: must be above smoothing = {smoothing}")
-    if not (isinstance(start_epochs, int) and start_epochs >= 1):
-        raise ValueError(f"start_epochs = {start_epochs!r}: allowed are integers >= 1")
+    at_least("start_epochs", start_epochs, 1)
     size: dict[str, Any] = {"architecture": architecture, "d": d, "n": n}
     size["width"] = width
     radius = recipes.figure(SAM_FIGURES[architecture]).radius
@@ -94,10 +94,8 @@ def seed_pairs(first: int, count: int) -> list[tuple[int, int]]:
     Raises:
         ValueError: if first is negative or count is below 1.
     """
-    if first < 0 or count < 1:
-        raise ValueError(
-            f"first = {first}, seeds = {count}: allowed are first >= 0 and seeds >= 1"
-        )
+    at_least("first", first, 0)
+    at_least("seeds", count, 1)
     return [(seed, seed) for seed in range(first, first + count)]
 
 
@@ -122,7 +120,7 @@ def contest(
     tables = {name: sweep([config], seeds) for name, config in configs.items()}
     for name, config in configs.items():
         if isinstance(config, FlowConfig):
-            tables[name] = tables[name].assign(output_error=INTERPOLATES)
+            tables[name] = tables[name].assign(output_error=LANDED)
         else:
             tables[name] = tables[name].merge(_moves(config, seeds, updates))
     return tables

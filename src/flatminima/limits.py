@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from flatminima.checks import at_least
 from flatminima.config import Config
 from flatminima.data import xor_labels
 from flatminima.plots import ARCHITECTURES
@@ -179,10 +180,11 @@ def flipped_fitted(config: Config, seeds: int) -> np.ndarray:
         Shares, shape (seeds,).
 
     Raises:
-        ValueError: if no label is flipped.
+        ValueError: if no label is flipped, or there is no seed.
     """
     if config.label_noise == 0:
         raise ValueError("label_noise = 0.0: must be above 0, no label is flipped")
+    at_least("seeds", seeds, 1)
     shares = []
     for seed in range(seeds):
         seeded = config.with_seeds(seed, seed)

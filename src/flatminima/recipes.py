@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flatminima.checks import at_least
 from flatminima.config import Config, Phase
 
 
@@ -243,9 +244,8 @@ def scenario(
             raise ValueError(
                 f"{name} = {value}: must be above 0, rules without are run"
             )
-    for name, count in (("epochs", epochs), ("full_batch_steps", full_batch_steps)):
-        if not (isinstance(count, int) and count >= 1):
-            raise ValueError(f"{name} = {count!r}: must be an integer of at least 1")
+    at_least("epochs", epochs, 1)
+    at_least("full_batch_steps", full_batch_steps, 1)
     Config(architecture="bias", d=d, n=n, width=width)  # refuse bad sizes first
     base: dict[str, Any] = {
         "architecture": architecture,
@@ -297,10 +297,7 @@ def fixed_scale(
         raise ValueError(
             f"radius = {radius}: must be above 0 (0 frees the first layer)"
         )
-    if not (isinstance(phase_epochs, int) and phase_epochs >= 1):
-        raise ValueError(
-            f"phase_epochs = {phase_epochs!r}: must be an integer of at least 1"
-        )
+    at_least("phase_epochs", phase_epochs, 1)
     Config(architecture="sim_ln", d=d, n=n, width=width)  # refuse bad sizes first
     phase_steps = phase_epochs * n
     first, *later = FIXED_SCALE_RHOS

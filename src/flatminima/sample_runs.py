@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flatminima.checks import at_least
 from flatminima.config import Config
 from flatminima.data import Dataset, generator, sample_xor, xor_test_set
 from flatminima.flow.config import FlowConfig
@@ -171,7 +172,7 @@ def flow_errors(configs: Iterable[FlowConfig], seeds: int) -> pd.DataFrame:
     Raises:
         ValueError: if there is no seed.
     """
-    _check_count("seeds", seeds)
+    at_least("seeds", seeds, 1)
     cells: list[Any] = [
         config.with_seeds(seed, seed) for config in configs for seed in range(seeds)
     ]
@@ -205,7 +206,7 @@ def search_errors(
     Raises:
         ValueError: if a value is out of range.
     """
-    _check_count("seeds", seeds)
+    at_least("seeds", seeds, 1)
     rows = []
     for d in ds:
         for n in sizes(d, ratios):
@@ -245,8 +246,8 @@ def kernel_errors(
     Raises:
         ValueError: if a value is out of range.
     """
-    _check_count("seeds", seeds)
-    _check_count("test_points", test_points)
+    at_least("seeds", seeds, 1)
+    at_least("test_points", test_points, 1)
     rows = []
     for d in ds:
         for n in sizes(d, ratios, power=2):
@@ -343,8 +344,3 @@ def _some(test: Dataset, count: int, seed: int) -> Dataset:
         return test
     chosen = generator(seed, "kernel test").choice(len(test.y), count, replace=False)
     return Dataset(test.x[chosen], test.y[chosen])
-
-
-def _check_count(name: str, value: int) -> None:
-    if not (isinstance(value, int) and value >= 1):
-        raise ValueError(f"{name} = {value!r}: must be an integer of at least 1")

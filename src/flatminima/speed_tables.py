@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from flatminima import plots
+from flatminima.checks import at_least
 from flatminima.config import Config
 from flatminima.identity import source_digest
 from flatminima.recipes import PAPER_SERIAL_STEPS
@@ -240,8 +241,7 @@ def gram_limit(inputs: float, units: float, active: float) -> float:
     Raises:
         ValueError: unless inputs >= 1 and units >= active > 0.
     """
-    if not inputs >= 1:
-        raise ValueError(f"inputs = {inputs}: allowed are inputs >= 1")
+    at_least("inputs", inputs, 1)
     if not 0 < active <= units:
         raise ValueError(f"active = {active}: allowed are 0 < active <= {units}")
     return inputs + units * (inputs - 1) / (2 * active)

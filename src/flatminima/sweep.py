@@ -29,6 +29,7 @@ from typing import Any
 import pandas as pd
 
 from flatminima import store
+from flatminima.checks import at_least
 from flatminima.config import Config
 from flatminima.executors import Pool, choose, single_threaded
 from flatminima.identity import library_versions
@@ -69,9 +70,8 @@ def over_seeds(
     Raises:
         ValueError: if there is no seed.
     """
-    if isinstance(seeds, int):
-        if seeds < 1:
-            raise ValueError(f"seeds = {seeds}: at least 1 is needed")
+    if not isinstance(seeds, Sequence):
+        at_least("seeds", seeds, 1)
         seeds = [(seed, seed) for seed in range(seeds)]
     if not seeds:
         raise ValueError("seeds = []: at least 1 is needed")
@@ -84,8 +84,7 @@ def crossed(count: int) -> list[tuple[int, int]]:
     Raises:
         ValueError: if there is no seed.
     """
-    if count < 1:
-        raise ValueError(f"crossed = {count}: at least 1 seed is needed")
+    at_least("crossed", count, 1)
     return list(product(range(count), range(count)))
 
 

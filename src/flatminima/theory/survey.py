@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flatminima.checks import at_least
 from flatminima.data import Dataset, generator, hypercube, xor_labels
 from flatminima.models.base import load
 from flatminima.theory.generalising_networks import (
@@ -47,8 +48,7 @@ def memorise_spheres(
     Raises:
         ValueError: if there is no instance, or no construction.
     """
-    if instances < 1:
-        raise ValueError(f"instances = {instances}: at least 1 is needed")
+    at_least("instances", instances, 1)
     rows = []
     for seed in range(instances):
         rng = generator(seed, "sphere")

@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import sam_step, scale
 from flatminima.paths import build_folder
-from flatminima.train import steps_per_call
+from flatminima.runs.mlp.train import steps_per_call
 
 COLUMNS = ("ours", "peer", "ratio", "limit", "limit_ratio")
 

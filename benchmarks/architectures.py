@@ -19,11 +19,12 @@ from benchmarks.sam_step import (
     microseconds,
     setting,
 )
-from flatminima.config import Config
 from flatminima.kernels.sim_bn import LANES
 from flatminima.models.exponential import PRECISIONS
-from flatminima.speed_tables import ARCHITECTURES
-from flatminima.train import State, advance, problem, steps_per_call
+from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.problem import State, problem
+from flatminima.runs.mlp.train import advance, steps_per_call
+from flatminima.studies.speed.tables import ARCHITECTURES
 
 POINTS = {"early": 1000, "middle": 30_000}
 REPEATS = 5

@@ -5,7 +5,7 @@ import time
 import numba
 import numpy as np
 
-from flatminima.train import padded_copy
+from flatminima.runs.mlp.train import padded_copy
 
 
 @numba.njit

@@ -4,9 +4,10 @@ import numpy as np
 import pytorch_optimizer
 import torch
 
-from flatminima.config import Config
-from flatminima.data import sample_xor
-from flatminima.train import State, example_order
+from flatminima.data.xor import sample_xor
+from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.order import example_order
+from flatminima.runs.mlp.problem import State
 
 NAME = f"PyTorch {torch.__version__}, pytorch-optimizer SAM"
 

@@ -15,10 +15,11 @@ import numpy as np
 
 from benchmarks import peer
 from benchmarks.bandwidth import seconds_a_pass
-from flatminima.config import Architecture, Config
-from flatminima.plots import ARCHITECTURES
-from flatminima.recipes import figure
-from flatminima.train import advance, initial_state
+from flatminima.plots.style import ARCHITECTURES
+from flatminima.runs.mlp.config import Architecture, Config
+from flatminima.runs.mlp.problem import initial_state
+from flatminima.runs.mlp.train import advance
+from flatminima.sources.wen_li_ma import figure
 
 FIGURES: dict[Architecture, str] = {
     "bias": "4b",

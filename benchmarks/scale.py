@@ -23,13 +23,17 @@ from unittest.mock import patch
 
 import joblib
 
-from flatminima import executors, paths, recipes, store, train
-from flatminima.config import Config
-from flatminima.costs import FILE, engine
-from flatminima.executors import Pool
+from flatminima import paths
 from flatminima.identity import library_versions
-from flatminima.provenance import provenance
-from flatminima.sweep import compute_part, over_seeds, run_all
+from flatminima.runs.mlp import problem, train
+from flatminima.runs.mlp.config import Config
+from flatminima.sources.controls import scenario
+from flatminima.studies.scale.costs import FILE, engine
+from flatminima.sweeps import executors, store
+from flatminima.sweeps.executors import Pool
+from flatminima.sweeps.provenance import provenance
+from flatminima.sweeps.sweep import compute_part, run_all
+from flatminima.sweeps.table import over_seeds
 
 EMPTY = Config(architecture="bias", d=4, n=5, width=4, num_steps=1, num_checkpoints=2)
 CELL = Config(architecture="bias", lr=1e-3, rho=0.05, num_steps=10_000)
@@ -121,7 +125,7 @@ def timed_sweep(configs: Sequence[Config], pool: Pool) -> Timing:
 
     with (
         empty_store(),
-        patch("flatminima.sweep.choose", lambda *_: nullcontext(pool)),
+        patch("flatminima.sweeps.executors.choose", lambda *_: nullcontext(pool)),
         patch.object(store, "save", clocked),
     ):
         cpu, start = time.process_time(), time.perf_counter()
@@ -189,7 +193,7 @@ def seconds_alone(config: Config) -> float:
     Raises:
         AssertionError: if the run ended early.
     """
-    train.problem.cache_clear()
+    problem.problem.cache_clear()
     start = time.perf_counter()
     run = train.run(config)
     seconds = time.perf_counter() - start
@@ -219,7 +223,7 @@ def cells(plan: Plan) -> list[dict[str, Any]]:
 
 def spread(plan: Plan) -> list[dict[str, Any]]:
     """Seconds of every cell of a small scenario."""
-    configs = recipes.scenario(
+    configs = scenario(
         "bias",
         d=CELL.d,
         n=CELL.n,

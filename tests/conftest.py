@@ -25,19 +25,19 @@ what the engine does not use."""
 # Not the kernels, nor the models with a head of their own: numba compiles those
 # functions, and a wrapped function does not compile.
 SHAPES_CHECKED = [
-    "flatminima.data",
-    "flatminima.flow.descent",
-    "flatminima.flow.manifold",
-    "flatminima.flow.run",
-    "flatminima.flow.trace",
+    "flatminima.data.load",
+    "flatminima.runs.flow.descent",
+    "flatminima.runs.flow.manifold",
+    "flatminima.runs.flow.run",
+    "flatminima.runs.flow.trace",
     "flatminima.models.bias",
     "flatminima.models.no_bias",
-    "flatminima.measures",
-    "flatminima.problem",
-    "flatminima.sample_complexity",
+    "flatminima.runs.mlp.measures",
+    "flatminima.runs.mlp.problem",
+    "flatminima.statistics.growth",
     "flatminima.sharpness",
     "flatminima.theory",
-    "flatminima.train",
+    "flatminima.runs.mlp.train",
 ]
 install_import_hook(SHAPES_CHECKED, f"{shapes.__name__}.checked")
 

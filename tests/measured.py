@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from flatminima.costs import Costs, engine, read
+from flatminima.studies.scale.costs import Costs, engine, read
 
 
 def measurements(**about: Any) -> dict[str, Any]:

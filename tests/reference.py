@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch.nn.functional import softplus
 
-from flatminima.config import Config
-from flatminima.data import train_and_test
-from flatminima.train import State, batches
+from flatminima.data.load import train_and_test
+from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.order import batches
+from flatminima.runs.mlp.problem import State
 
 
 class Net(torch.nn.Module):

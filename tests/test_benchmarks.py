@@ -8,11 +8,14 @@ import pytest
 from benchmarks import bandwidth, peer, sam_step, scale
 from benchmarks.bandwidth import seconds_a_pass
 
-from flatminima import costs, executors, train
-from flatminima.config import Config
-from flatminima.plots import ARCHITECTURES
-from flatminima.sweep import Part, over_seeds, run_all
-from flatminima.train import State, initial_state
+from flatminima.plots.style import ARCHITECTURES
+from flatminima.runs.mlp import train
+from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.problem import State, initial_state
+from flatminima.studies.scale import costs
+from flatminima.sweeps import executors
+from flatminima.sweeps.sweep import Part, run_all
+from flatminima.sweeps.table import over_seeds
 
 KEYS = [
     "name",

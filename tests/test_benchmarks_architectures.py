@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from benchmarks import architectures, sam_step
 
-from flatminima.config import Config
 from flatminima.models.exponential import PRECISIONS
-from flatminima.train import State, initial_state
+from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.problem import State, initial_state
 
 
 def tiny(architecture, **fields) -> Config:

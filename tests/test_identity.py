@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 import flatminima
-from flatminima import identity, train
-from flatminima.config import Config
+from flatminima import identity
 from flatminima.identity import (
     imported_modules,
     library_versions,
@@ -19,6 +18,8 @@ from flatminima.identity import (
     reachable,
     source_digest,
 )
+from flatminima.runs.mlp import train
+from flatminima.runs.mlp.config import Config
 
 FILES = {
     "__init__": "",

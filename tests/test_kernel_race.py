@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from benchmarks.kernels import engine, machine, race, screened
 
-from flatminima.config import Config
-from flatminima.speed_tables import RACE
-from flatminima.train import State, advance, initial_state
+from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.problem import State, initial_state
+from flatminima.runs.mlp.train import advance
+from flatminima.studies.speed.tables import RACE
 
 
 def tiny(architecture) -> Config:

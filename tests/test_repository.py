@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from flatminima.plots import ARCHITECTURES
+from flatminima.plots.style import ARCHITECTURES
 from flatminima_book.check import check_sources
 from flatminima_book.notebooks import load_chapters
 from flatminima_book.parameters import parse_value, read_parameter_file, refuse_unknown

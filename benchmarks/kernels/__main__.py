@@ -4,10 +4,10 @@ import json
 
 from benchmarks.kernels import machine
 from benchmarks.kernels.race import CANDIDATES, race, states
-from flatminima.config import Config
-from flatminima.recipes import SETTINGS
-from flatminima.speed_tables import RACE
-from flatminima.train import State
+from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.problem import State
+from flatminima.sources.controls import SETTINGS
+from flatminima.studies.speed.tables import RACE
 
 REPEATS = 20
 POINTS = {"early": 1000, "middle": 30_000, "late": 1_000_000}

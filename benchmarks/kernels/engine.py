@@ -1,7 +1,7 @@
 """The engine's own kernel, under the signature of the others."""
 
 from flatminima.kernels import serial
-from flatminima.kernels.losses import Squared
+from flatminima.models.losses import Squared
 
 WHY = "four steps a pass: one product for their pre-activations, one update of rank 4"
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.bandwidth import seconds_a_pass
 from benchmarks.sam_step import machine
-from flatminima.provenance import provenance
-from flatminima.speed_tables import engine
+from flatminima.studies.speed.tables import engine
+from flatminima.sweeps.provenance import provenance
 
 DTYPES = ("float64", "float32")
 

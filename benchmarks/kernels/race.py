@@ -7,16 +7,10 @@ from types import ModuleType
 import numpy as np
 
 from benchmarks.kernels import active, blas, engine, gram, screened, single
-from flatminima.config import Config
-from flatminima.train import (
-    State,
-    advance,
-    example_order,
-    initial_state,
-    padded_copy,
-    problem,
-    steps_per_call,
-)
+from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.order import example_order
+from flatminima.runs.mlp.problem import State, initial_state, problem
+from flatminima.runs.mlp.train import advance, padded_copy, steps_per_call
 
 CANDIDATES: dict[str, ModuleType] = {
     "four steps a pass": engine,

@@ -5,8 +5,8 @@ from dataclasses import asdict
 import nbformat
 import pytest
 
-from flatminima import report
-from flatminima.figures import Outcome, OutcomeTable
+from flatminima.claims import report
+from flatminima.studies.paper_figures.outcomes import Outcome, OutcomeTable
 from flatminima_book.clean import clean
 from flatminima_book.notebooks import Chapter
 from flatminima_book.scorecard_page import scorecard_fragment

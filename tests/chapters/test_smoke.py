@@ -14,7 +14,8 @@ import nbformat
 import pytest
 from matplotlib import pyplot as plt
 
-from flatminima import claims
+from flatminima.claims import register
+from flatminima.claims.report import MIME
 from flatminima_book.execute import Outcome, execute
 from flatminima_book.notebooks import load_chapters, read_source, tagged
 from flatminima_book.parameters import read_parameter_file
@@ -81,7 +82,7 @@ def displayed(path: Path) -> list[dict]:
 
 def shown_verdicts(path: Path) -> list[dict]:
     """Verdicts that an executed chapter displays."""
-    return [v for data in displayed(path) for v in data.get(claims.MIME, [])]
+    return [v for data in displayed(path) for v in data.get(MIME, [])]
 
 
 @each_chapter
@@ -103,7 +104,7 @@ def test_shows_a_figure_or_a_table_and_no_warning(name, outcomes, folder):
 @each_chapter
 def test_shows_each_of_its_verdicts_once(name, outcomes, folder):
     verdicts = shown_verdicts(folder / f"{name}.ipynb")
-    _, known = claims.load()
+    _, known = register.load()
     mine = sorted(claim.id for claim in known.values() if claim.chapter == name)
     assert sorted(verdict["id"] for verdict in verdicts) == mine
     assert {verdict["chapter"] for verdict in verdicts} <= {name}
@@ -112,7 +113,7 @@ def test_shows_each_of_its_verdicts_once(name, outcomes, folder):
 @each_chapter
 def test_two_seeds_decide_nothing(name, outcomes, folder):
     trained = {"share", "beats", "attains"}
-    thresholds, known = claims.load()
+    thresholds, known = register.load()
     for verdict in shown_verdicts(folder / f"{name}.ipynb"):
         rule = known[verdict["id"]].rule
         if rule.kind in trained:

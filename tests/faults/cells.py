@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from flatminima import train
-from flatminima.config import Config
-from flatminima.train import Run
+from flatminima.runs.kind import Run
+from flatminima.runs.mlp import train
+from flatminima.runs.mlp.config import Config
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ def main() -> None:
     if task["build"] is not None:
         # before the import of the kernels, which ask once
         paths.build_folder = lambda: Path(task["build"])
-    from flatminima import sweep
-    from flatminima.config import Config
+    from flatminima.runs.mlp.config import Config
+    from flatminima.sweeps import sweep
 
     sweep.SECONDS_PER_PART = task["seconds_per_part"]
     sweep.run_all([Config(**config) for config in task["configs"]], **task["how"])

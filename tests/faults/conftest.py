@@ -4,7 +4,7 @@ import faulthandler
 
 import pytest
 
-from flatminima import train
+from flatminima.runs.mlp import train
 from tests.faults.cells import ROOT, program
 
 SECONDS_PER_TEST = 240

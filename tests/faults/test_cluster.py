@@ -10,10 +10,10 @@ import warnings
 import pytest
 from distributed import Client
 
-from flatminima import store as stores
-from flatminima import sweep as sweeps
-from flatminima.executors import SchedulerLost
-from flatminima.sweep import EngineMismatch, run_all
+from flatminima.sweeps import store as sweeps_store
+from flatminima.sweeps import sweep
+from flatminima.sweeps.executors import SchedulerLost
+from flatminima.sweeps.sweep import EngineMismatch, run_all
 from tests.faults.cells import (
     ENDLESS,
     LONG,
@@ -60,8 +60,8 @@ def test_a_killed_worker_is_replaced(cluster, store):
 
 
 def test_a_worker_with_another_engine(cluster, store, monkeypatch):
-    ours = sweeps._identity(SHORT)
-    monkeypatch.setattr(sweeps, "_identity", lambda config: ours | {"engine": "0" * 64})
+    ours = sweep._identity(SHORT)
+    monkeypatch.setattr(sweep, "_identity", lambda config: ours | {"engine": "0" * 64})
     there = f"engine {ours['engine'][:12]}, here 000000000000. Install the same on all"
     with pytest.raises(EngineMismatch, match=there):
         run_all([SHORT], scheduler=cluster)
@@ -69,9 +69,9 @@ def test_a_worker_with_another_engine(cluster, store, monkeypatch):
 
 
 def test_a_worker_with_another_library(cluster, store, monkeypatch):
-    ours = sweeps._identity(SHORT)
+    ours = sweep._identity(SHORT)
     other = ours | {"libraries": ours["libraries"] | {"numpy": "0.1"}}
-    monkeypatch.setattr(sweeps, "_identity", lambda config: other)
+    monkeypatch.setattr(sweep, "_identity", lambda config: other)
     with pytest.raises(EngineMismatch, match=r"{'numpy': '.*'}, here {'numpy': '0.1'}"):
         run_all([SHORT], scheduler=cluster)
     assert finished(store) == set()
@@ -110,7 +110,7 @@ def test_the_scheduler_is_killed(tmp_path, store, capfd, monkeypatch):
             run_all([SHORT, ENDLESS], scheduler=address)
         assert time.monotonic() - lost_at[0] < 8
     assert address in str(e.value)
-    assert_same([stores.load(store, SHORT)], [unbroken(SHORT)])
+    assert_same([sweeps_store.load(store, SHORT)], [unbroken(SHORT)])
 
     begun = time.monotonic()
     with pytest.raises(SchedulerLost, match="no Dask scheduler answers there") as e:

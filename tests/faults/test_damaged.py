@@ -4,9 +4,10 @@ import warnings
 
 import pytest
 
-from flatminima import store as stores
-from flatminima import train
-from flatminima.sweep import run_all
+from flatminima.runs.kind import Run
+from flatminima.runs.mlp import train
+from flatminima.sweeps import store as sweeps_store
+from flatminima.sweeps.sweep import run_all
 from tests.faults.cells import SHORT, assert_same, seeds, unbroken
 
 CELLS = seeds(SHORT.model_copy(update={"num_steps": 300_000}), 2)
@@ -36,7 +37,7 @@ def expect_one_warning(message):
         runs = run_all(CELLS, workers=2)
     assert len(caught) == 1
     assert message in str(caught[0].message)
-    assert stores.key(CELLS[0]) in str(caught[0].message)
+    assert sweeps_store.key(CELLS[0]) in str(caught[0].message)
     assert_same(runs, [unbroken(config) for config in CELLS])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -47,7 +48,7 @@ def expect_one_warning(message):
 @pytest.mark.parametrize("suffix", ["npz", "json"])
 def test_a_damaged_result(store, started, suffix, damage):
     run_all(CELLS, workers=2)
-    path = store / f"{stores.key(CELLS[0])}.{suffix}"
+    path = store / f"{sweeps_store.key(CELLS[0])}.{suffix}"
     path.write_bytes(damage(path.read_bytes()))
     started.clear()
     expect_one_warning("is damaged")
@@ -59,7 +60,7 @@ def snapshot(store, config):
     stops = iter([False, False, True])
     run = train.proceed(config, None, lambda: next(stops))
     assert 0 < run.step < config.num_steps
-    stores.save(store, config, run, {"seconds": 1.5})
+    sweeps_store.save(store, config, run, {"seconds": 1.5})
     return run.step
 
 
@@ -67,7 +68,7 @@ def snapshot(store, config):
 def test_a_damaged_snapshot(store, started, damage):
     step = snapshot(store, CELLS[1])
     snapshot(store, CELLS[0])
-    path = store / f"{stores.key(CELLS[0])}.part"
+    path = store / f"{sweeps_store.key(CELLS[0])}.part"
     path.write_bytes(damage(path.read_bytes()))
     started.clear()
     expect_one_warning("starting over")
@@ -84,11 +85,11 @@ def test_a_snapshot_is_replaced_at_once(store, monkeypatch):
 
     monkeypatch.setattr("os.replace", crash)
     with pytest.raises(KeyboardInterrupt):
-        stores.save(store, CELLS[0], unbroken_part(CELLS[0]), {"seconds": 2.0})
-    run, seconds = stores.load_part(store, CELLS[0])
+        sweeps_store.save(store, CELLS[0], unbroken_part(CELLS[0]), {"seconds": 2.0})
+    run, seconds = sweeps_store.load_part(store, CELLS[0])
     assert (run.step, seconds) == (step, 1.5)
 
 
 def unbroken_part(config):
     run = unbroken(config)
-    return train.Run(run.history, run.params, run.step - 1, finished=False)
+    return Run(run.history, run.params, run.step - 1, finished=False)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from flatminima import store as stores
-from flatminima.store import StoreError
-from flatminima.sweep import run_all
+from flatminima.sweeps import store as sweeps_store
+from flatminima.sweeps.store import StoreError
+from flatminima.sweeps.sweep import run_all
 from tests.faults.cells import ROOT, SHORT, assert_same, finished, seeds, unbroken
 
 CELLS = seeds(SHORT, 12)
@@ -72,7 +72,7 @@ def test_a_full_disk(store, started):
         assert list(store.glob("*.tmp")) == []
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # nothing is damaged
-            found = {config: stores.load(store, config) for config in CELLS}
+            found = {config: sweeps_store.load(store, config) for config in CELLS}
         kept = [config for config, run in found.items() if run is not None]
         assert 1 <= len(kept) < len(CELLS)
         assert_same([found[c] for c in kept], [unbroken(c) for c in kept])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from flatminima import claims
-from flatminima.sweep import sweep
+from flatminima.claims import decide
+from flatminima.sweeps.sweep import sweep
 from tests.faults.cells import SHORT
 
 WILD = SHORT.model_copy(update={"lr": 0.2, "init_scale": 1e3, "num_steps": 500})
@@ -23,7 +23,7 @@ def test_the_others_finish_and_it_is_named():
     assert (ends.loc[~ends["diverged"], "step"] == SHORT.num_steps).all()
 
     wild = table[table["lr"] == WILD.lr]
-    verdict = claims.share("s1-sgd-generalises", wild)
+    verdict = decide.share("s1-sgd-generalises", wild)
     assert "2 of 2 runs diverged" in verdict.note
     for seed in (0, 1):
         name = f"SGD, 500 updates, data seed {seed}, init seed {seed}"

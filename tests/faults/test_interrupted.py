@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from flatminima.sweep import run_all
+from flatminima.sweeps.sweep import run_all
 from tests.faults.cells import (
     ENDLESS,
     LONG,

@@ -8,8 +8,8 @@ import warnings
 import psutil
 import pytest
 
-from flatminima import store as stores
-from flatminima.sweep import run_all
+from flatminima.sweeps import store as sweeps_store
+from flatminima.sweeps.sweep import run_all
 from tests.faults.cells import (
     LONG,
     SHORT,
@@ -31,7 +31,7 @@ def snapshots(store):
     return {
         config: part[0].step
         for config in CELLS
-        if (part := stores.load_part(store, config)) is not None
+        if (part := sweeps_store.load_part(store, config)) is not None
     }
 
 
@@ -57,7 +57,7 @@ def test_a_killed_sweep_goes_on_where_it_was(store, started):
     assert len(finished(store)) == len(CELLS)
     assert parts(store) == set()
     # the seconds of all parts together, those before the kill included
-    record = stores.load_record(store, LONG)
+    record = sweeps_store.load_record(store, LONG)
     assert record["provenance"]["process"] == os.getpid()
     assert record["provenance"]["seconds"] > 0
 
@@ -91,7 +91,7 @@ def test_a_killed_worker_process_is_replaced(store):
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_two_sweeps_of_the_same_cells_at_once(store, monkeypatch):
-    monkeypatch.setattr("flatminima.sweep.SECONDS_PER_PART", 0.1)
+    monkeypatch.setattr("flatminima.sweeps.sweep.SECONDS_PER_PART", 0.1)
     with sweeping(CELLS, workers=2) as process:
         wait_until(lambda: parts(store), "a snapshot of the other")
         with warnings.catch_warnings():
@@ -100,7 +100,7 @@ def test_two_sweeps_of_the_same_cells_at_once(store, monkeypatch):
         _, problems = process.communicate(timeout=60)
     assert (process.returncode, problems) == (0, "")
     assert_same(runs, [unbroken(config) for config in CELLS])
-    assert_same(runs, [stores.load(store, config) for config in CELLS])
+    assert_same(runs, [sweeps_store.load(store, config) for config in CELLS])
     assert sorted(path.suffix for path in store.iterdir()) == (
         [".json"] * len(CELLS) + [".npz"] * len(CELLS)
     )

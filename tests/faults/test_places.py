@@ -2,8 +2,8 @@
 
 import pytest
 
-from flatminima.config import Config
-from flatminima.sweep import run_all
+from flatminima.runs.mlp.config import Config
+from flatminima.sweeps.sweep import run_all
 from tests.faults.cells import assert_same, seeds
 
 # large enough for BLAS and torch to use threads of their own if they could

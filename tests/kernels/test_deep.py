@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from flatminima.data import sample_xor
+from flatminima.data.xor import sample_xor
 from flatminima.kernels import deep as kernel
-from flatminima.kernels.losses import Logistic, Squared
 from flatminima.models import deep
-from flatminima.train import padded_copy
+from flatminima.models.losses import Logistic, Squared
+from flatminima.runs.mlp.train import padded_copy
 from tests import autograd
 
 MODEL = deep.Model()

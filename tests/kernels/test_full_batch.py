@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from flatminima.kernels import full_batch
-from flatminima.kernels.losses import SQUARED, Logistic
 from flatminima.models.base import load
+from flatminima.models.losses import SQUARED, Logistic
 from flatminima.sharpness.objective import objective
 
 pytestmark = pytest.mark.uncompiled

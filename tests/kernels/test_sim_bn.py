@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from flatminima.data import sample_xor
+from flatminima.data.xor import sample_xor
 from flatminima.kernels import sim_bn as kernel
-from flatminima.kernels.losses import Logistic, Squared
 from flatminima.models import sim_bn
+from flatminima.models.losses import Logistic, Squared
 from tests import autograd
 
 MODEL = sim_bn.Model()

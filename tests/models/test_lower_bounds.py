@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatminima.config import Config
-from flatminima.kernels.losses import SQUARED, Logistic
-from flatminima.measures import measure
 from flatminima.models.base import load
-from flatminima.problem import initial_state, problem
+from flatminima.models.losses import SQUARED, Logistic
+from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.measures import measure
+from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
 
 

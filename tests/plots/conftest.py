@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pytest
 from matplotlib import pyplot as plt
 
-from flatminima import plots
+from flatminima.plots.style import use_style
 
 
 @pytest.fixture(autouse=True)
@@ -13,7 +13,7 @@ def style():
     backend = mpl.get_backend()
     plt.switch_backend("agg")
     with mpl.rc_context():
-        plots.use_style()
+        use_style()
         yield
     plt.close("all")
     plt.switch_backend(backend)

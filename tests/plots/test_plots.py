@@ -10,8 +10,14 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from flatminima import plots, recipes
-from flatminima.theory.memorising_networks import memorising_bias
+from flatminima.plots.flatness import flat_against_right, seed_grid, verdict_map
+from flatminima.plots.style import ARCHITECTURES, RULE_STYLES, WIDTH
+from flatminima.plots.training import training_curves
+from flatminima.plots.units import largest_units, units
+from flatminima.sources import wen_li_ma
+from flatminima.sources.controls import RULES, SETTINGS
+from flatminima.studies.xor.plots import memorising_plane
+from flatminima.theory.constructions.memorising_networks import memorising_bias
 from tests.tables import runs
 
 NAN = float("nan")
@@ -39,20 +45,20 @@ def table(architectures=("bias",), rules=("GD + wd", "1-SAM"), **columns):
 
 SQUARE = np.array([[1.0, 1], [-1, 1], [-1, -1], [1, -1]])
 FIGURES = {
-    "training_curves": lambda: plots.training_curves(table(), ["GD + wd", "1-SAM"]),
-    "units": lambda: plots.units(
+    "training_curves": lambda: training_curves(table(), ["GD + wd", "1-SAM"]),
+    "units": lambda: units(
         {"SGD": np.eye(5, 3), "1-SAM": -np.eye(5, 3)}, has_bias=True
     ),
-    "flat_against_right": lambda: plots.flat_against_right(
+    "flat_against_right": lambda: flat_against_right(
         table(["bias", "sim_ln"]), ["bias", "sim_ln"]
     ),
-    "memorising_plane": lambda: plots.memorising_plane(
+    "memorising_plane": lambda: memorising_plane(
         SQUARE, *memorising_bias(SQUARE, SQUARE.prod(axis=1))
     ),
-    "verdict_map": lambda: plots.verdict_map(
+    "verdict_map": lambda: verdict_map(
         table(["bias", "no_bias"]), ["GD + wd", "1-SAM"]
     ),
-    "seed_grid": lambda: plots.seed_grid(GRID, "test_accuracy", "accuracy")[0],
+    "seed_grid": lambda: seed_grid(GRID, "test_accuracy", "accuracy")[0],
 }
 GRID = pd.DataFrame(
     [
@@ -91,7 +97,7 @@ def test_one_figure_is_opened_and_no_setting_changed(draw):
     figure = draw()
     assert [plt.figure(number) for number in plt.get_fignums()] == [figure]
     assert dict(mpl.rcParams) == before
-    assert figure.get_size_inches()[0] <= plots.WIDTH
+    assert figure.get_size_inches()[0] <= WIDTH
 
 
 @each_figure
@@ -112,7 +118,7 @@ def lines(axis, label):
 
 
 def test_training_curves_are_medians_and_bands():
-    figure = plots.training_curves(table(), ["GD + wd", "1-SAM"])
+    figure = training_curves(table(), ["GD + wd", "1-SAM"])
     loss, accuracy, trace = figure.axes
     assert [axis.get_title() for axis in figure.axes] == [
         "training loss",
@@ -135,13 +141,13 @@ def test_training_curves_are_medians_and_bands():
 
 
 def test_tiny_losses_are_drawn_at_the_floor():
-    figure = plots.training_curves(table(train_loss=1e-30), ["1-SAM"], loss_floor=1e-8)
+    figure = training_curves(table(train_loss=1e-30), ["1-SAM"], loss_floor=1e-8)
     (line,) = lines(figure.axes[0], "1-SAM")
     assert line.get_ydata().tolist() == [0.5, 1e-8]
 
 
 def test_a_negative_trace_of_an_iterate_leaves_a_gap():
-    figure = plots.training_curves(table(trace=-1.0), ["1-SAM"])
+    figure = training_curves(table(trace=-1.0), ["1-SAM"])
     thin = next(line for line in figure.axes[2].lines if line.get_lw() < 1)
     np.testing.assert_array_equal(thin.get_ydata(), [3.0, NAN])
 
@@ -149,7 +155,7 @@ def test_a_negative_trace_of_an_iterate_leaves_a_gap():
 def test_a_rule_that_diverged_at_once_keeps_its_legend():
     rows = table()
     rows = rows[(rows["rule"] == "GD + wd") | (rows["step"] == 0)]
-    figure = plots.training_curves(rows, ["GD + wd", "1-SAM"])
+    figure = training_curves(rows, ["GD + wd", "1-SAM"])
     assert legend(figure) == ["GD + wd", "1-SAM"]
     assert len(lines(figure.axes[0], "1-SAM")[0].get_xdata()) == 0
     svg(figure)
@@ -161,13 +167,13 @@ def test_a_rule_that_diverged_at_once_keeps_its_legend():
 def test_largest_units_by_the_product_of_their_layers():
     w = np.array([[3.0, 1.0, 0.0, 2.0], [4.0, 0.0, 9.0, 0.0]])
     v = np.array([1.0, -10.0, 0.0, 2.0])  # products 5, 10, 0, 4
-    found = plots.largest_units(w, v, 3)
+    found = largest_units(w, v, 3)
     np.testing.assert_array_equal(found, [[10.0, 3.0, 4.0], [0.0, 4.0, 0.0]])
-    assert plots.largest_units(w, v, 9).shape == (2, 4)
+    assert largest_units(w, v, 9).shape == (2, 4)
 
 
 def test_units_are_scaled_panel_by_panel():
-    figure = plots.units(
+    figure = units(
         {"a": np.array([[2.0, -4.0]]), "b": np.array([[1.0, 0.5]])}, has_bias=False
     )
     images = [axis.images[0] for axis in figure.axes[:2]]
@@ -180,8 +186,8 @@ def test_units_are_scaled_panel_by_panel():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", [0.0, NAN], ids=["dead", "diverged"])
 def test_units_without_weights_are_drawn_empty(value):
-    columns = plots.largest_units(np.full((4, 6), value), np.full(6, value), 3)
-    svg(plots.units({"1-SAM": columns}, has_bias=True))
+    columns = largest_units(np.full((4, 6), value), np.full(6, value), 3)
+    svg(units({"1-SAM": columns}, has_bias=True))
 
 
 @pytest.mark.parametrize(
@@ -197,7 +203,7 @@ def test_units_without_weights_are_drawn_empty(value):
     ],
 )
 def test_inputs_are_labelled_once(num_inputs, has_bias, labels):
-    figure = plots.units({"a": np.ones((num_inputs, 2))}, has_bias=has_bias)
+    figure = units({"a": np.ones((num_inputs, 2))}, has_bias=has_bias)
     axis = figure.axes[0]
     ticks = [tick.get_text() for tick in axis.get_yticklabels()]
     assert ticks == labels
@@ -208,7 +214,7 @@ def test_inputs_are_labelled_once(num_inputs, has_bias, labels):
 
 
 def test_flat_against_right_shows_interpolating_checkpoints_and_ends():
-    figure = plots.flat_against_right(
+    figure = flat_against_right(
         table(["bias", "sim_ln"], rules=["1-SAM", "SGD"]), ["bias", "sim_ln"]
     )
     assert [axis.get_title() for axis in figure.axes] == ["2-MLP-Bias", "2-MLP-Sim-LN"]
@@ -225,12 +231,12 @@ def test_flat_against_right_shows_interpolating_checkpoints_and_ends():
 @pytest.mark.filterwarnings("error")
 def test_flat_against_right_when_nothing_interpolates():
     rows = table().assign(retracted_trace=NAN)
-    svg(plots.flat_against_right(rows, ["bias"]))
+    svg(flat_against_right(rows, ["bias"]))
 
 
 def test_verdict_map_has_one_marker_a_pair_in_the_order_of_the_rules():
     rows = table(["bias", "no_bias"], rules=["GD + wd", "1-SAM", "SGD"])
-    figure = plots.verdict_map(rows, ["GD + wd", "1-SAM"])
+    figure = verdict_map(rows, ["GD + wd", "1-SAM"])
     assert legend(figure) == [
         "GD + wd, 2-MLP-No-Bias",
         "GD + wd, 2-MLP-Bias",
@@ -248,7 +254,7 @@ def test_verdict_map_has_one_marker_a_pair_in_the_order_of_the_rules():
 def test_verdict_map_is_of_seeds_that_interpolate():
     rows = table(rules=["1-SAM"])
     rows.loc[rows["data_seed"] == 1, "retracted_trace"] = NAN
-    (axis,) = plots.verdict_map(rows, ["1-SAM"]).axes
+    (axis,) = verdict_map(rows, ["1-SAM"]).axes
     marker = axis.containers[0].lines[0]
     assert marker.get_xdata()[0] == (1.5 + 4.0) / 2
     assert marker.get_ydata()[0] == (0.6 + 0.9) / 2
@@ -256,13 +262,13 @@ def test_verdict_map_is_of_seeds_that_interpolate():
 
 @pytest.mark.filterwarnings("error")
 def test_verdict_map_when_nothing_interpolates():
-    figure = plots.verdict_map(table().assign(retracted_trace=NAN), ["1-SAM"])
+    figure = verdict_map(table().assign(retracted_trace=NAN), ["1-SAM"])
     assert len(figure.axes[0].containers) == 0
     svg(figure)
 
 
 def test_seed_grid_annotates_every_pair():
-    _, axis = plots.seed_grid(GRID, "test_accuracy", "accuracy")
+    _, axis = seed_grid(GRID, "test_accuracy", "accuracy")
     shown = [text.get_text() for text in axis.texts]
     assert shown == ["0.00", "0.30", "0.60", "0.10", "0.40", "0.70"]
     assert (axis.get_xlabel(), axis.get_ylabel()) == (
@@ -321,8 +327,8 @@ def test_lab_of_known_colours():
 def test_rules_of_a_figure_are_told_apart(vision, least):
     # a difference of 2.3 is just noticeable; the dashes tell rules apart too
     together = [
-        {rule: style for rule, style in plots.RULE_STYLES.items() if projected(rule)},
-        {r: style for r, style in plots.RULE_STYLES.items() if not projected(r)},
+        {rule: style for rule, style in RULE_STYLES.items() if projected(rule)},
+        {r: style for r, style in RULE_STYLES.items() if not projected(r)},
     ]
     for styles in together:
         colours = {rule: lab(colour, vision) for rule, (colour, _) in styles.items()}
@@ -336,16 +342,16 @@ def projected(rule):
 
 
 def test_dashes_tell_neighbouring_colours_apart():
-    styles = plots.RULE_STYLES
+    styles = RULE_STYLES
     for one, other in (("1-SAM", "1-SAM + wd"), ("n-SAM", "SGD"), ("SGD", "SGD + wd")):
         assert styles[one][1] != styles[other][1]
 
 
 def test_every_rule_and_architecture_has_its_look():
-    rules = {*recipes.RULES, *recipes.fixed_scale(d=4, n=4, width=4, phase_epochs=1)}
-    figures = recipes.figures(list(recipes.FIGURES)).values()
-    assert set(plots.RULE_STYLES) == rules | {config.rule for config in figures}
+    rules = {*RULES, *wen_li_ma.fixed_scale(d=4, n=4, width=4, phase_epochs=1)}
+    figures = wen_li_ma.figures(list(wen_li_ma.FIGURES)).values()
+    assert set(RULE_STYLES) == rules | {config.rule for config in figures}
     architectures = {config.architecture for config in figures}
-    assert set(plots.ARCHITECTURES) == architectures >= set(recipes.SETTINGS)
-    markers = [marker for _, marker in plots.ARCHITECTURES.values()]
+    assert set(ARCHITECTURES) == architectures >= set(SETTINGS)
+    markers = [marker for _, marker in ARCHITECTURES.values()]
     assert len(set(markers)) == len(markers)

@@ -7,8 +7,8 @@ import curvlinops
 import numpy as np
 import torch
 
-from flatminima.kernels.losses import SQUARED, Logistic, Squared
 from flatminima.models.base import load
+from flatminima.models.losses import SQUARED, Logistic, Squared
 from tests.reference import Net, logistic_loss, mean_squared_error
 
 

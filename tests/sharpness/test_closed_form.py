@@ -9,7 +9,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from flatminima.kernels.losses import SQUARED, Logistic
+from flatminima.models.losses import SQUARED, Logistic
 from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
 from tests.sharpness.dense import hessian, random_point, second_library
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from flatminima.kernels.losses import SQUARED, Logistic
 from flatminima.models.base import load
+from flatminima.models.losses import SQUARED, Logistic
 from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
 from flatminima.sharpness.dense import dense_trace
-from flatminima.theory.generalising_networks import generalising_bias
+from flatminima.theory.constructions.generalising_networks import generalising_bias
 from tests.sharpness.dense import hessian, random_point
 
 each_architecture = pytest.mark.parametrize(

@@ -6,7 +6,7 @@ The average uses the compiled heads, which know nothing of arc-cosines.
 import numpy as np
 import pytest
 
-from flatminima.data import sample_xor, xor_test_set
+from flatminima.data.xor import sample_xor, xor_test_set
 from flatminima.models import bias, no_bias
 from flatminima.sharpness.closed_form import per_example_gradients
 from flatminima.theory.ntk import kernel_regression, tangent_kernel

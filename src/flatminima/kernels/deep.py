@@ -24,7 +24,7 @@ is kept as one scalar factor and multiplied in now and then.
 import numpy as np
 
 from flatminima.kernels.compile import compiled
-from flatminima.kernels.losses import slope
+from flatminima.models.losses import slope
 
 SMALLEST_SCALE = 1e-3
 """The decay factor of the square matrices is multiplied in below it."""

@@ -3,8 +3,8 @@
 import numpy as np
 
 from flatminima.kernels.compile import compiled
-from flatminima.kernels.losses import slope, value
 from flatminima.models.base import head
+from flatminima.models.losses import slope, value
 
 
 @compiled

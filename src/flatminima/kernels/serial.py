@@ -16,8 +16,8 @@ the cache would be the limit; now arithmetic is.
 import numpy as np
 
 from flatminima.kernels.compile import compiled
-from flatminima.kernels.losses import slope
 from flatminima.models.base import head
+from flatminima.models.losses import slope
 
 BLOCK = 4
 """Steps from the start of `run` to each pass over w. Longer blocks spend more on

@@ -17,7 +17,7 @@ one in every bit keeps h and q, so units of vanishing v_j gamma_j cost nothing.
 import numpy as np
 
 from flatminima.kernels.compile import compiled
-from flatminima.kernels.losses import slope
+from flatminima.models.losses import slope
 
 LANES = 16
 """Numbers of float32 in the longest vector; rows are padded to a multiple."""

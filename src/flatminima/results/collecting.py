@@ -11,12 +11,12 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from flatminima import store
-from flatminima.config import Config
 from flatminima.paths import store_folder
 from flatminima.results.rows import BadResult, columns, difference, weights
-from flatminima.sweep import run_all
-from flatminima.train import Run
+from flatminima.runs.kind import Run
+from flatminima.runs.mlp.config import Config
+from flatminima.sweeps import store
+from flatminima.sweeps.sweep import run_all
 
 SAFETY = 1e3
 CHAOTIC = 1e-4

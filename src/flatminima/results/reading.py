@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flatminima import alignment, store
-from flatminima.config import Config
+from flatminima.measures import alignment
 from flatminima.paths import results_folder
 from flatminima.results.rows import BadResult, config_of, engine_now, setting
-from flatminima.sweep import tidy
-from flatminima.train import Run
+from flatminima.runs.kind import Run
+from flatminima.runs.mlp.config import Config
+from flatminima.sweeps import store
+from flatminima.sweeps.table import tidy
 
 
 @dataclass(frozen=True)

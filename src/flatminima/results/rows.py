@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flatminima import alignment, store
-from flatminima.config import Config
-from flatminima.train import Run
+from flatminima.measures import alignment
+from flatminima.runs.kind import Run
+from flatminima.runs.mlp.config import Config
+from flatminima.sweeps import store
 
 
 class BadResult(ValueError):

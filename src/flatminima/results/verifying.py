@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from flatminima import store
 from flatminima.checks import at_least
 from flatminima.identity import library_versions
 from flatminima.paths import store_folder
@@ -25,8 +24,9 @@ from flatminima.results.rows import (
     setting,
     weights,
 )
-from flatminima.sweep import run_all
-from flatminima.train import Run
+from flatminima.runs.kind import Run
+from flatminima.sweeps import store
+from flatminima.sweeps.sweep import run_all
 
 CHEAP_SECONDS = 5.0
 """Runs up to this cost are all run again; of the others a sample is."""

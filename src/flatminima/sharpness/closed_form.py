@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from flatminima.kernels.heads import heads
-from flatminima.kernels.losses import SQUARED, Logistic, Squared, slope
+from flatminima.models.losses import SQUARED, Logistic, Squared, slope
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from flatminima.kernels.losses import Logistic, Squared
+from flatminima.measures.memorisation import memorisation
+from flatminima.models.losses import Logistic, Squared
 from flatminima.sharpness.gauss_newton import Parameters, retract
-from flatminima.theory.memorising import memorisation
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from flatminima.kernels.losses import SQUARED, Logistic, Squared
+from flatminima.models.losses import SQUARED, Logistic, Squared
 from flatminima.sharpness.objective import objective
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from flatminima.kernels.losses import SQUARED, Logistic, Squared
+from flatminima.models.losses import SQUARED, Logistic, Squared
 from flatminima.sharpness.objective import objective
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from flatminima.kernels.losses import Logistic, Squared
+from flatminima.models.losses import Logistic, Squared
 
 if TYPE_CHECKING:
     import torch

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from flatminima.kernels.losses import Logistic, Squared
+from flatminima.measures.memorisation import memorisation
+from flatminima.models.losses import Logistic, Squared
 from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
 from flatminima.sharpness.retraction import retract
-from flatminima.theory.memorising import memorisation
 
 
 def columns(

@@ -1,0 +1,343 @@
+"""Decide claims by data.
+
+A function of this module applies one kind of rule to evidence and returns a
+`Verdict`. Claims and rules are fixed before the runs, in the `claims.yml` of a study;
+no verdict is written by hand anywhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from flatminima.claims.model import Claim, Kind
+from flatminima.claims.register import load
+from flatminima.claims.report import Verdict, Word
+from flatminima.claims.words import describe
+from flatminima.sources.wen_li_ma import scale_of, scale_of_flow
+from flatminima.statistics.intervals import bootstrap, mean_interval
+from flatminima.statistics.thresholds import Thresholds
+from flatminima.sweeps.table import per_seed
+
+NAMED = 5
+"""Diverged runs that a note names."""
+
+SCALE = [
+    *("architecture", "batch", "d", "n", "width", "num_steps"),
+    *("radius", "data", "loss", "weight_decay"),
+]
+"""Columns that `recipes.scale_of` compares with the source."""
+
+
+def share(claim_id: str, table: pd.DataFrame) -> Verdict:
+    """Decide whether a share, such as test accuracy, is high or low.
+
+    The effect is its mean over seeds at the last checkpoint, with a percentile
+    bootstrap interval; where all seeds agree, the Wilson interval of the pooled
+    points. A diverged seed counts as 0; a seed without a value, as where no point
+    is held out, decides nothing.
+
+    Args:
+        claim_id: a claim whose rule is of kind "share".
+        table: rows of one setting from `sweep`.
+    """
+    thresholds, claim = _claim(claim_id, "share")
+    metric = claim.rule.metric
+    values = per_seed(table, metric, diverged=0.0)
+    missing = int(values.isna().sum())
+    if missing:
+        verdict = _verdict(claim, "undecided", None, None, None, len(values), table)
+        note = f"{missing} of {len(values)} seeds have no {metric}"
+        verdict = replace(verdict, note=_join(verdict.note, note))
+        return _guarded(verdict, thresholds, table)
+    mean, low, high = mean_interval(table, metric)
+    word = (_high if claim.rule.says else _low)(low, high, thresholds)
+    verdict = _verdict(claim, word, mean, low, high, len(values), table)
+    return _guarded(verdict, thresholds, table)
+
+
+def _high(low: float, high: float, t: Thresholds) -> Word:
+    """Whether a share is high, or almost."""
+    if low >= t.high:
+        return "holds"
+    if low >= t.almost:
+        return "partly"
+    return "fails" if high <= t.low else "undecided"
+
+
+def _low(low: float, high: float, t: Thresholds) -> Word:
+    """Whether a share is low: one that is almost high contradicts it."""
+    if high <= t.low:
+        return "holds"
+    return "fails" if low >= t.low else "undecided"
+
+
+def beats(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
+    """Decide whether the first setting beats the second.
+
+    The effect is the mean of the differences, paired by data and initialisation
+    seed, signed so that positive means that the first wins. The claim holds if
+    the interval lies above 0 and fails if it lies below. A diverged run has an
+    accuracy of 0 and no trace: where lower is better its pair is left out.
+
+    Args:
+        claim_id: a claim whose rule is of kind "beats".
+        table, other: rows of one setting each, over the same seeds.
+
+    Raises:
+        ValueError: if the two settings have no seed in common.
+    """
+    thresholds, claim = _claim(claim_id, "beats")
+    worst = np.nan if claim.rule.lower_is_better else 0.0
+    first = per_seed(table, claim.rule.metric, diverged=worst)
+    second = per_seed(other, claim.rule.metric, diverged=worst)
+    if first.index.intersection(second.index).empty:
+        raise ValueError(f"{claim_id}: the two settings have no seed in common")
+    difference = (first - second).dropna().to_numpy()
+    if claim.rule.lower_is_better:
+        difference = -difference
+    verdict = _sign(claim, difference, thresholds, table)
+    return _guarded(verdict, thresholds, table, other)
+
+
+def associated(
+    claim_id: str, statistics: Float[np.ndarray, " seeds"], scale: str
+) -> Verdict:
+    """Decide whether a statistic, computed once a seed, is positive.
+
+    Args:
+        claim_id: a claim whose rule is of kind "associated".
+        statistics: one number a seed.
+        scale: for the scorecard.
+    """
+    thresholds, claim = _claim(claim_id, "associated")
+    return _guarded(_sign(claim, statistics, thresholds, scale), thresholds)
+
+
+def attains(
+    claim_id: str, table: pd.DataFrame, trace: str = "retracted_trace"
+) -> Verdict:
+    """Decide whether training attains the certified lower bound on the trace.
+
+    The effect is the median of trace after retraction over bound, over the seeds
+    that were retracted. The claim holds if it is at most `bound_ratio` and every
+    seed's raw outputs lie within `interpolates` of their targets, in mean square. For
+    the squared loss this distance is the training loss; the logistic loss has a floor
+    above 0, so it could not say.
+
+    Args:
+        claim_id: a claim whose rule is of kind "attains".
+        table: rows of one setting from `sweep`.
+        trace: column with the trace at interpolation.
+    """
+    thresholds, claim = _claim(claim_id, "attains")
+    loss = per_seed(table, "output_error", diverged=np.inf)
+    ratio = (per_seed(table, trace) / per_seed(table, "bound")).dropna().to_numpy()
+    short = int((~(loss <= thresholds.interpolates)).sum())
+    stuck = len(loss) - short - len(ratio)
+    low, high = bootstrap(ratio, thresholds, np.median)
+    effect = float(np.median(ratio)) if len(ratio) else np.inf
+    if short == 0 and effect <= thresholds.bound_ratio:
+        word: Word = "holds"
+    else:
+        word = "fails" if claim.rule.tight else "undecided"
+    verdict = _verdict(claim, word, effect, low, high, len(loss), table)
+    if short:
+        verdict = replace(
+            verdict,
+            note=_join(
+                verdict.note, f"{short} of {len(loss)} seeds do not interpolate"
+            ),
+        )
+    if stuck > 0:
+        note = f"{stuck} seeds could not be retracted"
+        verdict = replace(verdict, note=_join(verdict.note, note))
+    return _guarded(verdict, thresholds, table)
+
+
+def estimated(
+    claim_id: str,
+    estimate: tuple[float, float, float],
+    seeds: int,
+    scale: str,
+    *tables: pd.DataFrame,
+) -> Verdict:
+    """Decide whether a number that is computed from all seeds at once is positive.
+
+    Args:
+        claim_id: a claim whose rule is of kind "estimated".
+        estimate: the number and the ends of its interval, which may be infinite. If
+            the number is NaN, as where the runs cannot tell it, nothing is decided.
+        seeds: behind it.
+        scale: for the scorecard.
+        tables: of the runs behind it, from `sweep`; diverged ones are counted.
+    """
+    thresholds, claim = _claim(claim_id, "estimated")
+    effect, low, high = estimate
+    word = _above_zero(low, high)
+    verdict = _verdict(claim, word, effect, low, high, seeds, scale)
+    if not np.isfinite(effect):
+        note = _join(verdict.note, "the runs do not tell it: censored")
+        verdict = replace(verdict, verdict="undecided", note=note)
+    return _guarded(verdict, thresholds, *tables)
+
+
+def exact(
+    claim_id: str, errors: Float[np.ndarray, " instances"], scale: str = "exact"
+) -> Verdict:
+    """Decide a theorem or construction by its worst error over instances.
+
+    Args:
+        claim_id: a claim whose rule is of kind "exact".
+        errors: one non-negative error for each instance.
+        scale: what the instances are.
+
+    Raises:
+        ValueError: if there is no instance.
+    """
+    _, claim = _claim(claim_id, "exact")
+    if not len(errors):
+        raise ValueError(f"{claim_id}: no instance to decide it by")
+    worst = float(np.max(errors))
+    word: Word = "holds" if worst <= claim.rule.tolerance else "fails"
+    return _verdict(claim, word, worst, None, None, len(errors), scale)
+
+
+def flattest(
+    claim_id: str,
+    excess: Float[np.ndarray, " instances"],
+    accuracy: Float[np.ndarray, " instances"],
+    scale: str = "exact",
+) -> Verdict:
+    """Decide "all flattest minimisers generalise" by verified constructions.
+
+    An interpolating construction whose trace differs from the certified bound by at
+    most the tolerance is a flattest minimiser. One that does not generalise refutes
+    the claim. Constructions can never prove it.
+
+    Args:
+        claim_id: a claim whose rule is of kind "flattest".
+        excess: trace over bound minus 1, for each construction.
+        accuracy: its accuracy on held-out points.
+        scale: what the constructions are.
+    """
+    thresholds, claim = _claim(claim_id, "flattest")
+    attained = np.abs(excess) <= claim.rule.tolerance
+    if attained.any():
+        worst = float(np.min(np.asarray(accuracy)[attained]))
+        word: Word = "fails" if worst <= thresholds.low else "undecided"
+    else:
+        worst, word = None, "undecided"
+    return _verdict(claim, word, worst, None, None, int(attained.sum()), scale)
+
+
+def not_testable(claim_id: str) -> Verdict:
+    """Record a claim that no run here can decide, with the reason."""
+    _, claim = _claim(claim_id, "not testable")
+    verdict = _verdict(claim, "not testable", None, None, None, 0, "none")
+    return replace(verdict, note=_join(verdict.note, claim.rule.reason))
+
+
+def _sign(
+    claim: Claim,
+    values: Float[np.ndarray, " seeds"],
+    thresholds: Thresholds,
+    scale: str | pd.DataFrame,
+) -> Verdict:
+    """Whether the mean of one number a seed is above 0."""
+    low, high = bootstrap(values, thresholds)
+    effect = float(np.mean(values)) if len(values) else None
+    word = _above_zero(low, high)
+    return _verdict(claim, word, effect, low, high, len(values), scale)
+
+
+def _above_zero(low: float, high: float) -> Word:
+    return "holds" if low > 0 else "fails" if high < 0 else "undecided"
+
+
+def _claim(claim_id: str, kind: Kind) -> tuple[Thresholds, Claim]:
+    thresholds, claims = load()
+    if claim_id not in claims:
+        raise KeyError(f"no claim {claim_id!r} in studies/*/claims.yml")
+    claim = claims[claim_id]
+    if claim.rule.kind != kind:
+        raise ValueError(
+            f"{claim_id}: its rule is of kind {claim.rule.kind!r}, not {kind!r}"
+        )
+    return thresholds, claim
+
+
+def _verdict(
+    claim: Claim,
+    word: Word,
+    effect: float | None,
+    low: float | None,
+    high: float | None,
+    n: int,
+    scale: str | pd.DataFrame,
+) -> Verdict:
+    thresholds, _ = load()
+    if not isinstance(scale, str):
+        scale = _scale(scale)
+    return Verdict(
+        id=claim.id,
+        chapter=claim.chapter,
+        source=claim.source,
+        origin=claim.origin,
+        statement=claim.statement,
+        rule=describe(claim.rule, thresholds),
+        verdict=word,
+        effect=_finite(effect),
+        low=_finite(low),
+        high=_finite(high),
+        n=n,
+        scale=scale,
+        reported=claim.reported,
+        note=claim.note,
+    )
+
+
+def _scale(table: pd.DataFrame) -> str:
+    if "max_iterations" in table:
+        return scale_of_flow(**table[["d", "n", "width", "max_iterations"]].iloc[0])
+    return scale_of(**table[SCALE].iloc[0])
+
+
+def _guarded(
+    verdict: Verdict, thresholds: Thresholds, *settings: pd.DataFrame
+) -> Verdict:
+    """Withdraw what too few seeds or too many diverged ones cannot decide."""
+    ends = [table.loc[table["last"], "diverged"] for table in settings]
+    diverged = sum(int(end.sum()) for end in ends)
+    if diverged:
+        note = f"{diverged} of {sum(map(len, ends))} runs diverged ({_named(settings)})"
+        verdict = replace(verdict, note=_join(verdict.note, note))
+    if any(end.sum() > thresholds.max_diverged * len(end) for end in ends):
+        verdict = replace(verdict, verdict="undecided")
+    needed = load()[1][verdict.id].rule.min_seeds or thresholds.min_seeds
+    if verdict.n < needed:
+        note = f"{verdict.n} seeds; a verdict needs {needed}"
+        note = _join(verdict.note, note)
+        verdict = replace(verdict, verdict="undecided", note=note)
+    return verdict
+
+
+def _named(settings: Sequence[pd.DataFrame]) -> str:
+    """The first few diverged runs, by rule and seeds."""
+    ends = pd.concat([table[table["last"] & table["diverged"]] for table in settings])
+    names = [
+        f"{row.rule}, {row.num_steps} updates, data seed {row.data_seed}, init seed "
+        f"{row.init_seed}"
+        for row in ends.itertuples()
+    ]
+    return "; ".join(names[:NAMED] + ["…"] * (len(names) > NAMED))
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and np.isfinite(value) else None
+
+
+def _join(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)

@@ -1,0 +1,77 @@
+"""The claims of the sources and their rules, as a study's `claims.yml` holds them."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Kind = Literal[
+    "share",
+    "beats",
+    "associated",
+    "attains",
+    "exact",
+    "flattest",
+    "crosses",
+    "settles",
+    "estimated",
+    "not testable",
+]
+
+
+class Rule(BaseModel):
+    """How a claim is decided.
+
+    Attributes:
+        kind: the function of this module that decides it.
+        metric: column of a sweep's table, or what the evidence measures.
+        says: for `share`, whether the claim says that the share is high (True)
+            or low (False).
+        lower_is_better: for `beats`, whether the smaller value wins.
+        tight: for `attains`, whether the bound is known to be attained; if not,
+            staying above it decides nothing.
+        tolerance: for `exact`, the largest error allowed.
+        along: for `crosses` and `settles`, the column that varies.
+        logarithmic: for these, whether positions are its decimal logarithms.
+        min_seeds: seeds that decide it, in place of the number for all claims; 0 to
+            keep that.
+        reason: for `not testable`, why.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind
+    metric: str = "test_accuracy"
+    says: bool = True
+    lower_is_better: bool = False
+    tight: bool = True
+    tolerance: float = 0.0
+    along: str = ""
+    logarithmic: bool = False
+    min_seeds: Annotated[int, Field(ge=0)] = 0
+    reason: str = ""
+
+
+class Claim(BaseModel):
+    """A sentence of a source, or of ours, that data can decide.
+
+    Attributes:
+        id: unique name.
+        chapter: where it is decided: the folder of its file, `-` for `_`.
+        source: document and figure, theorem or page.
+        origin: "source" or "ours".
+        statement: the sentence.
+        rule: how it is decided.
+        reported: the source's own number or word, if it gives one.
+        note: anything a reader of the scorecard should know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    chapter: str
+    source: str
+    origin: Literal["source", "ours"]
+    statement: str
+    rule: Rule
+    reported: str | float | None = None
+    note: str = ""

@@ -1,0 +1,62 @@
+"""Curves along training."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from flatminima.plots.style import RULE_STYLES, WIDTH
+
+
+def training_curves(
+    table: pd.DataFrame, rules: Sequence[str], *, loss_floor: float = 1e-8
+) -> Figure:
+    """Training loss, test accuracy and trace over bound against updates.
+
+    Lines are medians over seeds, bands reach from the 10th to the 90th
+    percentile. Below the raw training loss of 1e-2 the trace is that of the
+    retracted point; before, it is that of the iterate over the bound at its own
+    outputs, drawn thin.
+
+    Args:
+        table: of one architecture, from `sweep`.
+        rules: which rules to draw, in the order of the legend.
+        loss_floor: smaller training losses are drawn here.
+    """
+    fig, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.2))
+    for rule in rules:
+        rows = table[(table["rule"] == rule) & (table["step"] > 0)]
+        colour, style = RULE_STYLES[rule]
+        by_step = rows.groupby("step")
+        _band(axes[0], by_step["train_loss"], colour, style, rule, loss_floor)
+        _band(axes[1], by_step["test_accuracy"], colour, style, rule)
+        raw = (rows["trace"] / rows["bound_outputs"]).where(rows["trace"] > 0)
+        median = raw.groupby(rows["step"]).median()
+        axes[2].plot(median.index, median, color=colour, lw=0.7, alpha=0.6)
+        flat = (rows["retracted_trace"] / rows["bound"]).groupby(rows["step"])
+        _band(axes[2], flat, colour, style, rule)
+    for axis, title in zip(
+        axes, ("training loss", "test accuracy", "trace / bound"), strict=True
+    ):
+        axis.set(xscale="log", xlabel="updates", title=title)
+    axes[0].set_yscale("log")
+    axes[1].axhline(0.5, color="0.6", lw=0.8, ls=":")
+    axes[1].set_ylim(0.45, 1.03)
+    axes[2].set_yscale("log")
+    axes[2].axhline(1.0, color="0.3", lw=0.8, ls=":")
+    handles, labels = axes[1].get_legend_handles_labels()
+    fig.legend(
+        handles, labels, loc="outside lower center", ncols=len(rules), handlelength=3
+    )
+    return fig
+
+
+def _band(axis, groups, colour, style, label, floor=0.0) -> None:
+    levels = [0.1, 0.5, 0.9]
+    quantiles = groups.quantile(levels).unstack().reindex(columns=levels)
+    quantiles = quantiles.clip(lower=floor).dropna()
+    axis.plot(quantiles.index, quantiles[0.5], color=colour, ls=style, label=label)
+    axis.fill_between(
+        quantiles.index, quantiles[0.1], quantiles[0.9], color=colour, alpha=0.18, lw=0
+    )

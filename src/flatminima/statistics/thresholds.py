@@ -1,0 +1,33 @@
+"""The numbers behind every rule."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Thresholds(BaseModel):
+    """The numbers behind every rule, from `claims.yml`.
+
+    Attributes:
+        level: confidence level of all intervals.
+        high: a share is high if its interval lies at or above this.
+        almost: it is almost high if its interval lies at or above this.
+        low: it is low if its interval lies at or below this.
+        bound_ratio: median ratio of trace to bound up to which a bound counts as
+            attained.
+        interpolates: mean squared distance of the raw outputs to their targets that
+            every seed must reach for that; for the squared loss, the training loss.
+        min_seeds: seeds below which nothing that varies over seeds is decided.
+        max_diverged: share of diverged seeds above which nothing is decided.
+        resamples: bootstrap resamples.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: float
+    high: float
+    almost: float
+    low: float
+    bound_ratio: float
+    interpolates: float
+    min_seeds: int
+    max_diverged: float
+    resamples: int

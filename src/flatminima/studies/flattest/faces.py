@@ -1,0 +1,160 @@
+"""What all flattest networks say of held-out points, as tables for the chapters."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from flatminima.checks import at_least
+from flatminima.data.streams import Dataset, generator
+from flatminima.data.xor import sample_xor, xor_test_set
+from flatminima.studies.flattest.certificates import (
+    check_small,
+    first_layer_inputs,
+)
+from flatminima.theory.certificates.certificate import certify
+from flatminima.theory.certificates.cube_symmetries import training_sets
+from flatminima.theory.certificates.optimal_face import (
+    PredictionRange,
+    prediction_range,
+)
+
+FATES = ("right", "wrong", "undecided", "unbounded")
+"""What the flattest networks of a training set say of a held-out point: all have its
+sign; all have the other sign; they differ; they differ by any amount."""
+
+TOLERANCE = 1e-2
+"""Of the ends of a range. Labels are 1 and -1."""
+
+SLACK = 1e-3
+"""Relative excess over the least trace up to which a network counts as flattest."""
+
+
+def predictions(
+    architecture: str,
+    sizes: Sequence[tuple[int, int]],
+    draws: int,
+    points: int,
+    *,
+    slack: float = SLACK,
+) -> pd.DataFrame:
+    """Ranges of predictions over the optimal face, one row a held-out point of xor.
+
+    Args:
+        architecture: "bias" or "no_bias".
+        sizes: pairs (d, n), d at most `certificate_tables.LARGEST_D`, n < 2^d.
+        draws: training sets of every size, seeds 0, 1, ...
+        points: held-out points of a training set, drawn without replacement; all
+            of them if there are no more.
+        slack: as in `prediction_range`.
+
+    Returns:
+        Columns architecture, d, n, seed, point (its number), x (its signs), y, low,
+        high (attained within the slack, perhaps infinite) and fate, one of `FATES`.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+    at_least("draws", draws, 1)
+    at_least("points", points, 1)
+    for d, n in sizes:
+        check_small(d, n)
+        if n == 2**d:
+            raise ValueError(f"n = {n}: no point is held out, d = {d}")
+    return pd.concat(
+        [
+            _draw(architecture, d, n, seed, points, slack)
+            for d, n in sizes
+            for seed in range(draws)
+        ],
+        ignore_index=True,
+    )
+
+
+def fates(found: PredictionRange, y: np.ndarray) -> np.ndarray:
+    """Which of `FATES` every point has; "undecided" where nothing is proved.
+
+    Args:
+        found: ranges.
+        y: labels of the same points, none of them 0.
+    """
+    decided = [found.all_correct(y), found.all_correct(-y), np.isinf(found.low)]
+    return np.select(decided, ["right", "wrong", "unbounded"], "undecided")
+
+
+def fate_shares(table: pd.DataFrame) -> pd.DataFrame:
+    """Share of held-out points of every fate, one row a training set.
+
+    Args:
+        table: from `predictions`.
+
+    Returns:
+        Columns architecture, d, n, seed, those of `FATES`, and bounded.
+    """
+    keys = ["architecture", "d", "n", "seed"]
+    shares = pd.crosstab([table[key] for key in keys], table["fate"], normalize="index")
+    shares = shares.reindex(columns=list(FATES), fill_value=0.0)
+    shares["bounded"] = 1.0 - shares["unbounded"]
+    return shares.rename_axis(columns=None).reset_index()
+
+
+def shares_of_all(architecture: str, sizes: Sequence[tuple[int, int]]) -> pd.DataFrame:
+    """Shares over all training sets of a size and all points held out, no sampling.
+
+    Args:
+        architecture: "bias" or "no_bias".
+        sizes: pairs (d, n), as in `cube_symmetries.training_sets`.
+
+    Returns:
+        One row a size: d, n, sets, classes (of sets that are images of each other) and
+        the columns `FATES`.
+
+    Raises:
+        ValueError: if a size or the architecture is out of range.
+    """
+    rows = []
+    for d, n in sizes:
+        check_small(d, n)
+        counts, sets, classes = dict.fromkeys(FATES, 0.0), 0, 0
+        for train, test, size in training_sets(n, d):
+            for fate in _ask(architecture, train, test)["fate"]:
+                counts[fate] += size / len(test.y)
+            sets, classes = sets + size, classes + 1
+        shares = {fate: count / sets for fate, count in counts.items()}
+        rows.append({"d": d, "n": n, "sets": sets, "classes": classes} | shares)
+    return pd.DataFrame(rows)
+
+
+def _ask(
+    architecture: str, train: Dataset, test: Dataset, slack: float = SLACK
+) -> pd.DataFrame:
+    """The rows of one training set: point, x (signs), y, low, high, fate."""
+    x = first_layer_inputs(architecture, train.x)
+    found = prediction_range(
+        certify(x, train.y),
+        x,
+        train.y,
+        first_layer_inputs(architecture, test.x),
+        slack=slack,
+        tolerance=TOLERANCE,
+    )
+    return pd.DataFrame(
+        {
+            "point": np.arange(len(test.y)),
+            "x": ["".join("+" if s > 0 else "−" for s in point) for point in test.x],
+            "y": test.y,
+            "low": found.low,
+            "high": found.high,
+            "fate": fates(found, test.y),
+        }
+    )
+
+
+def _draw(
+    architecture: str, d: int, n: int, seed: int, points: int, slack: float
+) -> pd.DataFrame:
+    train = sample_xor(n, d, seed)
+    test = xor_test_set(train, seed)
+    chosen = generator(seed, "face").permutation(len(test.y))[:points]
+    rows = _ask(architecture, train, Dataset(test.x[chosen], test.y[chosen]), slack)
+    return rows.assign(architecture=architecture, d=d, n=n, seed=seed)

@@ -1,0 +1,66 @@
+"""What flows and training came to, side by side."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from flatminima.claims.register import load
+from flatminima.runs.flow.run import REASONS
+from flatminima.statistics.intervals import bootstrap
+from flatminima.sweeps.table import per_seed
+
+SHARES = {
+    "rising_share": "rising",
+    "jump_share": "by jumps",
+    "accepted_rising_share": "rising, accepted",
+}
+"""Columns with shares of proposals or updates, by the name in `ends`."""
+
+
+def ends(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row a contender, at the end of its runs.
+
+    Args:
+        tables: from `flow_recipes.contest`.
+
+    Returns:
+        seeds; trace / bound (median); test accuracy with low and high (mean and
+        interval over seeds, as claims take them; a diverged run counts as 0); rising
+        (median share of proposed steps, or of updates, that raise the true trace), by
+        jumps, and rising among the accepted ones.
+    """
+    thresholds, _ = load()
+    rows = {}
+    for name, table in tables.items():
+        accuracy = per_seed(table, "test_accuracy", diverged=0.0)
+        low, high = bootstrap(accuracy.dropna().to_numpy(), thresholds)
+        ratio = per_seed(table, "retracted_trace") / per_seed(table, "bound")
+        rows[name] = {
+            "seeds": len(accuracy),
+            "trace / bound": ratio.median(),
+            "test accuracy": accuracy.mean(),
+            "low": low,
+            "high": high,
+        }
+        for column, title in SHARES.items():
+            if column in table:
+                rows[name][title] = per_seed(table, column).median()
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def reasons(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """How many flows stopped for which reason, and after how many iterations.
+
+    Args:
+        tables: from `flow_recipes.contest`; those without a `reason` are left out.
+    """
+    rows = {}
+    for name, table in tables.items():
+        if "reason" not in table:
+            continue
+        last = table[table["last"]]
+        counts = last["reason"].map(lambda number: REASONS[int(number)]).value_counts()
+        rows[name] = {"median iterations": last["step"].median(), **counts}
+    found = pd.DataFrame.from_dict(rows, orient="index")
+    found = found.reindex(columns=["median iterations", *REASONS]).fillna(0)
+    return found.loc[:, (found != 0).any()].astype(int)

@@ -1,0 +1,313 @@
+"""One hyper-parameter at a time: do verdicts of a scenario stay what they are?
+
+The base is 1-SAM and its control, SGD, at the source's values. A variation
+multiplies one of `FIELDS` by a factor and leaves all else as it is.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from flatminima.claims import decide
+from flatminima.claims.report import Verdict
+from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.problem import initial_state, problem
+from flatminima.sharpness.closed_form import per_example_gradients
+from flatminima.sources.controls import SETTINGS
+from flatminima.sources.wen_li_ma import scale_of
+from flatminima.sweeps.sweep import sweep
+from flatminima.sweeps.table import at_step
+
+FIELDS = ("lr", "rho", "width", "init_scale", "num_steps")
+
+BASE = ("base", 1.0)
+
+RULES = ("1-SAM", "SGD")
+
+VERDICTS = {
+    "no_bias": {
+        "generalises": "table-no-bias-sam",
+        "attains": "s1-sam-attains",
+        "beats SGD": "s1-sam-beats-sgd",
+    },
+    "bias": {
+        "generalises": "table-bias-sam",
+        "attains": "s2-sam-attains",
+        "beats SGD": "s2-sam-beats-sgd",
+    },
+    "sim_ln": {
+        "generalises": "table-ln-sam",
+        "attains": "s3-sam-attains",
+        "beats SGD": "s3-sam-beats-sgd",
+    },
+}
+"""Claims of the scenarios' chapters whose rules are applied to every variation."""
+
+SYMBOLS = {"holds": "✓", "partly": "≈", "fails": "✗", "undecided": "?"}
+
+
+def varied_configs(
+    architecture: str,
+    factors: Sequence[float],
+    lengths: Sequence[float],
+    *,
+    d: int,
+    n: int,
+    width: int,
+    num_steps: int,
+) -> dict[tuple[str, str, float], Config]:
+    """The runs behind a base and its variations.
+
+    Training length takes no runs of its own: the base is trained for the longest
+    one and measured at the others. SGD has no radius to vary.
+
+    Args:
+        architecture: key of `SETTINGS`.
+        factors: on each field but the length, above 0 and other than 1. Widths and
+            lengths are rounded, to 1 at least.
+        lengths: the same for the number of updates.
+        d, n, width, num_steps: sizes of the base.
+
+    Returns:
+        Configs in float32 by (rule, field, factor), the base under `BASE`.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+    for name, given in (("factors", factors), ("lengths", lengths)):
+        wrong = [f for f in given if not (0 < f < np.inf) or f == 1]
+        if wrong or not given or len(set(given)) < len(given):
+            raise ValueError(
+                f"{name} = {list(given)}: must be different, above 0 and not 1"
+            )
+    setting = SETTINGS[architecture]
+    base = Config.model_validate(
+        {
+            "architecture": architecture,
+            "d": d,
+            "n": n,
+            "width": width,
+            "num_steps": num_steps,
+            "num_checkpoints": 2,
+            "lr": setting.lr,
+            "init_scale": setting.init_scale,
+            "dtype": "float32",
+        }
+    )
+    measured = sorted({num_steps, *(scaled(num_steps, f) for f in lengths)})
+    configs = {}
+    for rule, rho in zip(RULES, (setting.rho, 0.0), strict=True):
+        at = changed(base, rho=rho)
+        configs[rule, *BASE] = changed(
+            at, num_steps=measured[-1], measure_at=tuple(measured)
+        )
+        for field in FIELDS[:-1]:
+            if getattr(at, field) == 0:
+                continue
+            for factor in factors:
+                value = getattr(at, field)
+                value = scaled(value, factor) if field == "width" else value * factor
+                configs[rule, field, factor] = changed(at, **{field: value})
+    return configs
+
+
+def scaled(count: int, factor: float) -> int:
+    """count times factor, rounded, at least 1."""
+    return max(1, round(count * factor))
+
+
+def changed(config: Config, **fields: object) -> Config:
+    """The config with other fields, checked again."""
+    return Config(**(config.model_dump() | fields))
+
+
+def run_variations(
+    architecture: str,
+    factors: Sequence[float],
+    lengths: Sequence[float],
+    *,
+    d: int,
+    n: int,
+    width: int,
+    num_steps: int,
+    seeds: int,
+) -> pd.DataFrame:
+    """Train the base and every variation, under both rules.
+
+    Args:
+        architecture, factors, lengths, d, n, width, num_steps: as in `varied_configs`.
+        seeds: number of seeds.
+
+    Returns:
+        The columns of `sweep`, one row a run and setting: its end. `field` and
+        `factor` say what was varied. SGD, which has no radius, appears with its
+        base's rows where rho is varied, and `num_steps` is the length that counts.
+    """
+    configs = varied_configs(
+        architecture, factors, lengths, d=d, n=n, width=width, num_steps=num_steps
+    )
+    with warnings.catch_warnings():
+        # what diverges is counted in the table, once for all
+        warnings.filterwarnings("ignore", "diverged", UserWarning)
+        table = sweep(configs.values(), seeds)
+    # a run's rows begin with that of step 0
+    run_of_row = (table["step"] == 0).cumsum() - 1
+    parts = []
+    for k, (rule, field, factor) in enumerate(configs):
+        rows = table[run_of_row // seeds == k]
+        if (field, factor) != BASE:
+            parts.append(rows[rows["last"]].assign(field=field, factor=factor))
+            continue
+        for times in (1.0, *lengths):
+            steps = scaled(num_steps, times)
+            end = at_step(rows, steps).assign(num_steps=steps, factor=times)
+            parts.append(end.assign(field="num_steps" if times != 1 else "base"))
+        if rule == "SGD":
+            base = parts[-1 - len(lengths)]
+            parts += [base.assign(field="rho", factor=times) for times in factors]
+    found = pd.concat(parts, ignore_index=True)
+    order = {field: k for k, field in enumerate(("base", *FIELDS))}
+    return found.sort_values(
+        ["field", "factor"],
+        key=lambda column: column.map(order) if column.name == "field" else column,
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def words(table: pd.DataFrame) -> pd.DataFrame:
+    """Verdict words of every variation, by the rules of the scenario's own claims.
+
+    Args:
+        table: of one architecture, from `run_variations`.
+
+    Returns:
+        Rows (field, factor), columns the keys of `VERDICTS[architecture]`.
+    """
+    ids = VERDICTS[table["architecture"].iloc[0]]
+    found = {}
+    for setting, rows in table.groupby(["field", "factor"], sort=False):
+        sam, sgd = (rows[rows["rule"] == rule] for rule in RULES)
+        found[setting] = {
+            "generalises": decide.share(ids["generalises"], sam).verdict,
+            "attains": decide.attains(ids["attains"], sam).verdict,
+            "beats SGD": decide.beats(ids["beats SGD"], sam, sgd).verdict,
+        }
+    frame = pd.DataFrame.from_dict(found, orient="index")
+    frame.index = pd.MultiIndex.from_tuples(frame.index, names=["field", "factor"])
+    return frame
+
+
+def survives(claim_id: str, table: pd.DataFrame, decided: pd.Series) -> Verdict:
+    """Decide whether a verdict of the base is that of every variation.
+
+    The effect is the share of variations that are decided otherwise. The claim fails
+    if there is one, is undecided if the base or, without such a one, a variation is,
+    and holds if all words are the same.
+
+    Args:
+        claim_id: a claim whose rule is of kind "exact", on that share.
+        table: of one architecture, from `run_variations`.
+        decided: a column of its `words`.
+    """
+    base, others = decided[BASE], decided.drop(BASE)
+    other_words = others[(others != "undecided") & (others != base)]
+    is_open = bool((others == "undecided").any())
+    start = table[table["field"] == "base"]
+    names = ["architecture", "batch", "d", "n", "width", "num_steps", "radius"]
+    scale = f"{scale_of(**start[names].iloc[0])}, varied"
+    share = np.array([len(other_words) / len(others)])
+    verdict = decide.exact(claim_id, share, scale)
+    notes = [f"base: {base}"]
+    for word, settings in others[others != base].groupby(others):
+        notes.append(f"{word}: {', '.join(label(*s) for s in settings.index)}")
+    verdict = replace(verdict, n=len(others), note="; ".join(notes))
+    if base == "undecided":
+        return replace(verdict, verdict="undecided", effect=None)
+    if verdict.verdict == "holds" and is_open:
+        return replace(verdict, verdict="undecided")
+    return verdict
+
+
+LABELS = {
+    "base": "base",
+    "lr": "η",
+    "rho": "ρ",
+    "width": "width",
+    "init_scale": "first layer",
+    "num_steps": "length",
+}
+
+
+def label(field: str, factor: float) -> str:
+    """A variation in short, such as "η × 1/4"."""
+    if field == "base":
+        return LABELS[field]
+    number = f"{factor:g}" if factor >= 1 else f"1/{1 / factor:g}"
+    return f"{LABELS[field]} × {number}"
+
+
+def verdict_table(decided: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The words of several architectures side by side, as `SYMBOLS`.
+
+    Args:
+        decided: `words` by name of the architecture.
+    """
+    side = pd.concat(decided, axis=1).map(SYMBOLS.get)
+    side.index = pd.Index([label(*setting) for setting in side.index])
+    return side
+
+
+def lost_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """Runs that met NaN or inf, or whose outputs are 0 everywhere at their end.
+
+    Args:
+        table: from `run_variations`, of one or more architectures.
+
+    Returns:
+        Counts by architecture, rule and variation; those without any are left out.
+    """
+    dead = ~table["diverged"] & (table["bound_outputs"] == 0)
+    counts = (
+        table.assign(dead=dead)
+        .groupby(["architecture", "rule", "field", "factor"], sort=False)
+        .agg(diverged=("diverged", "sum"), dead=("dead", "sum"), runs=("dead", "size"))
+        .reset_index()
+    )
+    counts = counts[(counts["diverged"] > 0) | (counts["dead"] > 0)]
+    variation = [label(*s) for s in zip(counts["field"], counts["factor"], strict=True)]
+    counts.insert(2, "variation", variation)
+    return counts.drop(columns=["field", "factor"]).set_index(
+        ["architecture", "rule", "variation"]
+    )
+
+
+def initial_growth(
+    configs: Mapping[str, Mapping[tuple[str, str, float], Config]],
+) -> pd.DataFrame:
+    """2 eta times the mean of ||grad f(x_i)||^2 over the examples, at the start.
+
+    Above 2, a step of SGD on (f - y)^2 makes the error at its example larger, to
+    first order.
+
+    Args:
+        configs: `varied_configs` by name of the architecture; their seeds are used.
+
+    Returns:
+        One row a variation, one column an architecture. Radius and length change
+        nothing at the start and are left out.
+    """
+    growth: dict[str, dict[str, float]] = {}
+    for name, runs in configs.items():
+        growth[name] = {}
+        for (rule, field, factor), config in runs.items():
+            if rule == "SGD":
+                setting = problem(config)
+                w, v = initial_state(changed(config, dtype="float64")).params
+                gradients = per_example_gradients(setting.model, w, v, setting.inputs)
+                mean = float(np.mean(gradients.norm_sq))
+                growth[name][label(field, factor)] = 2 * config.lr * mean
+    return pd.DataFrame(growth)

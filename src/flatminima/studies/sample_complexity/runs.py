@@ -1,0 +1,125 @@
+"""The runs behind sample complexity: 1-SAM, flow, convex search, kernel regression.
+
+Each of the four ends as a table of test errors, a row for each run: method, d, n,
+seed, zero_one, mse, ratio (trace over the pointwise bound 4 sqrt(d), NaN where there
+is none) and diverged.
+"""
+
+from collections.abc import Sequence
+
+from flatminima.runs.flow.config import FlowConfig
+from flatminima.runs.mlp.config import Config
+
+
+def sizes(d: int, ratios: Sequence[float], power: int = 1) -> list[int]:
+    """Numbers of training points, the nearest integers to ratio d^power, ascending.
+
+    Args:
+        d: dimension, at least 2.
+        ratios: above 0.
+        power: of d.
+
+    Raises:
+        ValueError: if a ratio is out of range, or leaves fewer than one training
+            point or one of the 2^d points to test on.
+    """
+    found = sorted({round(ratio * d**power) for ratio in ratios})
+    if not found or found[0] < 1 or found[-1] >= 2**d:
+        raise ValueError(
+            f"ratios = {list(ratios)}: must give 1 <= n < 2^d, and give n = {found} "
+            f"at d = {d}"
+        )
+    return found
+
+
+def learning_rate(d: int, width: int, kick: float) -> float:
+    """The eta at which 2 eta E||grad f||^2 is the same for every d and width.
+
+    For a 2-MLP-No-Bias at the project's initialisation and an input of norm
+    sqrt(d), E||grad f||^2 = (width + d) / 6: relu halves the second moment, 1/3, of
+    a pre-activation, and half of the units pass on ||x||^2 v^2, d/3 in all.
+
+    Args:
+        d, width: sizes.
+        kick: 2 eta E||grad f||^2; a step at 1 removes the error of its example, one
+            above 2 makes it grow.
+
+    Raises:
+        ValueError: if the kick is not in (0, 2).
+    """
+    if not 0 < kick < 2:
+        raise ValueError(f"kick = {kick}: must be above 0 and below 2")
+    return 3 * kick / (width + d)
+
+
+def sam(
+    ds: Sequence[int],
+    ratios: Sequence[float],
+    *,
+    width: int,
+    kick: float,
+    rho: float,
+    updates: int,
+) -> list[Config]:
+    """1-SAM on 2-MLP-No-Bias for every d and n, measured half-way and at the end.
+
+    Args:
+        ds: dimensions.
+        ratios: n = ratio d.
+        width: hidden units.
+        kick: as in `learning_rate`.
+        rho: radius.
+        updates: of every run. The pull to flatness of 1-SAM is eta rho^2 / 2 times
+            the gradient of the trace an update, whatever n is.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+    return [
+        Config(
+            architecture="no_bias",
+            d=d,
+            n=n,
+            width=width,
+            lr=learning_rate(d, width, kick),
+            rho=rho,
+            num_steps=updates,
+            num_checkpoints=2,
+            measure_at=(max(1, updates // 2),),
+            dtype="float32",
+        )
+        for d in ds
+        for n in sizes(d, ratios)
+    ]
+
+
+def flows(
+    ds: Sequence[int],
+    ratios: Sequence[float],
+    *,
+    width: int,
+    iterations: int,
+    smoothing: float,
+) -> list[FlowConfig]:
+    """The kink-aware flow on 2-MLP-No-Bias for every d and n, from initialisation.
+
+    Args:
+        ds, ratios, width: as in `sam`.
+        iterations: at most.
+        smoothing: of the indicator, as in `flow.descent.Rules`.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+    return [
+        FlowConfig(
+            start=Config(architecture="no_bias", d=d, n=n, width=width),
+            kind="kink_aware",
+            trained=False,
+            smoothing=smoothing,
+            max_iterations=iterations,
+            measure_every=iterations,
+        )
+        for d in ds
+        for n in sizes(d, ratios)
+    ]

@@ -1,0 +1,228 @@
+"""Errors of all methods, as tables."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flatminima.checks import at_least
+from flatminima.data.streams import Dataset, generator
+from flatminima.data.xor import sample_xor, xor_test_set
+from flatminima.measures.predictions import outputs, sign_errors
+from flatminima.models.base import load
+from flatminima.runs.flow.config import FlowConfig
+from flatminima.runs.mlp.problem import problem
+from flatminima.studies.sample_complexity.runs import sizes
+from flatminima.sweeps.sweep import run_all
+from flatminima.theory.certificates.certificate_search import search_certificate
+from flatminima.theory.ntk import kernel_regression
+
+LOST = 1.0
+"""Both errors of a run that diverged: it gets no point right, and its MSE is that of
+the function 0."""
+
+
+def sam_errors(table: pd.DataFrame) -> pd.DataFrame:
+    """Test errors of 1-SAM at the ends of its runs.
+
+    Args:
+        table: from `sweep` over the configs of `sam`.
+    """
+    last = table[table["last"]]
+    return pd.DataFrame(
+        {
+            "method": "1-SAM",
+            "d": last["d"],
+            "n": last["n"],
+            "seed": last["data_seed"],
+            "zero_one": (1 - last["test_accuracy"]).where(~last["diverged"], LOST),
+            "mse": last["test_mse"].where(~last["diverged"], LOST),
+            "ratio": last["retracted_trace"] / last["bound"],
+            "diverged": last["diverged"],
+        }
+    ).reset_index(drop=True)
+
+
+def flow_errors(configs: Iterable[FlowConfig], seeds: int) -> pd.DataFrame:
+    """Run the flows; test errors where they end.
+
+    Args:
+        configs: from `flows`.
+        seeds: how many, at least 1; seed k draws data and initialisation.
+
+    Raises:
+        ValueError: if there is no seed.
+    """
+    at_least("seeds", seeds, 1)
+    cells: list[Any] = [
+        config.with_seeds(seed, seed) for config in configs for seed in range(seeds)
+    ]
+    rows = []
+    for config, run in zip(cells, run_all(cells), strict=True):
+        start = config.start
+        setting = problem(start)
+        errors = _errors(
+            outputs(setting.architecture, setting.model, run.params, setting.test.x),
+            setting.test,
+        )
+        ratio = run.history["ratio"].iloc[-1]
+        rows.append(_row("flow", start.d, start.n, start.data_seed, errors, ratio))
+    return pd.DataFrame(rows)
+
+
+def search_errors(
+    ds: Sequence[int], ratios: Sequence[float], seeds: int
+) -> pd.DataFrame:
+    """Test errors of the flattest networks that convex search finds.
+
+    The least trace over interpolating networks of any width is a convex programme
+    (`theory.certificate`); here its activation cones are searched. The network is
+    within about 1 % of the minimum if the search missed no cone.
+
+    Args:
+        ds: dimensions; the work grows fast with them.
+        ratios: n = ratio d.
+        seeds: how many, at least 1.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+    at_least("seeds", seeds, 1)
+    rows = []
+    for d in ds:
+        for n in sizes(d, ratios):
+            for seed in range(seeds):
+                train = sample_xor(n, d, seed)
+                # a start may climb to 0, which has no direction and is passed over
+                with np.errstate(invalid="ignore"):
+                    found = search_certificate(train.x, train.y, tolerance=1e-2)
+                test = xor_test_set(train, seed)
+                model = load("no_bias").Model()
+                weights = found.w, found.v
+                f = outputs(load("no_bias"), model, weights, test.x)
+                ratio = found.trace / (4 * d**0.5)
+                rows.append(_row("search", d, n, seed, _errors(f, test), ratio))
+    return pd.DataFrame(rows)
+
+
+def kernel_errors(
+    ds: Sequence[int],
+    ratios: Sequence[float],
+    seeds: int,
+    *,
+    width: int,
+    test_points: int,
+) -> pd.DataFrame:
+    """Test errors of ridgeless regression with the tangent kernel of 2-MLP-No-Bias.
+
+    It is deterministic: a seed draws data and nothing else.
+
+    Args:
+        ds: dimensions.
+        ratios: n = ratio d^2.
+        seeds: how many, at least 1.
+        width: of the network whose kernel it is.
+        test_points: held-out points at most, drawn without replacement.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+    at_least("seeds", seeds, 1)
+    at_least("test_points", test_points, 1)
+    rows = []
+    for d in ds:
+        for n in sizes(d, ratios, power=2):
+            for seed in range(seeds):
+                train = sample_xor(n, d, seed)
+                test = _some(xor_test_set(train, seed), test_points, seed)
+                f = kernel_regression("no_bias", train.x, train.y, test.x, width=width)
+                rows.append(_row("NTK", d, n, seed, _errors(f, test), np.nan))
+    return pd.DataFrame(rows)
+
+
+def settling(table: pd.DataFrame) -> pd.DataFrame:
+    """What the second half of training still changed, over all n of each d.
+
+    Args:
+        table: from `sweep` over the configs of `sam`.
+
+    Returns:
+        A row for each d: median trace over bound half-way and at the end, over the
+        runs that were retracted at both, and the mean zero-one error at both.
+    """
+    half = table[(table["step"] > 0) & ~table["last"]]
+    keys = ["d", "n", "data_seed"]
+    both = table[table["last"] & ~table["diverged"]].merge(half, on=keys)
+    when = {"half-way": "_y", "at the end": "_x"}
+    traces = {
+        f"trace / bound, {name}": both["retracted_trace" + end] / both["bound" + end]
+        for name, end in when.items()
+    }
+    errors = {
+        f"zero-one error, {name}": 1 - both["test_accuracy" + end]
+        for name, end in when.items()
+    }
+    return pd.concat(
+        [
+            pd.DataFrame(traces).dropna().groupby(both["d"]).median(),
+            pd.DataFrame(errors).groupby(both["d"]).mean(),
+        ],
+        axis=1,
+    )
+
+
+def at_smallest(errors: pd.DataFrame, d: int) -> pd.DataFrame:
+    """Traces and errors side by side at one dimension.
+
+    Args:
+        errors: of several methods.
+        d: the dimension.
+
+    Returns:
+        A row for each n that every method with a trace has: of each of these
+        methods the median trace over bound and the mean zero-one error.
+    """
+    here = errors[(errors["d"] == d) & errors["method"].isin(_with_trace(errors))]
+    groups = here.groupby(["n", "method"], sort=False)
+    both = pd.concat(
+        {
+            "trace / bound": groups["ratio"].median().unstack(),
+            "zero-one error": groups["zero_one"].mean().unstack(),
+        },
+        axis=1,
+    )
+    both.columns = pd.Index([", ".join(name) for name in both.columns])
+    return both.dropna().sort_index()
+
+
+def _with_trace(errors: pd.DataFrame) -> list[str]:
+    return list(errors.loc[errors["ratio"].notna(), "method"].unique())
+
+
+def _errors(f: np.ndarray, test: Dataset) -> tuple[float, float]:
+    """Zero-one error and MSE."""
+    return sign_errors(f, test.y), float(np.mean((f - test.y) ** 2))
+
+
+def _row(
+    method: str, d: int, n: int, seed: int, errors: tuple[float, float], ratio: float
+) -> dict[str, object]:
+    zero_one, mse = errors
+    return {
+        "method": method,
+        "d": d,
+        "n": n,
+        "seed": seed,
+        "zero_one": zero_one,
+        "mse": mse,
+        "ratio": ratio,
+        "diverged": False,
+    }
+
+
+def _some(test: Dataset, count: int, seed: int) -> Dataset:
+    if len(test.y) <= count:
+        return test
+    chosen = generator(seed, "kernel test").choice(len(test.y), count, replace=False)
+    return Dataset(test.x[chosen], test.y[chosen])

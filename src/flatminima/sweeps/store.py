@@ -1,0 +1,261 @@
+"""Runs on disk: plain files, written atomically, checked when read.
+
+A run is two files named by its key: `<key>.npz` with the arrays and, written
+last, `<key>.json` with the config, its provenance and the checksum of the
+arrays. A file that is damaged in any way is reported once and treated as absent.
+An unfinished run is kept in `<key>.part` until it is finished: the record, a line
+end and the arrays, in one file so that a newer part replaces an older one at once.
+Several processes may share a folder.
+"""
+
+import errno
+import hashlib
+import importlib
+import io
+import json
+import os
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flatminima.identity import library_versions, source_digest
+from flatminima.runs.kind import Run
+from flatminima.runs.mlp.config import Config
+
+SECONDS_TO_ABANDON = 3600.0
+"""Age of a temporary file from which its writer is taken for dead."""
+
+BYTES_TO_TRY = 8192
+"""What a small run takes; an empty file fits on a full disk too."""
+
+_FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "is over its quota"}
+_CLOSED = {
+    errno.EROFS: "is read-only",
+    errno.EACCES: "is not yours to write",
+    errno.EPERM: "is not yours to write",
+}
+
+
+class DamagedResult(ValueError):
+    """A stored file that does not match its checksum or cannot be read."""
+
+
+class StoreError(OSError):
+    """A store that cannot take a result; what it holds already is intact."""
+
+
+def engine_digest(config: Config) -> str:
+    """SHA-256 of the engine's source that a config runs through, hexadecimal."""
+    engine = importlib.import_module(config.engine)
+    return source_digest(*engine.modules(config))
+
+
+def key(config: Config) -> str:
+    """Identity of a run: its config, the source that makes it, the libraries.
+
+    Returns:
+        SHA-256, hexadecimal.
+    """
+    identity = {
+        "config": config.model_dump(mode="json"),
+        "engine": engine_digest(config),
+        "libraries": library_versions(),
+    }
+    return sha256(canonical(identity))
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a store that could not take a result, before the result is computed.
+
+    Args:
+        folder: the store, made if absent.
+
+    Raises:
+        StoreError: naming the folder and what is wrong with it.
+    """
+    _write(folder / "writable", bytes(BYTES_TO_TRY))
+    (folder / "writable").unlink(missing_ok=True)
+
+
+def save(folder: Path, config: Config, run: Run, provenance: dict[str, Any]) -> None:
+    """Store a run; a reader sees all of it or nothing.
+
+    A finished run takes the place of its unfinished part.
+
+    Args:
+        folder: the store, made if absent.
+        config: what was run.
+        run: where it stands.
+        provenance: anything else worth keeping that JSON can hold.
+
+    Raises:
+        StoreError: if the folder cannot be written or the disk is full.
+    """
+    name = key(config)
+    columns = {
+        f"history.{column}": run.history[column].to_numpy()
+        for column in run.history.columns
+    }
+    buffer = io.BytesIO()
+    params = {f"p{k}": p for k, p in enumerate(run.params)}
+    np.savez(buffer, allow_pickle=False, **params, **columns)
+    arrays = buffer.getvalue()
+    record = {
+        "config": config.model_dump(mode="json"),
+        "engine": engine_digest(config),
+        "libraries": library_versions(),
+        "step": run.step,
+        "finished": run.finished,
+        "diverged_at": run.diverged_at,
+        "arrays": sha256(arrays),
+        "provenance": provenance,
+    }
+    record["record"] = sha256(canonical(record))
+    part = folder / f"{name}.part"
+    if run.finished:
+        _write(folder / f"{name}.npz", arrays)
+        _write(folder / f"{name}.json", canonical(record))
+        part.unlink(missing_ok=True)
+    else:
+        _write(part, canonical(record) + b"\n" + arrays)
+
+
+def load(folder: Path, config: Config) -> Run | None:
+    """The finished run of a config, or None if it has to be run.
+
+    Warns:
+        UserWarning: if there are files that are damaged.
+    """
+    found = _find(folder / f"{key(config)}.json", "running it again")
+    return found[0] if found else None
+
+
+def load_part(folder: Path, config: Config) -> tuple[Run, float] | None:
+    """The unfinished run of a config and the seconds spent on it, or None.
+
+    Warns:
+        UserWarning: if there are files that are damaged.
+    """
+    found = _find(folder / f"{key(config)}.part", "starting over")
+    return (found[0], float(found[1]["provenance"]["seconds"])) if found else None
+
+
+def load_record(folder: Path, config: Config) -> dict[str, Any] | None:
+    """Config, engine digest, versions and provenance of a finished run, or None."""
+    found = _find(folder / f"{key(config)}.json", "running it again")
+    return found[1] if found else None
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Delete the temporary files that killed writers left behind."""
+    oldest = time.time() - SECONDS_TO_ABANDON
+    for path in folder.glob("*.tmp"):
+        try:
+            if path.stat().st_mtime < oldest:
+                path.unlink()
+        except OSError:  # gone already, or not ours to delete
+            continue
+
+
+def _find(path: Path, remedy: str) -> tuple[Run, dict[str, Any]] | None:
+    try:
+        # one look: another process may finish the run and remove its part
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        problem: Exception = error
+    else:
+        try:
+            return _read(path, content)
+        except (DamagedResult, OSError) as error:
+            problem = error
+    warnings.warn(
+        f"stored result {path} is damaged ({problem}); {remedy}", stacklevel=3
+    )
+    return None
+
+
+def _read(path: Path, content: bytes) -> tuple[Run, dict[str, Any]]:
+    head, _, tail = content.partition(b"\n")
+    try:
+        record = json.loads(head)
+        checksum = record.pop("record")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedResult("the record is not readable") from error
+    if checksum != sha256(canonical(record)):
+        raise DamagedResult("the record does not match its checksum")
+    content = tail if path.suffix == ".part" else path.with_suffix(".npz").read_bytes()
+    if sha256(content) != record["arrays"]:
+        raise DamagedResult("the arrays do not match their checksum")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        history = {
+            column.removeprefix("history."): arrays[column]
+            for column in arrays.files
+            if column.startswith("history.")
+        }
+        count = len(arrays.files) - len(history)
+        run = Run(
+            pd.DataFrame(history),
+            tuple(arrays[f"p{k}"] for k in range(count)),
+            record["step"],
+            record["finished"],
+            record["diverged_at"],
+        )
+    return run, record
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole, also after a power failure, or not."""
+    folder = path.parent
+    temporary = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(
+            prefix=f"{path.name}.", suffix=".tmp", dir=folder
+        )
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        temporary = None
+        _sync_folder(folder)
+    except OSError as error:
+        reason = {**_FULL, **_CLOSED}.get(error.errno or 0)
+        if reason is None:
+            raise
+        raise StoreError(
+            error.errno,
+            f"the store {folder} {reason}; what it holds is intact. Free it, or set "
+            "FLATMINIMA_STORE to another folder, and run the same again to go on",
+        ) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable, where folders can be opened at all."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def canonical(value: Any) -> bytes:
+    """A value as JSON, equal for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256, hexadecimal."""
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,354 @@
+"""Many runs, in parallel, each computed once.
+
+Cells are computed by threads, processes or a Dask cluster (see `executors`). A
+worker computes and returns; only the caller writes to the store. A long run comes
+back in parts, so that a killed one goes on from its last part.
+"""
+
+import atexit
+import gc
+import importlib
+import sys
+import time
+import warnings
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Future,
+    wait,
+)
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pandas as pd
+
+from flatminima.identity import library_versions
+from flatminima.paths import record_file, store_folder
+from flatminima.runs.kind import Run
+from flatminima.runs.mlp.config import Config
+from flatminima.sweeps import store
+from flatminima.sweeps.executors import Pool, choose, single_threaded
+from flatminima.sweeps.progress import Progress, progress
+from flatminima.sweeps.provenance import provenance
+from flatminima.sweeps.slots import compute_slot
+from flatminima.sweeps.table import over_seeds, tidy
+
+SECONDS_PER_PART = 10.0
+"""Computing time after which a run comes back, to be kept and sent on."""
+
+SECONDS_BETWEEN_CHECKS = 0.5
+SECONDS_TO_STOP = 1.0
+
+MAX_RESTARTS = 3
+"""Deaths of worker processes in a row, without a finished run, that are borne."""
+
+
+class CellFailed(RuntimeError):
+    """A run raised an error; the message holds its config."""
+
+
+class EngineMismatch(RuntimeError):
+    """A worker computes with another engine, or other libraries, than the caller."""
+
+
+def fetch(config: Config) -> Run:
+    """The run of a config, from the store or computed and stored now."""
+    return run_all([config])[0]
+
+
+def run_all(
+    configs: Sequence[Config],
+    workers: int | None = None,
+    *,
+    processes: bool = False,
+    scheduler: str | None = None,
+    folder: Path | None = None,
+) -> list[Run]:
+    """All runs, in the order of their configs.
+
+    Finished runs come from the store. Each of the others is stored as soon as it
+    is done, and every few seconds on its way, so an interrupted sweep goes on
+    where it stopped. The result does not depend on where or in how many parts
+    the runs were computed. A run that diverges is a result like any other.
+
+    Args:
+        configs: what to run.
+        workers: local threads or processes; by default one for each core.
+        processes: local processes in place of threads. Threads are the better
+            choice while the kernels do the work: they release the GIL.
+        scheduler: address of a Dask scheduler, such as "tcp://10.0.0.1:8786"; by
+            default $FLATMINIMA_SCHEDULER, without which the sweep is local.
+        folder: the store; by default the one of `paths.store_folder`.
+
+    Raises:
+        StoreError: if the store cannot take a result. Nothing is computed if that
+            is known beforehand.
+        SchedulerLost: if the Dask scheduler does not answer any more.
+        EngineMismatch: if a worker has another version of the engine.
+        CellFailed: if a run raises an error; finished ones are stored.
+        KeyboardInterrupt: within two seconds, with a word on how to go on.
+
+    Warns:
+        UserWarning: for every run that diverged, with its config.
+    """
+    place = choose(workers, processes, scheduler)
+    configs = list(configs)
+    folder = folder or store_folder()
+    found = {config: store.load(folder, config) for config in configs}
+    missing = [config for config, run in found.items() if run is None]
+    if missing:
+        store.check_writable(folder)
+        store.remove_abandoned(folder)
+        with place as pool:
+            found |= _Sweep(folder, missing).compute(pool)
+    runs = [run for config in configs if (run := found[config]) is not None]
+    for config, run in found.items():
+        if run is not None and run.diverged_at is not None:
+            warnings.warn(
+                f"diverged after {run.diverged_at} steps: {config!r}", stacklevel=2
+            )
+    return runs
+
+
+def sweep(
+    configs: Iterable[Config],
+    seeds: int | Sequence[tuple[int, int]],
+    workers: int | None = None,
+    *,
+    processes: bool = False,
+    scheduler: str | None = None,
+    commit: bool = False,
+) -> pd.DataFrame:
+    """Run every config under every seed and put the histories in one tidy table.
+
+    Args:
+        configs: one for each setting.
+        seeds: as in `over_seeds`.
+        workers, processes, scheduler: as in `run_all`.
+        commit: note these runs in $FLATMINIMA_RECORD, if that is set, as ones to be
+            committed to `results/`.
+
+    Returns:
+        One row for each run and checkpoint: the fields of the config (but
+        measure_at and phases), `rule`,
+        the columns of `train.measure`, `last` (the row is the run's final
+        checkpoint) and `diverged` (the run met NaN or inf later on).
+    """
+    cells = over_seeds(configs, seeds)
+    runs = run_all(cells, workers, processes=processes, scheduler=scheduler)
+    if commit:
+        _record(cells)
+    return pd.concat(
+        [tidy(config, run) for config, run in zip(cells, runs, strict=True)],
+        ignore_index=True,
+    )
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a worker sends back.
+
+    Attributes:
+        run: where the run stands.
+        identity: engine digest and library versions that computed it.
+        provenance: see `provenance.provenance`; seconds of this part alone.
+    """
+
+    run: Run
+    identity: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+def compute_part(
+    config: Config, run: Run | None, same_machine: bool, pause: Event | None
+) -> Part:
+    """Go on with a run for some seconds; the task that workers execute.
+
+    Args:
+        config: what to run.
+        run: where it stands; None to start.
+        same_machine: the worker shares its cores with other sweeps.
+        pause: hand back what there is once this is set.
+    """
+    if same_machine:
+        with compute_slot():
+            return _compute(config, run, pause)
+    single_threaded()
+    return _compute(config, run, pause)
+
+
+def _compute(config: Config, run: Run | None, pause: Event | None) -> Part:
+    engine = importlib.import_module(config.engine)
+    start = time.perf_counter()
+
+    def paused() -> bool:
+        late = time.perf_counter() - start > SECONDS_PER_PART
+        return late or (pause is not None and pause.is_set())
+
+    run = engine.proceed(config, run, paused)
+    seconds = time.perf_counter() - start
+    return Part(run, _identity(config), provenance(seconds, threads=1))
+
+
+def _identity(config: Config) -> dict[str, Any]:
+    return {"engine": store.engine_digest(config), "libraries": library_versions()}
+
+
+class _Sweep:
+    """The missing cells of one sweep on their way to the store."""
+
+    def __init__(self, folder: Path, missing: Sequence[Config]):
+        self.folder = folder
+        self.waiting = deque(missing)
+        self.running: dict[Future[Part], Config] = {}
+        self.finished: dict[Config, Run] = {}
+        self.parts: dict[Config, tuple[Run, float]] = {}
+        for config in missing:
+            part = store.load_part(folder, config)
+            if part is not None:
+                self.parts[config] = part
+
+    def compute(self, pool: Pool) -> dict[Config, Run]:
+        """Compute and store every cell."""
+        total = len(self.waiting)
+        deaths = 0
+        begun = sum(_share(config, part) for config, (part, _) in self.parts.items())
+        with progress(total, begun) as shown:
+            try:
+                while self.waiting or self.running:
+                    before = len(self.finished)
+                    broken = self._submit(pool)
+                    broken = self._collect(pool, shown) or broken
+                    deaths = 0 if len(self.finished) > before else deaths
+                    if broken:
+                        deaths += 1
+                        self._replace_workers(pool, deaths)
+            except KeyboardInterrupt:
+                # Python would look for garbage in torch and numba before it exits,
+                # which takes longer than all the rest
+                atexit.register(gc.freeze)
+                self._stop(pool, shown)
+                print(
+                    f"\nStopped. {len(self.finished)} of {total} runs were finished "
+                    f"and {len(self.parts)} have begun; all is kept in {self.folder}. "
+                    "Run the same again to go on.",
+                    file=sys.stderr,
+                )
+                raise
+        return self.finished
+
+    def _submit(self, pool: Pool) -> bool:
+        """Fill the pool; whether it turned out to be broken."""
+        slots = pool.slots() if self.waiting else 0
+        while self.waiting and len(self.running) < slots:
+            config = self.waiting[0]
+            run, _ = self.parts.get(config, (None, 0.0))
+            try:
+                future = pool.submit(
+                    compute_part, config, run, pool.same_machine, pool.pause
+                )
+            except BrokenExecutor:
+                return True
+            self.running[future] = self.waiting.popleft()
+        return False
+
+    def _collect(self, pool: Pool, shown: Progress) -> bool:
+        """Store what has come in; whether a worker's process died."""
+        done = wait(self.running, SECONDS_BETWEEN_CHECKS, FIRST_COMPLETED).done
+        pool.check()
+        broken = False
+        for future in done:
+            config = self.running[future]
+            try:
+                part = future.result()
+            except BrokenExecutor:
+                del self.running[future]
+                self.waiting.appendleft(config)
+                broken = True
+                continue
+            except CancelledError as error:
+                pool.check()
+                raise CellFailed(f"the cluster gave up {config!r}") from error
+            except Exception as error:
+                raise CellFailed(f"{error!r} in {config!r}") from error
+            self._keep(config, part, shown)
+            del self.running[future]  # not before: a Ctrl-C while it is written
+            if not part.run.finished:
+                self.waiting.appendleft(config)
+        return broken
+
+    def _keep(self, config: Config, part: Part, shown: Progress) -> None:
+        """Store a part."""
+        if part.identity != _identity(config):
+            raise EngineMismatch(
+                "a worker has another version of the engine or of its libraries: "
+                f"{_difference(part.identity, _identity(config))}. Install the same "
+                "on all"
+            )
+        earlier, seconds = self.parts.get(config, (None, 0.0))
+        seconds += part.provenance["seconds"]
+        store.save(
+            self.folder, config, part.run, part.provenance | {"seconds": seconds}
+        )
+        if part.run.finished:
+            self.finished[config] = part.run
+            self.parts.pop(config, None)
+        else:
+            self.parts[config] = (part.run, seconds)
+        passed = _share(config, earlier) if earlier is not None else 0.0
+        shown.advance(_share(config, part.run) - passed)
+
+    def _replace_workers(self, pool: Pool, deaths: int) -> None:
+        self.waiting.extendleft(self.running.values())
+        self.running.clear()
+        if deaths > MAX_RESTARTS:
+            raise CellFailed(
+                f"worker processes died {deaths} times in a row. They may lack memory "
+                f"for {self.waiting[0]!r}"
+            )
+        warnings.warn("a worker process died; its runs go on in another", stacklevel=5)
+        pool.restart()
+
+    def _stop(self, pool: Pool, shown: Progress) -> None:
+        """End early; what has come back, or comes in time, is kept."""
+        pool.stop()
+        # only the workers of this process hand back what they have
+        patience = 0.0 if pool.pause is None else SECONDS_TO_STOP
+        for future in wait(self.running, patience).done:
+            if not future.cancelled() and future.exception() is None:
+                self._keep(self.running[future], future.result(), shown)
+
+
+def _share(config: Config, run: Run) -> float:
+    """How much of a run is done."""
+    return 1.0 if run.finished else run.step / config.num_steps
+
+
+def _difference(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+    if theirs["engine"] != ours["engine"]:
+        return f"engine {theirs['engine'][:12]}, here {ours['engine'][:12]}"
+    other = {
+        name: version
+        for name, version in theirs["libraries"].items()
+        if ours["libraries"].get(name) != version
+    }
+    return f"{other}, here { {name: ours['libraries'].get(name) for name in other} }"
+
+
+def _record(configs: Sequence[Config]) -> None:
+    """Note which runs are to be committed, where somebody asks for it."""
+    path = record_file()
+    if path is not None:
+        lines = [
+            store.canonical(
+                {"module": config.engine, "config": config.model_dump(mode="json")}
+            )
+            for config in configs
+        ]
+        with open(path, "ab") as file:
+            file.writelines(line + b"\n" for line in lines)

@@ -1,0 +1,126 @@
+"""The tidy table: a row a run and checkpoint."""
+
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from flatminima.checks import at_least
+from flatminima.runs.kind import Run
+from flatminima.runs.mlp.config import Config
+from flatminima.sweeps import table as sweeps_table
+
+
+def per_seed(table: pd.DataFrame, metric: str, diverged: float = np.nan) -> pd.Series:
+    """A metric at the last checkpoint of every seed of one setting.
+
+    Args:
+        table: rows of one setting from `sweep`.
+        metric: column.
+        diverged: value of the seeds that met NaN or inf.
+
+    Returns:
+        Series indexed by (data_seed, init_seed).
+
+    Raises:
+        ValueError: if a seed has more than one last checkpoint: the rows are of
+            more than one setting.
+    """
+    last = table[table["last"]].set_index(["data_seed", "init_seed"])
+    if last.index.has_duplicates:
+        raise ValueError("the rows are of more than one setting: select one first")
+    return last[metric].where(~last["diverged"], diverged)
+
+
+SEEDS = ["data_seed", "init_seed"]
+
+
+def near_interpolating(table: pd.DataFrame) -> pd.DataFrame:
+    """Checkpoints whose trace can be compared with the bound at interpolation.
+
+    Returns:
+        The rows that were retracted, with a column `ratio` = trace over bound.
+    """
+    rows = table.dropna(subset=["retracted_trace"])
+    return rows.assign(ratio=rows["retracted_trace"] / rows["bound"])
+
+
+def at_step(table: pd.DataFrame, step: int) -> pd.DataFrame:
+    """The ends of runs, had they all stopped at one of their checkpoints.
+
+    A run that diverged before it keeps its last row and stays diverged.
+
+    Args:
+        table: from `sweep`.
+        step: a step at which every run that got so far was measured.
+    """
+    reached = table[table["step"] == step].assign(last=True, diverged=False)
+    lost = table[table["last"] & table["diverged"] & (table["step"] < step)]
+    return pd.concat([reached, lost], ignore_index=True)
+
+
+def change_since(table: pd.DataFrame, step: int, metric: str) -> pd.DataFrame:
+    """A metric at the end of every run minus the same run's at an earlier step.
+
+    Args:
+        table: rows of one setting from `sweep`.
+        step: a step at which every run was measured.
+        metric: column. A diverged run counts as 0 at its end.
+
+    Returns:
+        The last rows of the runs, with the columns `earlier` and `change`.
+
+    Raises:
+        ValueError: if nothing was measured at that step.
+    """
+    early = at_step(table, step)
+    if early.empty:
+        raise ValueError(f"step = {step}: nothing was measured there")
+    last = table[table["last"]]
+    seeds = pd.MultiIndex.from_frame(last[["data_seed", "init_seed"]])
+    earlier = sweeps_table.per_seed(early, metric, 0.0).reindex(seeds).to_numpy()
+    end = sweeps_table.per_seed(table, metric, 0.0).reindex(seeds).to_numpy()
+    return last.assign(earlier=earlier, change=end - earlier)
+
+
+def over_seeds(
+    configs: Iterable[Config], seeds: int | Sequence[tuple[int, int]]
+) -> list[Config]:
+    """Every config under every seed.
+
+    Args:
+        configs: runs whose seeds are to be replaced.
+        seeds: a count, which draws data and initialisation together from seeds
+            0, 1, ...; or pairs (data_seed, init_seed).
+
+    Raises:
+        ValueError: if there is no seed.
+    """
+    if not isinstance(seeds, Sequence):
+        at_least("seeds", seeds, 1)
+        seeds = [(seed, seed) for seed in range(seeds)]
+    if not seeds:
+        raise ValueError("seeds = []: at least 1 is needed")
+    return [config.with_seeds(*pair) for config in configs for pair in seeds]
+
+
+def crossed(count: int) -> list[tuple[int, int]]:
+    """All pairs (data_seed, init_seed) of the seeds 0, ..., count - 1.
+
+    Raises:
+        ValueError: if there is no seed.
+    """
+    at_least("crossed", count, 1)
+    return list(product(range(count), range(count)))
+
+
+def tidy(config: Config, run: Run) -> pd.DataFrame:
+    """The rows that one run adds to a sweep's table."""
+    table = run.history.copy()
+    table.insert(0, "rule", config.rule)
+    for position, (name, value) in enumerate(config.columns.items()):
+        table.insert(position, name, value)
+    table["last"] = table.index == len(table) - 1
+    table["diverged"] = run.diverged_at is not None
+    return table

@@ -1,0 +1,650 @@
+"""Every word of every rule, on tables made by hand, at its threshold and beside it."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from flatminima.claims import decide, register
+from flatminima.claims import report as claims_report
+from flatminima.claims import words as claims_words
+from flatminima.claims.model import Claim, Rule
+from flatminima.claims.report import Report, Verdict, shortfall
+from flatminima.statistics import intervals
+from tests.tables import runs, some
+
+KEYS = [
+    "id",
+    "chapter",
+    "source",
+    "origin",
+    "statement",
+    "rule",
+    "verdict",
+    "effect",
+    "low",
+    "high",
+    "n",
+    "scale",
+    "reported",
+    "note",
+]
+RULES = {
+    "high": Rule(kind="share"),
+    "low": Rule(kind="share", says=False),
+    "one-hot": Rule(kind="share", metric="single_active"),
+    "more": Rule(kind="beats"),
+    "positive": Rule(kind="associated", metric="tau"),
+    "flatter": Rule(kind="beats", metric="trace", lower_is_better=True),
+    "few": Rule(kind="share", min_seeds=5),
+    "explained": Rule(kind="share", metric="test_r2"),
+    "tight": Rule(kind="attains"),
+    "loose": Rule(kind="attains", tight=False),
+    "slope": Rule(kind="estimated", metric="slope"),
+    "exact": Rule(kind="exact", metric="error", tolerance=1e-8),
+    "flattest": Rule(kind="flattest", tolerance=1e-8),
+    "open": Rule(kind="not testable", reason="no data can tell"),
+}
+VARIED = [0.90 + 0.01 * k for k in range(10)]
+
+
+def above(x: float) -> float:
+    return float(np.nextafter(x, math.inf))
+
+
+def below(x: float) -> float:
+    return float(np.nextafter(x, -math.inf))
+
+
+@pytest.fixture(autouse=True)
+def rules(monkeypatch):
+    """Claims of the tests' own, under the thresholds of the book."""
+    thresholds, _ = register.load()
+    own = {
+        name: Claim(
+            id=name,
+            chapter="xor",
+            source="000: Fig. 1",
+            origin="source",
+            statement="x < y & z.",
+            rule=rule,
+            reported="✓",
+        )
+        for name, rule in RULES.items()
+    }
+    monkeypatch.setattr(decide, "load", lambda: (thresholds, own))
+
+
+@pytest.fixture
+def interval(monkeypatch):
+    """Make the bootstrap return a given interval."""
+
+    def give(low: float, high: float) -> None:
+        for module in (decide, intervals):
+            monkeypatch.setattr(module, "bootstrap", lambda *_: (low, high))
+
+    return give
+
+
+# --- shares -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "if_high", "if_low"),
+    [
+        (1.0, 1.0, "holds", "fails"),
+        (above(0.95), 0.99, "holds", "fails"),
+        (0.95, 0.99, "holds", "fails"),
+        (below(0.95), 0.99, "partly", "fails"),
+        (0.90, 0.99, "partly", "fails"),
+        (0.90, 0.90, "partly", "holds"),
+        (below(0.90), 0.99, "undecided", "undecided"),
+        (0.50, above(0.90), "undecided", "undecided"),
+        (0.50, 0.90, "fails", "holds"),
+        (0.50, below(0.90), "fails", "holds"),
+        (0.0, 0.0, "fails", "holds"),
+    ],
+)
+def test_words_of_a_share(interval, low, high, if_high, if_low):
+    interval(low, high)
+    table = runs(test_accuracy=VARIED)
+    verdict = decide.share("high", table)
+    assert (verdict.verdict, verdict.low, verdict.high) == (if_high, low, high)
+    assert verdict.effect == pytest.approx(0.945)
+    assert verdict.note == ""
+    assert decide.share("low", table).verdict == if_low
+
+
+def test_a_share_is_read_at_the_last_checkpoint():
+    verdict = decide.share("high", runs(test_accuracy=1.0))
+    assert (verdict.verdict, verdict.effect, verdict.n) == ("holds", 1.0, 10)
+
+
+def test_fewer_than_ten_seeds_decide_nothing():
+    verdict = decide.share("high", runs(9, test_accuracy=1.0))
+    assert (verdict.verdict, verdict.n) == ("undecided", 9)
+    assert verdict.note == "9 seeds; a verdict needs 10"
+    assert verdict.low > 0.99
+
+
+def test_a_rule_may_need_fewer_seeds():
+    assert decide.share("few", runs(5, test_accuracy=1.0)).verdict == "holds"
+    verdict = decide.share("few", runs(4, test_accuracy=1.0))
+    assert (verdict.verdict, verdict.note) == (
+        "undecided",
+        "4 seeds; a verdict needs 5",
+    )
+
+
+def test_a_share_of_variance_may_be_negative_and_is_of_no_points():
+    table = runs(test_r2=-0.5, test_accuracy=math.nan, data="ball", d=10)
+    verdict = decide.share("explained", table)
+    assert (verdict.verdict, verdict.low, verdict.high) == ("fails", -0.5, -0.5)
+    verdict = decide.share("explained", runs(test_r2=VARIED))
+    assert verdict.low < verdict.effect < verdict.high
+
+
+def test_a_diverged_seed_counts_as_zero():
+    # 2 of 10 is one in five: still decided, and they pull the mean down
+    table = runs(test_accuracy=1.0, diverged=some(2))
+    verdict = decide.share("low", table)
+    assert (verdict.effect, verdict.n) == (pytest.approx(0.8), 10)
+    assert verdict.verdict == "undecided"  # the interval reaches 1
+    assert verdict.note.startswith("2 of 10 runs diverged (")
+    table = runs(test_accuracy=0.5, diverged=some(2))
+    assert decide.share("low", table).verdict == "holds"
+
+
+def test_more_than_one_in_five_diverged_decides_nothing():
+    for count in (3, 10):
+        table = runs(test_accuracy=0.1, diverged=some(count))
+        verdict = decide.share("low", table)
+        assert verdict.verdict == "undecided"
+        assert verdict.note.startswith(f"{count} of 10 runs diverged (")
+    assert verdict.effect == 0
+
+
+# Newcombe, Statistics in Medicine 17 (1998), table I, method 3; d and n are chosen
+# so that 2^d - n held-out points times the seeds is his denominator.
+@pytest.mark.parametrize(
+    ("right", "d", "n", "seeds", "low", "high"),
+    [
+        (81, 9, 249, 1, 0.2553, 0.3662),
+        (15, 8, 108, 1, 0.0624, 0.1605),
+        (0, 5, 12, 1, 0.0, 0.1611),
+        (1, 5, 3, 1, 0.0061, 0.1718),
+        (0, 2, 2, 10, 0.0, 0.1611),  # pooled over seeds
+    ],
+)
+def test_equal_seeds_give_the_wilson_interval(right, d, n, seeds, low, high):
+    accuracy = right / ((2**d - n) * seeds)
+    verdict = decide.share("high", runs(seeds, test_accuracy=accuracy, d=d, n=n))
+    assert verdict.low == pytest.approx(low, abs=5e-5)
+    assert verdict.high == pytest.approx(high, abs=5e-5)
+
+
+def test_large_cubes_pool_ten_thousand_points_a_seed():
+    verdict = decide.share("high", runs(test_accuracy=1.0))
+    z = stats.norm.ppf(0.975)
+    assert verdict.low == pytest.approx(1e5 / (1e5 + z**2), rel=1e-12)
+
+
+def test_a_share_of_training_examples_pools_those():
+    verdict = decide.share("one-hot", runs(single_active=1.0, n=7))
+    z = stats.norm.ppf(0.975)
+    assert verdict.low == pytest.approx(70 / (70 + z**2), rel=1e-12)
+
+
+def test_no_held_out_points_decide_nothing():
+    verdict = decide.share("high", runs(test_accuracy=math.nan, d=4, n=16))
+    assert verdict.verdict == "undecided"
+    assert (verdict.effect, verdict.low, verdict.high) == (None, None, None)
+    assert verdict.note == "10 of 10 seeds have no test_accuracy"
+
+
+# --- one setting against another ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (5e-324, 0.2, "holds"),
+        (0.0, 0.2, "undecided"),
+        (-0.1, 0.2, "undecided"),
+        (-0.2, 0.0, "undecided"),
+        (-0.2, -5e-324, "fails"),
+    ],
+)
+def test_words_of_a_comparison(interval, low, high, word):
+    interval(low, high)
+    assert decide.beats("more", runs(), runs()).verdict == word
+    assert decide.beats("flatter", runs(), runs()).verdict == word
+    assert decide.associated("positive", np.zeros(10), "scale").verdict == word
+
+
+@pytest.mark.parametrize(
+    ("gain", "word"), [(0.1, "holds"), (0.0, "undecided"), (-0.1, "fails")]
+)
+def test_the_same_difference_at_every_seed(gain, word):
+    ours, theirs = [a + gain for a in VARIED], VARIED
+    verdict = decide.beats("more", runs(test_accuracy=ours), runs(test_accuracy=theirs))
+    assert verdict.verdict == word
+    assert (verdict.effect, verdict.n) == (pytest.approx(gain), 10)
+    less = decide.beats("flatter", runs(trace=theirs), runs(trace=ours))
+    assert (less.verdict, less.effect) == (word, pytest.approx(gain))
+
+
+def test_pairs_are_made_by_seed_not_by_row(rng):
+    # seeds differ by far more than the settings do
+    base = rng.normal(size=20)
+    gain = 0.1 + 0.01 * rng.normal(size=20)
+    first = runs(20, test_accuracy=list(base + gain))
+    second = runs(20, test_accuracy=list(base))
+    verdict = decide.beats("more", first, second)
+    assert verdict.verdict == "holds"
+    assert verdict.effect == pytest.approx(gain.mean())
+    expected = stats.ttest_1samp(gain, 0).confidence_interval(0.95)
+    assert verdict.low == pytest.approx(expected.low, abs=2e-3)
+    assert verdict.high == pytest.approx(expected.high, abs=2e-3)
+    shuffled = second.sample(frac=1, random_state=1)
+    again = decide.beats("more", first, shuffled)
+    assert again.effect == pytest.approx(verdict.effect, rel=1e-12)
+    assert (again.low, again.high) == pytest.approx((verdict.low, verdict.high))
+
+
+def test_both_seeds_make_the_pair():
+    second = runs().assign(init_seed=lambda t: t["init_seed"] + 1)
+    with pytest.raises(ValueError, match="more: the two settings have no seed in"):
+        decide.beats("more", runs(), second)
+
+
+def test_only_common_seeds_count():
+    verdict = decide.beats("more", runs(12, test_accuracy=0.7), runs(10))
+    assert (verdict.n, verdict.verdict) == (10, "holds")
+    verdict = decide.beats("more", runs(12, test_accuracy=0.7), runs(9))
+    assert (verdict.n, verdict.verdict) == (9, "undecided")
+
+
+def test_a_diverged_run_has_no_accuracy_but_loses():
+    # 0.7 against 0.5, but against 0 at two of ten seeds
+    verdict = decide.beats("more", runs(test_accuracy=0.7), runs(diverged=some(2)))
+    assert verdict.effect == pytest.approx((8 * 0.2 + 2 * 0.7) / 10)
+    assert (verdict.verdict, verdict.n) == ("holds", 10)
+    assert verdict.note.startswith("2 of 20 runs diverged (")
+
+
+def test_a_diverged_run_has_no_trace():
+    table = runs(12, trace=1.0, diverged=some(2, 12))
+    verdict = decide.beats("flatter", table, runs(12))
+    assert (verdict.effect, verdict.n, verdict.verdict) == (1.0, 10, "holds")
+    assert verdict.note.startswith("2 of 24 runs diverged (")
+
+
+def test_more_than_one_in_five_of_either_setting_decides_nothing():
+    good, bad = runs(20, test_accuracy=0.7), runs(20, diverged=some(5, 20))
+    for first, second in ((good, bad), (bad, good)):
+        verdict = decide.beats("more", first, second)
+        assert verdict.verdict == "undecided"
+        assert verdict.note.startswith("5 of 40 runs diverged (")
+    edge = runs(20, diverged=some(4, 20))
+    assert decide.beats("more", good, edge).verdict == "holds"
+
+
+def test_a_setting_that_always_diverges_is_reported():
+    verdict = decide.beats("flatter", runs(diverged=True), runs())
+    assert (verdict.verdict, verdict.n) == ("undecided", 0)
+    assert (verdict.effect, verdict.low, verdict.high) == (None, None, None)
+    assert "10 of 20 runs diverged" in verdict.note
+
+
+def test_a_comparison_needs_ten_seeds():
+    verdict = decide.beats("more", runs(9, test_accuracy=0.9), runs(9))
+    assert (verdict.verdict, verdict.low) == ("undecided", pytest.approx(0.4))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_statistic_that_no_seed_has():
+    verdict = decide.associated("positive", np.array([]), "scale")
+    assert (verdict.verdict, verdict.n, verdict.effect) == ("undecided", 0, None)
+    assert verdict.note == "0 seeds; a verdict needs 10"
+
+
+@pytest.mark.parametrize(("count", "word"), [(9, "undecided"), (10, "holds")])
+def test_a_positive_statistic(count, word):
+    verdict = decide.associated("positive", np.linspace(0.1, 0.9, count), "somewhere")
+    assert (verdict.verdict, verdict.scale) == (word, "somewhere")
+    assert verdict.effect == pytest.approx(0.5)
+
+
+# --- bounds -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ratio", "loss", "if_tight", "if_loose"),
+    [
+        (1.0, 0.0, "holds", "holds"),
+        (1.05, 1e-2, "holds", "holds"),
+        (above(1.05), 1e-2, "fails", "undecided"),
+        (1.05, [*[1e-2] * 9, above(1e-2)], "fails", "undecided"),
+        (1.0, [*[1e-2] * 9, math.nan], "fails", "undecided"),
+    ],
+)
+def test_words_of_a_bound(ratio, loss, if_tight, if_loose):
+    table = runs(retracted_trace=ratio, output_error=loss)
+    verdict = decide.attains("tight", table)
+    assert (verdict.verdict, verdict.effect) == (if_tight, ratio)
+    assert decide.attains("loose", table).verdict == if_loose
+
+
+def test_a_run_interpolates_by_its_outputs_and_not_by_its_loss():
+    # the smoothed logistic loss has a floor near one half
+    floor = runs(train_loss=0.5004, output_error=1e-3, retracted_trace=1.0)
+    assert decide.attains("tight", floor).verdict == "holds"
+    far = runs(train_loss=1e-3, output_error=0.5, retracted_trace=1.0)
+    assert decide.attains("tight", far).verdict == "fails"
+
+
+def test_a_bound_is_attained_in_the_median():
+    # the mean over seeds would be far above
+    trace = [*[1.04] * 6, *[50.0] * 4]
+    verdict = decide.attains("tight", runs(retracted_trace=trace))
+    assert (verdict.verdict, verdict.effect) == ("holds", pytest.approx(1.04))
+    assert (verdict.low, verdict.high) == (pytest.approx(1.04), 50.0)
+    trace = [*[1.04] * 5, *[1.08] * 5]  # the median of ten lies between
+    assert decide.attains("tight", runs(retracted_trace=trace)).effect == 1.06
+
+
+def test_each_seed_has_its_own_bound():
+    bound = [1.0 + k for k in range(10)]
+    trace = [1.02 * b for b in bound]
+    verdict = decide.attains("tight", runs(retracted_trace=trace, bound=bound))
+    assert verdict.effect == pytest.approx(1.02)
+
+
+def test_seeds_that_do_not_interpolate_are_counted():
+    loss = [0.5, 0.5, *[1e-3] * 8]
+    trace = [math.nan, math.nan, *[1.0] * 8]
+    verdict = decide.attains("tight", runs(output_error=loss, retracted_trace=trace))
+    assert (verdict.verdict, verdict.effect, verdict.n) == ("fails", 1.0, 10)
+    assert verdict.note == "2 of 10 seeds do not interpolate"
+
+
+@pytest.mark.parametrize(
+    ("claim", "word"), [("tight", "fails"), ("loose", "undecided")]
+)
+def test_no_seed_interpolates(claim, word):
+    table = runs(output_error=0.5, retracted_trace=math.nan)
+    verdict = decide.attains(claim, table)
+    assert (verdict.verdict, verdict.effect, verdict.n) == (word, None, 10)
+    assert verdict.note == "10 of 10 seeds do not interpolate"
+
+
+def test_no_seed_interpolates_among_too_few_or_diverged():
+    few = runs(2, train_loss=0.5, retracted_trace=math.nan)
+    assert decide.attains("tight", few).verdict == "undecided"
+    wild = runs(output_error=0.5, retracted_trace=math.nan, diverged=some(3))
+    assert decide.attains("tight", wild).verdict == "undecided"
+
+
+def test_a_diverged_run_attains_nothing():
+    # also if it interpolated before it diverged
+    verdict = decide.attains("tight", runs(retracted_trace=1.0, diverged=some(1)))
+    assert verdict.verdict == "fails"
+    assert verdict.note.startswith(
+        "1 of 10 seeds do not interpolate; 1 of 10 runs diverged ("
+    )
+
+
+def test_another_column_can_hold_the_trace():
+    table = runs(trace=1.0, retracted_trace=9.0)
+    assert decide.attains("tight", table, trace="trace").verdict == "holds"
+
+
+# --- theorems and constructions -----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("worst", "word", "effect"),
+    [
+        (1e-8, "holds", 1e-8),
+        (above(1e-8), "fails", above(1e-8)),
+        (math.nan, "fails", None),
+        (math.inf, "fails", None),
+    ],
+)
+def test_the_worst_instance_decides(worst, word, effect):
+    verdict = decide.exact("exact", np.array([0.0, worst, 1e-9]))
+    assert (verdict.verdict, verdict.effect, verdict.n) == (word, effect, 3)
+    assert (verdict.low, verdict.high, verdict.scale) == (None, None, "exact")
+
+
+def test_no_instance_is_refused():
+    with pytest.raises(ValueError, match="exact: no instance"):
+        decide.exact("exact", np.array([]))
+
+
+@pytest.mark.parametrize(
+    ("excess", "accuracy", "word", "effect", "n"),
+    [
+        ([1e-8], [0.90], "fails", 0.90, 1),
+        ([1e-8], [above(0.90)], "undecided", above(0.90), 1),
+        ([above(1e-8)], [0.0], "undecided", None, 0),
+        ([0.0, 0.0, 1.0], [1.0, 0.5, 0.0], "fails", 0.5, 2),
+        ([math.nan], [0.0], "undecided", None, 0),
+        ([0.0], [math.nan], "undecided", None, 1),
+        ([], [], "undecided", None, 0),
+    ],
+)
+def test_a_construction_can_only_refute(excess, accuracy, word, effect, n):
+    verdict = decide.flattest("flattest", np.array(excess), np.array(accuracy))
+    assert (verdict.verdict, verdict.effect, verdict.n) == (word, effect, n)
+
+
+def test_not_testable_says_why():
+    verdict = decide.not_testable("open")
+    assert (verdict.verdict, verdict.n) == ("not testable", 0)
+    assert verdict.note == "no data can tell"
+
+
+# --- estimates ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (above(0.0), 1.0, "holds"),
+        (above(0.0), math.inf, "holds"),
+        (0.0, 1.0, "undecided"),
+        (-1.0, 0.0, "undecided"),
+        (-1.0, below(0.0), "fails"),
+        (-math.inf, math.inf, "undecided"),
+    ],
+)
+def test_words_of_an_estimate(low, high, word):
+    verdict = decide.estimated("slope", (0.5, low, high), 10, "scale")
+    assert (verdict.verdict, verdict.effect, verdict.n) == (word, 0.5, 10)
+    assert verdict.low == (low if math.isfinite(low) else None)
+    assert verdict.note == ""
+
+
+def test_an_estimate_that_does_not_exist_decides_nothing():
+    verdict = decide.estimated("slope", (math.nan, 0.5, 1.0), 10, "scale")
+    assert (verdict.verdict, verdict.effect) == ("undecided", None)
+    assert verdict.note == "the runs do not tell it: censored"
+
+
+def test_an_estimate_from_few_seeds_or_lost_runs_decides_nothing():
+    sure = (0.5, 0.4, 0.6)
+    few = decide.estimated("slope", sure, 9, "scale")
+    assert (few.verdict, few.note) == ("undecided", "9 seeds; a verdict needs 10")
+    lost = decide.estimated("slope", sure, 10, "", runs(diverged=some(3)))
+    assert lost.verdict == "undecided"
+    assert "3 of 10 runs diverged" in lost.note
+    most = decide.estimated("slope", sure, 10, "", runs(diverged=some(2)))
+    assert most.verdict == "holds"
+
+
+# --- intervals ----------------------------------------------------------------
+
+
+def test_bootstrap_against_a_plain_one(rng):
+    thresholds, _ = register.load()
+    values = rng.gamma(2.0, size=25)
+    for statistic in (np.mean, np.median):
+        found = intervals.bootstrap(values, thresholds, statistic)
+        draws = rng.choice(values, size=(40_000, 25))
+        plain = np.quantile(statistic(draws, axis=1), [0.025, 0.975])
+        assert found == pytest.approx(plain, abs=0.03)
+
+
+def test_bootstrap_is_scipys_percentile_interval(rng):
+    thresholds, _ = register.load()
+    values = rng.normal(size=12)
+    found = intervals.bootstrap(values, thresholds)
+    expected = stats.bootstrap(
+        (values,),
+        np.mean,
+        confidence_level=0.95,
+        n_resamples=9999,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    assert found == (expected.low, expected.high)
+    assert intervals.bootstrap(values, thresholds) == found
+
+
+def test_bootstrap_of_equal_or_single_values_is_a_point():
+    thresholds, _ = register.load()
+    assert intervals.bootstrap(np.full(10, 0.25), thresholds) == (0.25, 0.25)
+    assert intervals.bootstrap(np.array([0.25]), thresholds) == (0.25, 0.25)
+
+
+def test_more_than_one_setting_is_refused():
+    both = pd.concat([runs(), runs()])
+    with pytest.raises(ValueError, match="more than one setting"):
+        decide.share("high", both)
+
+
+# --- what a verdict says ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claim", "call"),
+    [
+        ("exact", lambda: decide.share("exact", runs())),
+        ("high", lambda: decide.beats("high", runs(), runs())),
+        ("high", lambda: decide.associated("high", np.ones(10), "")),
+        ("high", lambda: decide.attains("high", runs())),
+        ("high", lambda: decide.estimated("high", (1.0, 1.0, 1.0), 10, "")),
+        ("high", lambda: decide.exact("high", np.ones(10))),
+        ("high", lambda: decide.flattest("high", np.ones(1), np.ones(1))),
+        ("high", lambda: decide.not_testable("high")),
+    ],
+)
+def test_a_rule_of_another_kind_is_refused(claim, call):
+    with pytest.raises(ValueError, match=f"{claim}: its rule is of kind"):
+        call()
+
+
+def test_an_unknown_claim_is_refused():
+    with pytest.raises(KeyError, match="hihg"):
+        decide.share("hihg", runs())
+
+
+def every_kind() -> list[Verdict]:
+    nothing = runs(output_error=0.5, retracted_trace=math.nan, diverged=True)
+    return [
+        decide.share("high", runs(test_accuracy=VARIED)),
+        decide.share("high", runs(test_accuracy=math.nan)),
+        decide.beats("flatter", nothing, runs()),
+        decide.associated("positive", np.array([]), "scale"),
+        decide.attains("tight", nothing),
+        decide.attains("loose", runs()),
+        decide.estimated("slope", (math.nan, -math.inf, math.inf), 10, "scale"),
+        decide.exact("exact", np.array([math.nan])),
+        decide.flattest("flattest", np.array([0.0]), np.array([math.nan])),
+        decide.not_testable("open"),
+    ]
+
+
+def test_verdicts_are_json_with_exactly_the_promised_keys():
+    report = Report(every_kind())
+    bundle = report._repr_mimebundle_()
+    assert set(bundle) == {claims_report.MIME, "text/html", "text/plain"}
+    text = json.dumps(bundle[claims_report.MIME], allow_nan=False)
+    for entry in json.loads(text):
+        assert list(entry) == KEYS
+    assert report.verdicts[0]._repr_mimebundle_()[claims_report.MIME] == [
+        bundle[claims_report.MIME][0]
+    ]
+
+
+def test_tables_escape_statements_and_show_numbers():
+    html = Report(every_kind())._repr_html_()
+    assert "x &lt; y &amp; z." in html
+    assert 'class="verdict verdict-not-testable"' in html
+    shown = Report([decide.exact("exact", np.array([2e-9]))])
+    assert "<td>2e-09</td><td>1</td>" in shown._repr_html_()
+    assert repr(shown) == "holds: x < y & z. (2e-09, n = 1)"
+    shown = Report([decide.associated("positive", np.full(10, 0.5), "")])
+    assert "0.500 [0.500, 0.500]" in shown._repr_html_()
+
+
+def test_scale_says_how_a_run_compares_with_the_sources():
+    assert decide.share("high", runs()).scale == (
+        "scaled-down: d = 30, n = 100, width 500, 3000 of 60000000 updates"
+    )
+    assert decide.share("high", runs(num_steps=60_000_000)).scale.startswith("paper:")
+
+
+def test_shortfall_lists_what_a_source_got_wrong():
+    good = decide.share("high", runs(test_accuracy=1.0))
+    bad = decide.share("high", runs(test_accuracy=0.5))
+    ours = Verdict(**{**vars(bad), "origin": "ours"})
+    found = shortfall(Report([good, bad]), Report([ours, bad]))
+    assert found.verdicts == [bad, bad]
+    assert repr(found) == "\n".join(["fails: x < y & z. (000: Fig. 1)"] * 2)
+    assert "<li><strong>fails</strong>: x &lt; y &amp; z." in found._repr_html_()
+    nothing = shortfall(Report([good, ours]))
+    assert "holds under" in nothing._repr_html_()
+    assert repr(nothing) == "Every claim of the source holds."
+
+
+def test_rules_in_words_spell_out_every_threshold():
+    thresholds, _ = register.load()
+    words = {
+        name: claims_words.describe(rule, thresholds) for name, rule in RULES.items()
+    }
+    for name, numbers in {
+        "high": ["95%", "low >= 0.95 holds", "low >= 0.9 partly", "high <= 0.9 fails"],
+        "low": ["95%", ": high <= 0.9 holds, low >= 0.9 fails, otherwise undecided"],
+        "more": ["95%", "test_accuracy (first minus second, paired by seeds)"],
+        "flatter": ["95%", "trace (second minus first, paired by seeds)"],
+        "tight": ["<= 0.01", "<= 1.05", "otherwise fails"],
+        "loose": ["<= 0.01", "<= 1.05", "otherwise undecided"],
+        "exact": ["worst error over instances <= 1e-08"],
+        "flattest": ["<= 1e-08", "accuracy <= 0.9"],
+        "open": ["none"],
+    }.items():
+        for number in numbers:
+            assert number in words[name]
+
+
+@pytest.mark.parametrize(
+    "extra", [{"thresold": 1}, {"origin": "theirs"}, {"rule": {"kind": "shares"}}]
+)
+def test_a_misspelt_entry_is_refused(extra):
+    entry = {
+        "id": "a",
+        "chapter": "xor",
+        "source": "000",
+        "origin": "ours",
+        "statement": "It is.",
+        "rule": {"kind": "share"},
+    }
+    Claim(**entry)
+    with pytest.raises(ValueError, match=next(iter(extra))):
+        Claim(**{**entry, **extra})

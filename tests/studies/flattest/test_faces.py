@@ -1,0 +1,116 @@
+"""Fates by hand, then on training sets whose answer is known."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flatminima.data.xor import hypercube, sample_xor, xor_labels, xor_test_set
+from flatminima.studies.flattest.faces import (
+    FATES,
+    fate_shares,
+    fates,
+    predictions,
+    shares_of_all,
+)
+from flatminima.theory.certificates.certificate import certify
+from flatminima.theory.certificates.optimal_face import (
+    PredictionRange,
+    prediction_range,
+)
+
+
+def test_fates_of_intervals():
+    low = np.array([0.5, -2.0, -0.1, -np.inf, 0.0])
+    high = np.array([1.0, -0.5, 0.3, np.inf, 1.0])
+    found = PredictionRange(low, high, low, high, slack=0.1)
+    expected = ["right", "wrong", "undecided", "unbounded", "undecided"]
+    assert fates(found, np.ones(5)).tolist() == expected
+    expected = ["wrong", "right", "undecided", "unbounded", "undecided"]
+    assert fates(found, -np.ones(5)).tolist() == expected
+
+
+def test_what_is_attained_but_not_proved_is_undecided():
+    inner, outer = np.array([0.1]), np.array([-0.1])
+    one = np.ones(1)
+    found = PredictionRange(inner, one, outer, one, slack=0.1)
+    assert fates(found, one).tolist() == ["undecided"]
+
+
+def test_with_bias_every_corner_is_free():
+    table = predictions("bias", [(3, 5), (3, 7)], 2, 8)
+    assert set(table["fate"]) == {"unbounded"}
+    assert len(table) == 2 * (3 + 1)
+    assert (fate_shares(table)["bounded"] == 0).all()
+
+
+def test_without_bias_rows_are_ranges():
+    table = predictions("no_bias", [(4, 10)], 1, 6)
+    train = sample_xor(10, 4, 0)
+    test = xor_test_set(train, 0)
+    found = prediction_range(certify(train.x, train.y), train.x, train.y, test.x)
+    order = np.lexsort((found.low, test.y))
+    mine = table.sort_values(["y", "low"])
+    np.testing.assert_array_equal(mine["y"], test.y[order])
+    np.testing.assert_allclose(mine["low"], found.low[order], atol=0.02)
+    np.testing.assert_allclose(mine["high"], found.high[order], atol=0.02)
+    assert set(table["fate"]) == {"right"}
+
+
+def test_some_points_are_some_of_all_points():
+    everything = predictions("no_bias", [(4, 8)], 2, 16)
+    some = predictions("no_bias", [(4, 8)], 2, 3)
+    assert some.groupby("seed").size().tolist() == [3, 3]
+    keys = ["seed", "point"]
+    merged = some.merge(everything, on=keys, suffixes=("", "_all"))
+    assert (merged["y"] == merged["y_all"]).all()
+    assert (merged["fate"] == merged["fate_all"]).all()
+
+
+def test_shares_add_up_and_name_every_fate():
+    table = pd.DataFrame(
+        {
+            "architecture": "no_bias",
+            "d": 4,
+            "n": [8, 8, 8, 8, 10],
+            "seed": 0,
+            "fate": ["right", "right", "wrong", "unbounded", "right"],
+        }
+    )
+    shares = fate_shares(table).set_index("n")
+    assert shares.loc[8, list(FATES)].tolist() == [0.5, 0.25, 0.0, 0.25]
+    assert shares.loc[8, "bounded"] == 0.75
+    assert shares.loc[10, list(FATES)].tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("n", [6, 7])
+def test_shares_of_all_sets_are_those_without_symmetries(n):
+    """Every set asked by itself, with `prediction_range` and no table."""
+    cube = hypercube(3)
+    right, unbounded = [], []
+    for chosen in combinations(range(8), n):
+        x, new = cube[list(chosen)], np.delete(cube, chosen, axis=0)
+        y, y_new = xor_labels(x), xor_labels(new)
+        found = prediction_range(certify(x, y), x, y, new, tolerance=1e-2)
+        right.append(found.all_correct(y_new).mean())
+        unbounded.append(np.isinf(found.high).mean())
+    (row,) = shares_of_all("no_bias", [(3, n)]).to_dict("records")
+    assert row["sets"] == len(right) > row["classes"]
+    assert row["right"] == pytest.approx(np.mean(right))
+    assert row["unbounded"] == pytest.approx(np.mean(unbounded))
+    assert sum(row[fate] for fate in FATES) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([(3, 8)], 1, 1), "n = 8: no point is held out, d = 3"),
+        (([(7, 8)], 1, 1), "d = 7"),
+        (([(3, 5)], 0, 1), "draws = 0"),
+        (([(3, 5)], 1, 0), "points = 0"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        predictions("no_bias", *arguments)

@@ -1,0 +1,151 @@
+"""Progress: a bar on a terminal, a line a minute in a log, or a note in a file."""
+
+import os
+import re
+import select
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from flatminima.sweeps import progress as sweeps_progress
+from flatminima.sweeps.progress import PROGRESS_VARIABLE, progress
+
+SWEEP = """
+from flatminima.progress import progress
+with progress(3, 0.1) as shown:
+    for part in (0.2, 0.1 + 0.2, 1.0, 0.7, 0.7):
+        shown.advance(part)
+"""
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    """Neither a notebook nor a caller's settings."""
+    monkeypatch.delenv(PROGRESS_VARIABLE, raising=False)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+
+
+def environment(**variables):
+    """The caller's environment, with this source and some variables."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables}
+
+
+def on_a_terminal(**variables):
+    """What a sweep writes to a pseudo-terminal."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 60))
+    child = subprocess.Popen(
+        [sys.executable, "-c", SWEEP],
+        stderr=theirs,
+        env=environment(**variables),
+    )
+    os.close(theirs)
+    written = b""
+    end = time.monotonic() + 30
+    while time.monotonic() < end and select.select([ours], [], [], 30)[0]:
+        try:
+            chunk = os.read(ours, 4096)
+        except OSError:  # Linux says so once the other end is closed
+            break
+        if not chunk:
+            break
+        written += chunk
+    os.close(ours)
+    assert child.wait(30) == 0
+    return written.decode()
+
+
+def test_a_terminal_shows_a_bar_that_is_redrawn_in_place():
+    text = on_a_terminal()
+    assert text.count("\n") == 1 and text.count("\r") > 1
+    assert "█" in text or "#" in text
+    assert "0.1 of 3 runs" in text and "3.0 of 3 runs" in text
+    assert not re.search(r"\d\.\d{4}", text)  # fractions are rounded
+
+
+def test_a_terminal_that_wants_no_bars_gets_none():
+    assert on_a_terminal(TQDM_DISABLE="1") == ""
+
+
+def test_a_short_sweep_writes_nothing_to_a_log(capsys):
+    with progress(2) as shown:
+        shown.advance(1)
+        shown.advance(1)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_log_gets_lines_no_more_often_than_they_are_due(capsys, monkeypatch):
+    monkeypatch.setattr(sweeps_progress, "SECONDS_BETWEEN_LINES", 60.0)
+    clock = iter([0.0, 59.0, 61.0, 61.0, 70.0, 122.0, 122.0])  # asked again to print
+    ticks = SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr(sweeps_progress, "time", ticks)
+    with progress(4) as shown:
+        for _ in range(4):
+            shown.advance(1)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" runs")[0] for line in lines] == ["2.0 of 4", "4.0 of 4"]
+    assert all(line.endswith("left") and "\r" not in line for line in lines)
+
+
+@pytest.mark.parametrize(("disable", "lines"), [("", 5), ("1", 0)])
+def test_a_log_that_wants_no_bars_gets_no_lines(disable, lines):
+    """In a process of its own, as tqdm reads this when it is imported."""
+    often = "import flatminima.sweeps.progress as p; p.SECONDS_BETWEEN_LINES = 0.0"
+    child = subprocess.run(
+        [sys.executable, "-c", often + SWEEP],
+        env=environment(**({"TQDM_DISABLE": disable} if disable else {})),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert child.stderr.count(" runs, ") == len(child.stderr.splitlines()) == lines
+
+
+def test_a_note_stands_in_a_file_and_nothing_in_the_log(tmp_path, capsys, monkeypatch):
+    note = tmp_path / "note"
+    monkeypatch.setenv(PROGRESS_VARIABLE, str(note))
+    monkeypatch.setattr(sweeps_progress, "SECONDS_BETWEEN_NOTES", 0.0)
+    with progress(4, 1.5) as shown:
+        assert not note.exists()
+        shown.advance(0.25)
+        assert note.read_text().startswith("1.8 of 4 runs, ")
+        shown.advance(1)
+        assert note.read_text().startswith("2.8 of 4 runs, ")
+    assert list(tmp_path.glob("note*")) == [note]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_note_is_written_also_where_bars_are_off(tmp_path):
+    note = tmp_path / "note"
+    often = "import flatminima.sweeps.progress as p; p.SECONDS_BETWEEN_NOTES = 0.0"
+    off = {"TQDM_DISABLE": "1", PROGRESS_VARIABLE: str(note)}
+    command = [sys.executable, "-c", often + SWEEP]
+    subprocess.run(command, env=environment(**off), timeout=30, check=True)
+    assert note.read_text().startswith("3.0 of 3 runs, ")
+
+
+def test_a_note_waits_until_it_is_due(tmp_path, monkeypatch):
+    monkeypatch.setenv(PROGRESS_VARIABLE, str(tmp_path / "note"))
+    with progress(2) as shown:
+        shown.advance(1)
+    assert not (tmp_path / "note").exists()
+
+
+def test_a_note_that_cannot_be_written_does_not_stop_a_sweep(monkeypatch):
+    monkeypatch.setenv(PROGRESS_VARIABLE, str(Path("/nowhere/at/all")))
+    monkeypatch.setattr(sweeps_progress, "SECONDS_BETWEEN_NOTES", 0.0)
+    with progress(2) as shown:
+        shown.advance(1)
+
+
+def test_a_bar_is_closed_when_a_sweep_fails():
+    with pytest.raises(RuntimeError), progress(2) as shown:
+        raise RuntimeError
+    assert shown._bar.disable  # tqdm's mark of a closed bar

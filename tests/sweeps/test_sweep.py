@@ -1,0 +1,167 @@
+"""Sweeps compute what is missing, in any number of threads, and return one table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from flatminima.runs.mlp import measures as mlp_measures
+from flatminima.runs.mlp import problem, train
+from flatminima.runs.mlp.config import Config
+from flatminima.sweeps.sweep import fetch, run_all, sweep
+from flatminima.sweeps.table import crossed, over_seeds, tidy
+
+SMALL = Config(architecture="bias", d=4, n=5, width=4, num_steps=20, num_checkpoints=3)
+WILD = SMALL.model_copy(update={"lr": 0.2, "init_scale": 1e3, "num_steps": 500})
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """The configs that were really run, in order."""
+    configs, proceed = [], train.proceed
+
+    def counted(config, run, pause):
+        configs.append(config)
+        return proceed(config, run, pause)
+
+    monkeypatch.setattr(train, "proceed", counted)
+    return configs
+
+
+def test_a_count_draws_both_seeds_together():
+    seeds = [(c.data_seed, c.init_seed) for c in over_seeds([SMALL], 3)]
+    assert seeds == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_pairs_of_seeds():
+    other = SMALL.model_copy(update={"lr": 0.1})
+    cells = over_seeds([SMALL, other], [(0, 1), (5, 2)])
+    assert [(c.lr, c.data_seed, c.init_seed) for c in cells] == [
+        (0.01, 0, 1),
+        (0.01, 5, 2),
+        (0.1, 0, 1),
+        (0.1, 5, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        (0, "seeds = 0: must be an integer of at least 1"),
+        (-2, "seeds = -2: must be"),
+        (True, "seeds = True: must be"),
+        (2.0, "seeds = 2.0: must be"),
+        ([], "at least 1 is needed"),
+    ],
+)
+def test_no_seed_is_refused(seeds, message):
+    with pytest.raises(ValueError, match=message):
+        over_seeds([SMALL], seeds)
+
+
+@pytest.mark.parametrize("count", [0, True, 1.5])
+def test_no_crossed_seed_is_refused(count):
+    message = f"crossed = {count}: must be an integer of at least 1"
+    with pytest.raises(ValueError, match=message):
+        crossed(count)
+
+
+def test_bad_seeds_are_refused(computed):
+    with pytest.raises(ValidationError, match="data_seed"):
+        sweep([SMALL], [(-1, 0)])
+    assert computed == []
+
+
+def test_runs_come_in_the_order_of_their_configs():
+    slow = SMALL.model_copy(update={"num_steps": 20_000})
+    configs = [slow, SMALL.with_seeds(0, 1), SMALL, SMALL.with_seeds(0, 1)]
+    runs = run_all(configs, workers=2)
+    for config, run in zip(configs, runs, strict=True):
+        pd.testing.assert_frame_equal(run.history, train.run(config).history)
+
+
+def test_only_missing_cells_are_computed(computed):
+    sweep([SMALL], 2)
+    sweep([SMALL], 3)
+    assert sorted(c.data_seed for c in computed) == [0, 1, 2]
+    sweep([SMALL], 3)
+    fetch(SMALL)
+    assert len(computed) == 3
+
+
+def test_an_interrupted_sweep_keeps_what_is_finished(monkeypatch, computed):
+    counted = train.proceed
+
+    def interrupted(config, run, pause):
+        if config.data_seed == 2:
+            raise KeyboardInterrupt
+        return counted(config, run, pause)
+
+    monkeypatch.setattr(train, "proceed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sweep([SMALL], 4, workers=1)
+    assert [c.data_seed for c in computed] == [0, 1]
+    monkeypatch.setattr(train, "proceed", counted)
+    table = sweep([SMALL], 4, workers=1)
+    assert [c.data_seed for c in computed] == [0, 1, 2, 3]
+    assert table["data_seed"].nunique() == 4
+
+
+def test_a_diverged_cell_does_not_stop_the_others(computed):
+    table = sweep([WILD, SMALL], 2)
+    assert table.groupby("lr")["diverged"].unique().to_dict() == {0.01: [0], 0.2: [1]}
+    assert table.groupby(["lr", "data_seed"])["last"].sum().tolist() == [1] * 4
+    # it is a result: it is stored, not tried again
+    again = sweep([WILD, SMALL], 2)
+    assert len(computed) == 4
+    pd.testing.assert_frame_equal(again, table)
+
+
+@pytest.mark.parametrize("configs", [[SMALL], [WILD]], ids=["finished", "diverged"])
+def test_columns(configs):
+    table = sweep(configs, 1)
+    schedule = {"measure_at", "phases"}
+    fields = [name for name in Config.model_fields if name not in schedule]
+    measures = list(mlp_measures.measure(SMALL, problem.initial_state(SMALL)))
+    assert list(table.columns) == [
+        *fields,
+        "rule",
+        *measures,
+        "lambda_max",
+        "last",
+        "diverged",
+    ]
+
+
+def test_rows():
+    table = sweep([SMALL], 2)
+    assert table["step"].tolist() == [0, 20, 0, 20]
+    assert table["last"].tolist() == [False, True, False, True]
+    assert table["rule"].unique().tolist() == ["SGD"]
+    assert not table["diverged"].any()
+    pd.testing.assert_frame_equal(
+        table[table["data_seed"] == 1].reset_index(drop=True),
+        tidy(SMALL.with_seeds(1, 1), fetch(SMALL.with_seeds(1, 1))),
+    )
+
+
+@pytest.mark.parametrize("batch", ["one", "full"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_same_bits_in_one_and_two_threads(batch, dtype, tmp_path, monkeypatch):
+    # large enough for BLAS and torch to use threads of their own if they could
+    config = Config(
+        architecture="bias",
+        batch=batch,
+        dtype=dtype,
+        rho=0.05,
+        num_steps=150,
+        num_checkpoints=2,
+    )
+    runs = {}
+    for workers in (1, 2):
+        monkeypatch.setenv("FLATMINIMA_STORE", str(tmp_path / f"{workers}"))
+        runs[workers] = run_all(over_seeds([config], 3), workers)
+    for one, two in zip(runs[1], runs[2], strict=True):
+        for a, b in zip(one.params, two.params, strict=True):
+            np.testing.assert_array_equal(a, b)
+        pd.testing.assert_frame_equal(one.history, two.history, check_exact=True)

@@ -1,0 +1,61 @@
+"""What few units can do on the square, by search and by a construction."""
+
+import numpy as np
+import pytest
+
+from flatminima.data.xor import hypercube, xor_labels
+from flatminima.theory.constructions import few_units
+from flatminima.theory.constructions.few_units import (
+    LABELS,
+    fewest_errors_on_square,
+    three_unit_errors,
+    three_unit_flattest,
+)
+from flatminima.theory.constructions.generalising_networks import SIGNS
+
+
+@pytest.mark.parametrize(("width", "errors"), [(1, 2), (2, 1), (3, 0)])
+def test_fewest_errors(width, errors):
+    assert fewest_errors_on_square(width) == errors
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_random_networks_do_no_better(width, rng):
+    points = np.column_stack([SIGNS, np.ones(4)])
+    z = np.einsum("ik,tkj->tij", points, rng.normal(size=(20_000, 3, width)))
+    f = np.einsum("tij,tj->ti", np.maximum(z, 0), rng.normal(size=(20_000, width)))
+    wrong = np.sum(~(f * LABELS > 0), axis=1)
+    assert wrong.min() == fewest_errors_on_square(width)
+
+
+def test_three_units_are_flattest_and_right_everywhere():
+    errors = three_unit_errors([2, 3])
+    assert len(errors) == 4 + 56
+    assert errors.max() < 1e-12
+
+
+def test_three_units_by_hand():
+    x = np.array([[1.0, 1, 1], [1, -1, 1], [-1, 1, -1]])
+    w, v = three_unit_flattest(x, xor_labels(x))
+    # z / r at the quadrants ++, +-, -+, --, and r v
+    z = np.column_stack([SIGNS, np.ones(4), np.ones(4)]) @ w / 2**0.5
+    np.testing.assert_allclose(
+        z, [[1, -3, -0.5], [-1, -1, 1], [-1, -1, 1], [-3, 1, 2.5]], atol=1e-12
+    )
+    np.testing.assert_allclose(v * 2**0.5, [1, 4, -1])
+
+
+def test_an_error_is_found(monkeypatch):
+    def flattest(x, y):
+        w, v = three_unit_flattest(x, y)
+        return w, v * [1, 0, 1]  # the quadrant without training points goes wrong
+
+    monkeypatch.setattr(few_units, "three_unit_flattest", flattest)
+    assert three_unit_errors([2]).max() == pytest.approx(1 / 4)
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="width = 0: must be an integer of at least 1"):
+        fewest_errors_on_square(0)
+    with pytest.raises(ValueError, match="tilt = 2: allowed are 0 < tilt < 2"):
+        three_unit_flattest(hypercube(2)[:3], xor_labels(hypercube(2)[:3]), tilt=2)

@@ -1,0 +1,84 @@
+import math
+
+import numpy as np
+import pytest
+
+from flatminima.data.streams import Dataset
+from flatminima.data.xor import sample_xor, xor_test_set
+from flatminima.measures import predictions
+from flatminima.theory.constructions.generalising_networks import generalising_bias
+from flatminima.theory.constructions.memorising_networks import memorising_bias
+from flatminima.theory.constructions.verify import verify
+from tests.theory.dense import dense_trace
+
+
+def test_every_number_by_hand():
+    # f = 2 relu(x - 1) at 2 and 4: outputs 2 and 6; Tr = mean 2 (h^2 + v^2 |x'|^2).
+    w, v = np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([2.0, 0.0])
+    x, y = np.array([[2.0], [4.0]]), np.array([2.0, 5.0])
+    seen = verify("bias", w, v, x, y, held_out=Dataset(-x, y))
+    assert seen.worst_error == 1
+    assert seen.trace == pytest.approx((1 + 4 * 5) + (9 + 4 * 17), rel=1e-14)
+    bound = 2 * 2 * np.sqrt(5) + 2 * 5 * np.sqrt(17)
+    assert seen.bound == pytest.approx(bound, rel=1e-14)
+    assert seen.relative_excess == pytest.approx(98 / bound - 1, rel=1e-13)
+    assert seen.kink_distance == 1
+    assert seen.zero_one_error == 1
+
+
+@pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln"])
+def test_trace_of_random_nets_against_dense_autograd(architecture):
+    rng = np.random.default_rng(5)
+    d, width, n = 3, 5, 7
+    x, y = rng.normal(size=(n, d)), rng.normal(size=n)
+    w = rng.normal(size=(d + (architecture != "no_bias"), width))
+    v = rng.normal(size=width)
+    constants = {"eps": 1.2} if architecture == "sim_ln" else {}
+    seen = verify(architecture, w, v, x, y, **constants)
+    dense = dense_trace(architecture, w, v, x, y, constants.get("eps", 1e-4))
+    assert seen.trace == pytest.approx(dense, rel=1e-10)
+
+
+def test_batches_change_nothing(monkeypatch):
+    data = sample_xor(50, 8, 0)
+    w, v = memorising_bias(data.x, data.y)
+    whole = verify("bias", w, v, data.x, data.y)
+    monkeypatch.setattr(predictions, "NUMBERS_AT_ONCE", 7 * len(v))
+    parts = verify("bias", w, v, data.x, data.y)
+    assert parts.trace == pytest.approx(whole.trace, rel=1e-14)
+    assert parts.worst_error == pytest.approx(whole.worst_error, abs=1e-14)
+    assert parts.kink_distance == pytest.approx(whole.kink_distance, rel=1e-14)
+
+
+def test_held_out_points():
+    data = sample_xor(50, 8, 0)
+    held_out = xor_test_set(data, 0)
+    w, v = memorising_bias(data.x, data.y)
+    assert verify("bias", w, v, data.x, data.y, held_out=held_out).zero_one_error == 1
+    w, v = generalising_bias(8)
+    assert verify("bias", w, v, data.x, data.y, held_out=held_out).zero_one_error == 0
+    assert math.isnan(verify("bias", w, v, data.x, data.y).zero_one_error)
+
+
+def test_the_floor_of_the_norm_is_a_kink_too():
+    # One unit with h = 1 everywhere, z = 1; eps = 0.75 is nearer.
+    w, v = np.array([[0.0], [1.0]]), np.array([1.0])
+    seen = verify("sim_ln", w, v, np.ones((2, 1)), np.ones(2), eps=0.75)
+    assert seen.kink_distance == 0.25
+
+
+def test_a_bound_of_zero():
+    x, y = np.ones((2, 1)), np.zeros(2)
+    nothing = np.zeros((1, 1)), np.zeros(1)
+    seen = verify("no_bias", *nothing, x, y)
+    assert seen.relative_excess == 0
+    assert seen.kink_distance == np.inf
+    steep = np.array([[-1.0, 1.0]]), np.array([1.0, 0.0])
+    assert verify("no_bias", *steep, x, y).relative_excess == np.inf
+
+
+def test_parameters_must_fit():
+    with pytest.raises(ValueError, match=r"w has shape \(5, 4\) .* needed .*\(6, 4\)"):
+        verify("bias", *generalising_bias(4), np.ones((3, 5)), np.ones(3))
+    with pytest.raises(ValueError, match="needed are n >= 1"):
+        verify("bias", *generalising_bias(4), np.ones((0, 4)), np.ones(0))

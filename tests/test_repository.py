@@ -391,6 +391,24 @@ def test_every_chapter_has_parameters_that_run_in_seconds():
         assert (ROOT / f"params/{chapter.name}/smoke.yml").is_file(), chapter.name
 
 
+UNFINISHED = re.compile(r"\breplace th(is|ese)\b", re.IGNORECASE)
+
+
+def test_no_chapter_is_still_a_skeleton():
+    homes = ("book/", "params/", "src/flatminima/studies/", "tests/studies/")
+    skeleton = (ROOT / "src/flatminima_book/skeleton").glob("*.txt")
+    marked = [p.name for p in skeleton if UNFINISHED.search(p.read_text("utf8"))]
+    assert {"chapter.md.txt", "claims.yml.txt", "runs.py.txt"} <= set(marked)
+    unfinished = [
+        name
+        for path in tracked()
+        if (name := path.relative_to(ROOT).as_posix()).startswith(homes)
+        and path.suffix in {".md", ".yml", ".py"}
+        and UNFINISHED.search(path.read_text("utf8"))
+    ]
+    assert unfinished == []
+
+
 def test_launch_buttons_lead_to_notebooks_in_the_repository():
     config = yaml.safe_load(read("_config.yml"))
     repository = config["repository"]

@@ -57,6 +57,10 @@ class Project:
         """Folder of the executed notebooks, as papermill left them."""
         return self.build / "executed"
 
+    def notebook(self, chapter: str) -> Path:
+        """A chapter's executed notebook, which need not exist."""
+        return self.executed / f"{chapter}.ipynb"
+
     @property
     def html(self) -> Path:
         """Folder of the pages."""

@@ -28,7 +28,7 @@ def given(book, scale, only=()):
 def test_chapters_with_a_file_are_given_it(big):
     assert given(big, "big") == {"two": {"d": 7}}
     assert given(big, "big", ["two"]) == {"two": {"d": 7}}
-    assert given(big, None) == {}
+    assert given(big, None) == given(big, None, ["two"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_chapters_with_a_file_are_given_it(big):
         ("expected", [], "no scale expected; there are: big, small"),
         ("big", ["nine"], "no chapter nine; there are: one, two"),
         ("big", ["one"], "chapter one has no parameters at scale big"),
-        (None, ["two"], "chapters two: at which scale?"),
+        (None, ["nine"], "no chapter nine; there are: one, two"),
     ],
 )
 def test_a_scale_or_chapter_that_is_not_there_is_refused(big, scale, only, message):
@@ -57,7 +57,7 @@ def test_a_book_without_parameter_files_has_no_scale(book):
     [
         (["--scale", "huge"], "error: no scale huge"),
         (["--scale", "big", "--chapters", "one"], "error: chapter one has no param"),
-        (["--chapters", "two"], "error: chapters two: at which scale?"),
+        (["--chapters", "nine"], "error: no chapter nine"),
     ],
 )
 def test_the_command_line_refuses_before_anything_runs(big, capsys, arguments, message):
@@ -84,6 +84,47 @@ def test_parameters_reach_the_kernel_and_nothing_is_expected_of_them(big):
     card = json.loads((big.root / "_build/scorecard.json").read_text())
     assert [entry["expected"] for entry in card] == ["holds", None]
     assert sorted(path.name for path in executed.iterdir()) == ["one.ipynb", "two.ipynb"]
+
+
+def test_chosen_chapters_alone_are_executed(book):
+    """The book then shows the others as they last ran, and waits for lost ones."""
+
+    def press(*only):
+        said: list[str] = []
+        problems = build_book(book.project, said.append, only=only, pages=True)
+        card = json.loads((book.root / "_build/scorecard.json").read_text())
+        return problems, said, [entry["id"] for entry in card]
+
+    problems, said, card = press("two")
+    assert problems == []
+    assert said[-1] == "no pages: not executed are one; run: make book"
+    assert card == ["two-a"]
+    assert not (book.root / "_build/html").exists()
+
+    book.edit("book/one.md", "from IPython", "raise RuntimeError('no way')\nfrom I")
+    book.pair("one")
+    assert press("one")[0] == ["chapter one, cell 4: RuntimeError: no way"]
+    assert press("two")[2] == ["two-a"]  # a run that failed is none
+
+    book.edit("book/one.md", "raise RuntimeError('no way')\nfrom I", "from IPython")
+    book.pair("one")
+    before = (book.root / "_build/executed/two.ipynb").read_bytes()
+    problems, said, card = press("one")
+    assert (problems, card) == ([], ["one-a", "two-a"])
+    assert any(line.startswith("[1/1] one done") for line in said)
+    assert said[-1] == "typesetting"
+    assert (book.root / "_build/executed/two.ipynb").read_bytes() == before
+    status = json.loads((book.root / "_build/status.json").read_text())
+    assert list(status["chapters"]) == ["one", "two"]
+
+
+def test_what_was_not_executed_is_not_compared(book):
+    assert build_book(book.project, lambda line: None, pages=False) == []
+    book.edit("params/two/expected.yml", "two-a: fails", "two-a: holds")
+    quiet = {"say": lambda line: None, "pages": False}
+    assert build_book(book.project, only=["one"], **quiet) == []
+    (problem,) = build_book(book.project, only=["two"], **quiet)
+    assert "claim two-a: expected holds, got fails" in problem
 
 
 def test_an_expectation_at_the_scale_is_still_compared(big):

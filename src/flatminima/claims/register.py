@@ -40,7 +40,7 @@ def read_claims(studies: Traversable) -> dict[str, Claim]:
         if not file.is_file():
             continue
         where = f"{studies.name}/{folder.name}/claims.yml"
-        for entry in yaml.safe_load(file.read_text(encoding="utf-8")):
+        for entry in yaml.safe_load(file.read_text(encoding="utf-8")) or []:
             try:
                 claim = Claim(**entry, chapter=folder.name.replace("_", "-"))
             except (TypeError, ValueError) as error:

@@ -2,7 +2,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 PIP_ARGS ?=
-# Parameters of the book: a folder of params/, for all chapters or some.
+# Parameters of the book: params/<chapter>/$(SCALE).yml, for all chapters or some.
+# Without a scale, the chapters to execute.
 SCALE ?=
 CHAPTERS ?=
 SCALE_ARGS := $(if $(SCALE),--scale $(SCALE)) $(if $(CHAPTERS),--chapters $(CHAPTERS))
@@ -89,7 +90,7 @@ results: $(STAMP) ## Commit paper-scale runs to results/: CHAPTERS="scenario-1"
 	@mkdir -p _build/record
 	@for chapter in $(CHAPTERS); do \
 	  record=$(CURDIR)/_build/record/$$chapter.jsonl; rm -f $$record; \
-	  FLATMINIMA_RECORD=$$record $(PRESS) chapter $$chapter -f params/paper/$$chapter.yml && \
+	  FLATMINIMA_RECORD=$$record $(PRESS) chapter $$chapter -f params/$$chapter/paper.yml && \
 	  $(BIN)/python -m flatminima.results collect $$record results/$$chapter.jsonl || exit 1; \
 	done
 

@@ -27,7 +27,7 @@ def time_steps() -> None:
     print("One core, microseconds a step; limit: all weights read and written once")
     print(f"{'':28} {'dtype':8}" + "".join(f"{name:>12}" for name in COLUMNS))
     rows = []
-    for architecture in sam_step.TITLES:
+    for architecture in sam_step.FIGURES:
         for dtype in ("float64", "float32"):
             config = sam_step.setting(architecture, dtype)
             num_steps = steps_per_call(config)

@@ -14,7 +14,7 @@ from benchmarks import peer
 from benchmarks.kernels import engine, machine
 from benchmarks.kernels.race import states
 from benchmarks.sam_step import (
-    TITLES,
+    FIGURES,
     check_same_run,
     microseconds,
     setting,
@@ -90,7 +90,6 @@ def measure(config: Config, state: State, num_steps: int, repeats: int) -> dict:
     ours = microseconds(lambda k: advance(state, config, k), num_steps, repeats)
     return {
         "architecture": config.architecture,
-        "name": TITLES[config.architecture],
         "dtype": config.dtype,
         "step": state.step,
         "microseconds": ours,
@@ -102,7 +101,7 @@ def measure(config: Config, state: State, num_steps: int, repeats: int) -> dict:
 def main() -> None:
     torch.set_num_threads(1)
     rows = []
-    for architecture in TITLES:
+    for architecture in FIGURES:
         for dtype in machine.DTYPES:
             config = setting(architecture, dtype)
             check_same_run(config)
@@ -115,7 +114,7 @@ def main() -> None:
                 rows.append({"when": when, **row})
                 print(rows[-1], flush=True)
     result = {
-        **machine.about(TITLES),
+        **machine.about(FIGURES),
         "peer": peer.NAME,
         "rows": rows,
     }

@@ -15,20 +15,13 @@ import numpy as np
 
 from benchmarks import peer
 from benchmarks.bandwidth import seconds_a_pass
+from flatminima.plots.style import ARCHITECTURES
 from flatminima.runs.mlp.config import Architecture, Config
 from flatminima.runs.mlp.problem import initial_state
 from flatminima.runs.mlp.train import advance
 from flatminima.sources.wen_li_ma import figure
 
-TITLES: dict[Architecture, str] = {
-    "bias": "2-MLP-Bias",
-    "no_bias": "2-MLP-No-Bias",
-    "sim_ln": "2-MLP-Sim-LN",
-    "softplus": "2-MLP-Softplus",
-    "sim_bn": "2-MLP-Sim-BN",
-    "deep": "3-MLP-Bias",
-}
-FIGURES = {
+FIGURES: dict[Architecture, str] = {
     "bias": "4b",
     "no_bias": "1b",
     "sim_ln": "6a",
@@ -43,7 +36,7 @@ CHECK_STEPS = 200
 AGREE = 1e-5
 
 
-def setting(architecture: str, dtype: str) -> Config:
+def setting(architecture: Architecture, dtype: str) -> Config:
     """The source's run of 1-SAM of an architecture."""
     return figure(FIGURES[architecture], dtype=dtype)
 
@@ -106,7 +99,7 @@ def row(config: Config, num_steps: int, peer_steps: int, repeats: int) -> dict:
     size = sum(p.size for p in start.params)
     limit = 1e6 * seconds_a_pass(size, config.dtype, num_steps // 10, 3 * repeats)
     return {
-        "name": f"1-SAM step, {TITLES[config.architecture]}",
+        "name": f"1-SAM step, {ARCHITECTURES[config.architecture][0]}",
         "unit": "microseconds",
         "ours": ours,
         "peer": theirs,

@@ -8,6 +8,7 @@ import pytest
 from benchmarks import bandwidth, peer, sam_step, scale
 from benchmarks.bandwidth import seconds_a_pass
 
+from flatminima.plots.style import ARCHITECTURES
 from flatminima.runs import loop
 from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
@@ -46,7 +47,7 @@ def test_row(dtype):
     assert row["machine"]
 
 
-@pytest.mark.parametrize("architecture", sam_step.TITLES)
+@pytest.mark.parametrize("architecture", sam_step.FIGURES)
 def test_same_run(architecture):
     sam_step.check_same_run(tiny(architecture, gamma_init=0.3))
 
@@ -68,8 +69,8 @@ def test_dead_units_of_the_peer_stay_dead():
 
 
 def test_settings_are_the_sources_own():
-    assert set(sam_step.FIGURES) == set(sam_step.TITLES)
-    for architecture in sam_step.TITLES:
+    assert set(sam_step.FIGURES) == set(ARCHITECTURES)
+    for architecture in sam_step.FIGURES:
         config = sam_step.setting(architecture, "float32")
         assert (config.architecture, config.dtype) == (architecture, "float32")
         assert (config.width, config.batch) == (500, "one")

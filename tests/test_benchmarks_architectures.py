@@ -51,10 +51,10 @@ def test_deep_counts_active_rows():
     assert architectures.deep_work(5, 6, 4, 2)[0] == (5 * 4 + 2) * 6 + 60
 
 
-@pytest.mark.parametrize("architecture", sam_step.TITLES)
+@pytest.mark.parametrize("architecture", sam_step.FIGURES)
 def test_measure(architecture):
     config = tiny(architecture, gamma_init=0.3)
     row = architectures.measure(config, initial_state(config), 20, 1)
     assert row["microseconds"] > 0
     assert row["products"] > 0
-    assert row["name"] == sam_step.TITLES[architecture]
+    assert row["architecture"] == architecture

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from flatminima.plots.style import ARCHITECTURES
 from flatminima_book.check import check_sources
 from flatminima_book.notebooks import load_chapters
 from flatminima_book.parameters import parse_value, read_parameter_file, refuse_unknown
@@ -387,7 +388,25 @@ def test_sources_pass_the_press():
 
 def test_every_chapter_has_parameters_that_run_in_seconds():
     for chapter in load_chapters(load(ROOT)):
-        assert (ROOT / f"params/smoke/{chapter.name}.yml").is_file(), chapter.name
+        assert (ROOT / f"params/{chapter.name}/smoke.yml").is_file(), chapter.name
+
+
+UNFINISHED = re.compile(r"\breplace th(is|ese)\b", re.IGNORECASE)
+
+
+def test_no_chapter_is_still_a_skeleton():
+    homes = ("book/", "params/", "src/flatminima/studies/", "tests/studies/")
+    skeleton = (ROOT / "src/flatminima_book/skeleton").glob("*.txt")
+    marked = [p.name for p in skeleton if UNFINISHED.search(p.read_text("utf8"))]
+    assert {"chapter.md.txt", "claims.yml.txt", "runs.py.txt"} <= set(marked)
+    unfinished = [
+        name
+        for path in tracked()
+        if (name := path.relative_to(ROOT).as_posix()).startswith(homes)
+        and path.suffix in {".md", ".yml", ".py"}
+        and UNFINISHED.search(path.read_text("utf8"))
+    ]
+    assert unfinished == []
 
 
 def test_launch_buttons_lead_to_notebooks_in_the_repository():
@@ -469,6 +488,20 @@ def test_citation():
         assert {"type", "title", "authors"} <= set(reference)
     identifiers = [i["value"] for r in citation["references"] for i in r["identifiers"]]
     assert "arXiv:2307.11007" in identifiers
+
+
+NETWORK = re.compile(r"\b\d-MLP-[A-Za-z-]*[A-Za-z]")
+
+
+def test_every_architecture_has_one_name():
+    labels = {name for name, _ in ARCHITECTURES.values()}
+    found: dict[str, str] = {}
+    for path in tracked():
+        if path.suffix in {".py", ".md", ".yml", ".json", ".ipynb"}:
+            names = NETWORK.findall(path.read_text("utf8"))
+            found |= dict.fromkeys(names, path.relative_to(ROOT).as_posix())
+    assert {"2-MLP-Bias", "2-MLP-Softplus"} <= set(found)
+    assert {name: path for name, path in found.items() if name not in labels} == {}
 
 
 def test_no_tracked_file_is_large():

@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
-from flatminima_book.build import build_book, build_chapter, relative, retypeset
+from flatminima_book.build import build_book, build_chapter, retypeset
 from flatminima_book.check import check_sources
 from flatminima_book.markdown import MARKS, interval, number
+from flatminima_book.new import new_chapter
 from flatminima_book.notebooks import is_chapter, load_chapters, read_notebook
 from flatminima_book.pairs import update_pair
 from flatminima_book.parameters import parse_value, read_parameter_file
@@ -27,6 +28,11 @@ def say(line: str) -> None:
 
 
 BEGUN = time.monotonic()
+STYLE: dict[str, Any] = {
+    "sort_keys": False,
+    "allow_unicode": True,
+    "default_flow_style": None,
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,10 +42,15 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("check", help="check the sources; runs nothing")
     book = commands.add_parser("build", help="check, execute every chapter, typeset")
-    book.add_argument("--scale", help="folder of params/ to take parameters from")
+    book.add_argument("--scale", help="which files of params/ to take parameters from")
     book.add_argument(
-        "--chapters", nargs="*", default=[], help="only these at that scale"
+        "--chapters",
+        nargs="*",
+        default=[],
+        help="only these: at that scale, or executed at all if none is given",
     )
+    chapter = commands.add_parser("new", help="write the skeleton of a chapter")
+    chapter.add_argument("name", help="such as scenario-2")
     commands.add_parser("pages", help="typeset again what was last executed")
     commands.add_parser("pair", help="update the paired notebooks from the texts")
     commands.add_parser("expect", help="print the last build's verdicts as expected")
@@ -94,6 +105,8 @@ def run(project: Project, options: argparse.Namespace) -> list[str]:
         return problems
     if options.command == "pair":
         return pair(project)
+    if options.command == "new":
+        return new(project, options.name)
     if options.command == "expect":
         return expect(project)
     if options.command == "chapter":
@@ -112,7 +125,7 @@ def run(project: Project, options: argparse.Namespace) -> list[str]:
     if not problems:
         for made in (project.html / "index.html", project.build / "scorecard.json"):
             if made.is_file():
-                say(f"made {relative(made, project.root)}")
+                say(f"made {project.where(made)}")
     return problems
 
 
@@ -121,6 +134,15 @@ def verdict_line(verdict: Verdict) -> str:
     effect = f"{number(verdict['effect'])} {interval(verdict['low'], verdict['high'])}"
     word = f"{MARKS[verdict['verdict']]} {verdict['verdict']}"
     return f"{word:<14} {verdict['id']:<28} {effect.strip()}".rstrip()
+
+
+def new(project: Project, name: str) -> list[str]:
+    """Write the skeleton of a chapter and say how the book takes it in."""
+    for path in new_chapter(project, name):
+        say(f"wrote {project.where(path)}")
+    print(f"Now add this line to _toc.yml, in the part where {name} belongs:")
+    print(f"      - file: book/{name}")
+    return []
 
 
 def pair(project: Project) -> list[str]:
@@ -134,18 +156,14 @@ def pair(project: Project) -> list[str]:
 
 
 def expect(project: Project) -> list[str]:
-    """Print entries for the file of expected verdicts, for a person to judge."""
-    entries = []
+    """Print entries for the files of expected verdicts, for a person to judge."""
     for chapter in load_chapters(project):
-        executed = project.executed / f"{chapter.name}.ipynb"
+        executed = project.notebook(chapter.name)
         if executed.is_file():
             verdicts = {v["id"]: v["verdict"] for v in collect(read_notebook(executed))}
-            entry = {"chapter": chapter.name, "parameters": chapter.defaults}
-            entries.append({**entry, "verdicts": verdicts})
-    text = yaml.safe_dump(
-        entries, sort_keys=False, allow_unicode=True, default_flow_style=None
-    )
-    print(text, end="")
+            entry = {"parameters": chapter.defaults, "verdicts": verdicts}
+            print(f"# {project.where(project.expected(chapter.name))}")
+            print(yaml.safe_dump([entry], **STYLE), end="")
     return []
 
 

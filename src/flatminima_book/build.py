@@ -71,9 +71,10 @@ def build_book(
     Args:
         project: The book.
         say: Told of progress, a line at a time.
-        scale: Folder of parameter files, such as "paper", for the chapters that
-            have one there.
-        only: The chapters to run at that scale; all by default.
+        scale: Name of parameter files, such as "paper", for the chapters that
+            have one.
+        only: The chapters to run at that scale, all by default. Without a scale the
+            chapters to execute: of the others the book shows what was last executed.
         pages: Whether to typeset; tests of the pipeline do without.
 
     Returns:
@@ -87,9 +88,10 @@ def build_book(
         return problems
     chapters = load_chapters(project)
     given = scaled(project, chapters, scale, only)
+    chosen = [c for c in chapters if scale or not only or c.name in only]
     say(f"sources are sound: {len(chapters)} chapters")
     with sole_build(project):
-        return _build(project, chapters, given, say, pages, begun)
+        return _build(project, chapters, chosen, given, say, pages, begun)
 
 
 @contextmanager
@@ -133,12 +135,11 @@ def scaled(
                 f"no chapter {name}; there are: {', '.join(sorted(names))}"
             )
     if scale is None:
-        if only:
-            raise ValueError(f"chapters {', '.join(only)}: at which scale?")
         return {}
-    files = {path.stem: path for path in (project.params / scale).glob("*.yml")}
+    every = project.parameter_files()
+    files = {path.parent.name: path for path in every if path.stem == scale}
     if not files:
-        known = sorted(path.name for path in project.params.glob("*/"))
+        known = sorted({path.stem for path in every})
         raise ValueError(f"no scale {scale}; there are: {', '.join(known)}")
     for name in only:
         if name not in files:
@@ -150,13 +151,16 @@ def scaled(
 def _build(
     project: Project,
     chapters: Sequence[Chapter],
+    chosen: Sequence[Chapter],
     given: Mapping[str, Mapping[str, Any]],
     say: Say,
     pages: bool,
     begun: float,
 ) -> list[str]:
-    outcomes = execute_all(project, chapters, given, say)
-    harvest = gather(project, [c for c in chapters if not outcomes[c.name].failure])
+    outcomes = execute_all(project, chosen, given, say)
+    status = _status(project, chapters, outcomes)
+    ready = [c for c in chapters if _is_ready(project, c.name, status)]
+    harvest = gather(project, ready)
     problems = [
         outcome.failure.line(name)
         for name, outcome in outcomes.items()
@@ -166,8 +170,10 @@ def _build(
         say(f"note: {remark}")
     problems += harvest.problems
     write_json(project.build / "scorecard.json", harvest.scorecard)
-    status = _status(project, outcomes)
-    if pages and not problems:
+    if pages and not problems and len(ready) < len(chapters):
+        others = ", ".join(c.name for c in chapters if c not in ready)
+        say(f"no pages: not executed are {others}; run: make book")
+    elif pages and not problems:
         say("typesetting")
         problems += _typeset(project, chapters, harvest, status, begun)
     status["total_seconds"] = round(time.monotonic() - begun, 2)
@@ -176,7 +182,8 @@ def _build(
     bound = [
         entry
         for entry in harvest.scorecard
-        if entry["chapter"] not in given or entry["expected"] is not None
+        if entry["chapter"] in outcomes
+        and (entry["chapter"] not in given or entry["expected"] is not None)
     ]
     return problems + moved(project, bound)
 
@@ -196,7 +203,7 @@ def execute_all(
     def work(name: str) -> Outcome:
         return execute(
             by_name[name].paired,
-            project.executed / f"{name}.ipynb",
+            project.notebook(name),
             given.get(name, {}),
             root=project.root,
             build=project.build,
@@ -214,7 +221,7 @@ def execute_all(
 
     say(f"executing, {project.workers} at a time")
     return run_all(
-        {chapter.name: chapter.after for chapter in chapters},
+        {c.name: [a for a in c.after if a in by_name] for c in chapters},
         work,
         workers=project.workers,
         seconds=seconds,
@@ -252,7 +259,7 @@ def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
     names = [chapter.name for chapter in every]
     set_stage(project, every)
     for chapter in chapters:
-        notebook = read_notebook(project.executed / f"{chapter.name}.ipynb")
+        notebook = read_notebook(project.notebook(chapter.name))
         entries = read_verdicts(
             project, chapter, used(chapter, notebook), notebook, claims
         )
@@ -325,11 +332,11 @@ def retypeset(project: Project, say: Say) -> list[str]:
     begun = time.monotonic()
     chapters = load_chapters(project)
     for chapter in chapters:
-        if not (project.executed / f"{chapter.name}.ipynb").is_file():
+        if not project.notebook(chapter.name).is_file():
             return [f"chapter {chapter.name} has not been executed; run: make book"]
     with sole_build(project):
         harvest = gather(project, chapters)
-        status = read_status(project) or _status(project, {})
+        status = read_status(project) or _status(project, [], {})
         say("typesetting")
         card = _typeset(project, chapters, harvest, status, begun)
     return harvest.problems + card
@@ -385,29 +392,34 @@ def build_chapter(
     notebook = read_notebook(output)
     found = read_verdicts(project, chapter, parameters, notebook, load_claims(project))
     write_json(output.with_suffix(".json"), found.scorecard)
-    say(f"{name} done in {outcome.seconds:.0f} s: {relative(output, project.root)}")
+    say(f"{name} done in {outcome.seconds:.0f} s: {project.where(output)}")
     return found.problems, found.scorecard
 
 
-def relative(path: Path, root: Path) -> str:
-    """A path as a reader in the book's folder would type it."""
-    return path.relative_to(root).as_posix()
+def _is_ready(project: Project, name: str, status: Status) -> bool:
+    """Whether a chapter was executed to its end, now or in an earlier build."""
+    entry = status["chapters"].get(name, {"failed": True})
+    return not entry["failed"] and project.notebook(name).is_file()
 
 
-def _status(project: Project, outcomes: Mapping[str, Outcome]) -> Status:
+def _status(
+    project: Project, chapters: Sequence[Chapter], outcomes: Mapping[str, Outcome]
+) -> Status:
+    """The status of this build, with what earlier ones know of other chapters."""
+    entries = read_status(project).get("chapters", {}) | {
+        name: {
+            "seconds": round(outcome.seconds, 2),
+            "date": outcome.finished,
+            "failed": outcome.failure is not None,
+        }
+        for name, outcome in outcomes.items()
+    }
     now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
     return {
         "date": now.removesuffix("+00:00"),
         "machine": machine(),
         "packages": package_versions(project.packages),
-        "chapters": {
-            name: {
-                "seconds": round(outcome.seconds, 2),
-                "date": outcome.finished,
-                "failed": outcome.failure is not None,
-            }
-            for name, outcome in outcomes.items()
-        },
+        "chapters": {c.name: entries[c.name] for c in chapters if c.name in entries},
         "sphinx_seconds": 0.0,
         "total_seconds": 0.0,
     }

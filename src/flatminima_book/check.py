@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flatminima_book.claims import check_claims
+from flatminima_book.claims import check_claims, load_claims
 from flatminima_book.links import check_links
 from flatminima_book.notebooks import (
     Chapter,
@@ -13,9 +13,9 @@ from flatminima_book.notebooks import (
 )
 from flatminima_book.pairs import check_pairs
 from flatminima_book.parameters import read_parameter_file, refuse_unknown
-from flatminima_book.project import Project, toc_names
+from flatminima_book.project import EXPECTED, Project, toc_names
 from flatminima_book.schedule import find_cycle
-from flatminima_book.verdicts import load_expected
+from flatminima_book.verdicts import read_expected
 
 START = "chapter.start()"
 
@@ -31,19 +31,22 @@ def check_sources(project: Project) -> list[str]:
     """
     problems = check_links(project) + check_pairs(project)
     chapters: list[Chapter] = []
+    malformed: list[str] = []
     for name in toc_names(project):
         path = project.book / f"{name}.md"
         if path.is_file() and is_chapter(path):
             try:
                 chapters.append(load_chapter(path))
             except ValueError as error:
-                problems.append(str(error))
+                malformed.append(str(error))
+    problems += malformed
     for chapter in chapters:
         problems += check_opening(chapter)
     problems += check_order(chapters)
     problems += check_claims(project)
-    problems += check_parameter_files(project, chapters)
-    problems += check_expected(project)
+    if not malformed:  # it is not known then what a chapter takes
+        problems += check_parameter_files(project, chapters)
+        problems += check_expected(project, chapters)
     return problems
 
 
@@ -77,26 +80,43 @@ def check_order(chapters: list[Chapter]) -> list[str]:
 
 
 def check_parameter_files(project: Project, chapters: list[Chapter]) -> list[str]:
-    """Check that parameter files name chapters and their parameters."""
+    """Check that parameter files are in folders of chapters and fit them."""
     problems = []
     by_name = {chapter.name: chapter for chapter in chapters}
-    for path in sorted(project.params.glob("*/*.yml")):
-        where = path.relative_to(project.root).as_posix()
-        if path.stem not in by_name:
-            problems.append(f"{where}: there is no chapter {path.stem}")
+    for path in project.parameter_files():
+        where, name = project.where(path), path.parent.name
+        if name not in by_name:
+            problems.append(f"{where}: there is no chapter {name}")
             continue
         try:
             given = read_parameter_file(path)
-            refuse_unknown(given, by_name[path.stem].defaults)
+            refuse_unknown(given, by_name[name].defaults)
         except ValueError as error:
             problems.append(f"{where}: {error}")
     return problems
 
 
-def check_expected(project: Project) -> list[str]:
-    """Check that the expected verdicts name nothing twice."""
-    try:
-        load_expected(project, "", {})
-    except ValueError as error:
-        return [str(error)]
-    return []
+def check_expected(project: Project, chapters: list[Chapter]) -> list[str]:
+    """Check that verdicts are expected of chapters and claims that are there."""
+    problems = []
+    claims = load_claims(project).chapter_of
+    by_name = {chapter.name: chapter for chapter in chapters}
+    for path in sorted(project.params.glob(f"*/{EXPECTED}")):
+        where, name = project.where(path), path.parent.name
+        if name not in by_name:
+            problems.append(f"{where}: there is no chapter {name}")
+            continue
+        try:
+            entries = read_expected(path)
+            for entry in entries:
+                refuse_unknown(entry.parameters, by_name[name].defaults)
+        except ValueError as error:
+            problems.append(f"{where}: {error}")
+            continue
+        problems += [
+            f"{where}: chapter {name} has no claim {claim}"
+            for entry in entries
+            for claim in entry.verdicts
+            if claims and claims.get(claim) != name
+        ]
+    return problems

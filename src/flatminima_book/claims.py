@@ -1,16 +1,17 @@
-"""The claims file: what the sources say, and the tables that summarise it."""
+"""The claims files: what the sources say, and the tables that summarise it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import yaml
-
+from flatminima_book import strict_yaml
 from flatminima_book.notebooks import is_chapter
 from flatminima_book.project import Project, toc_names
 
-CLAIM_KEYS = ("id", "chapter", "source", "origin", "statement")
+CLAIM_KEYS = ("id", "source", "origin", "statement")
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,12 @@ class SummaryTable:
 
 @dataclass(frozen=True)
 class Claims:
-    """The press's view of the claims file.
+    """The press's view of the claims files.
 
     Attributes:
-        chapter_of: Chapter of each claim id, in the order of the file.
+        chapter_of: Chapter of each claim id, in the order of each file.
         tables: Summary tables.
-        problems: What is wrong with the file itself.
+        problems: What is wrong with the files themselves.
     """
 
     chapter_of: dict[str, str] = field(default_factory=dict)
@@ -47,45 +48,73 @@ class Claims:
 
 
 def load_claims(project: Project) -> Claims:
-    """Read the claims file.
+    """Read the claims files, and the tables.
 
     Args:
         project: The book.
 
     Returns:
-        Its claims and tables; empty when the book has no claims file.
+        Its claims and tables; empty when the book makes no claims.
     """
     if project.claims is None:
         return Claims()
-    where = project.claims.relative_to(project.root).as_posix()
-    if not project.claims.is_file():
-        return Claims(problems=(f"{where}: the claims file is missing",))
-    data = yaml.safe_load(project.claims.read_text("utf8")) or {}
+    home: dict[str, Path] = {}
     problems: list[str] = []
-    chapter_of: dict[str, str] = {}
-    for number, claim in enumerate(data.get("claims") or [], 1):
+    for path in sorted(project.root.glob(project.claims)):
+        problems += _read_claims(project, path, home)
+    if not home and not problems:
+        problems.append(f"{project.claims}: there is no claim")
+    chapter_of = {
+        name: path.parent.name.replace("_", "-") for name, path in home.items()
+    }
+    tables, wrong = _read_tables(project, chapter_of)
+    return Claims(chapter_of, tables, (*problems, *wrong))
+
+
+def _read_claims(project: Project, path: Path, home: dict[str, Path]) -> list[str]:
+    """Add the claims of a file to `home`; returns problems."""
+    where = project.where(path)
+    try:
+        entries = strict_yaml.load(path.read_text("utf8")) or []
+    except ValueError as error:
+        return [f"{where}: {error}"]
+    problems = []
+    for number, claim in enumerate(entries, 1):
+        name = claim.get("id", f"number {number}")
         missing = [key for key in CLAIM_KEYS if not claim.get(key)]
         if missing:
-            name = claim.get("id", f"number {number}")
             problems.append(f"{where}: claim {name} has no {missing[0]}")
-        elif claim["id"] in chapter_of:
-            problems.append(f"{where}: claim {claim['id']} appears twice")
+        elif name in home:
+            other = project.where(home[name])
+            problems.append(f"{where}: claim {name} is also in {other}")
         else:
-            chapter_of[claim["id"]] = claim["chapter"]
+            home[name] = path
+    return problems
+
+
+def _read_tables(
+    project: Project, known: Mapping[str, str]
+) -> tuple[tuple[SummaryTable, ...], list[str]]:
+    """The summary tables, and what is wrong with them."""
+    if project.tables is None:
+        return (), []
+    where = project.where(project.tables)
+    if not project.tables.is_file():
+        return (), [f"{where}: the file of tables is missing"]
+    data = strict_yaml.load(project.tables.read_text("utf8")) or {}
     tables = tuple(_table(entry) for entry in data.get("tables") or [])
+    problems = []
     for table in tables:
         for row in table.rows:
+            place = f"{where}: table {table.name}, row {row.label}"
             if len(row.cells) != len(table.columns):
                 problems.append(
-                    f"{where}: table {table.name}, row {row.label}: "
-                    f"{len(row.cells)} cells for {len(table.columns)} columns"
+                    f"{place}: {len(row.cells)} cells for {len(table.columns)} columns"
                 )
             problems += [
-                f"{where}: table {table.name}, row {row.label}: no claim {cell}"
-                for cell in row.cells
-                if cell not in chapter_of
+                f"{place}: no claim {cell}" for cell in row.cells if cell not in known
             ]
-    return Claims(chapter_of, tables, tuple(problems))
+    return tables, problems
 
 
 def _table(entry: dict[str, Any]) -> SummaryTable:
@@ -100,7 +129,7 @@ def _table(entry: dict[str, Any]) -> SummaryTable:
 
 
 def check_claims(project: Project) -> list[str]:
-    """Check the claims file against the chapters, before anything runs.
+    """Check the claims files against the chapters, before anything runs.
 
     Args:
         project: The book.

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-SETTINGS = {"claims", "expected", "params", "workers", "packages", "timeout"}
+SETTINGS = {"claims", "tables", "params", "workers", "packages", "timeout"}
+EXPECTED = "expected.yml"
 
 
 @dataclass(frozen=True)
@@ -18,17 +19,19 @@ class Project:
 
     Attributes:
         root: Folder that holds ``_toc.yml``, ``_config.yml`` and ``book/``.
-        claims: The claims file, or None when the book makes no claims.
-        expected: The file of expected verdicts.
-        params: Folder of papermill parameter files, ``<scale>/<chapter>.yml``.
+        claims: Pattern of the claims files, relative to the root, or None when the
+            book makes no claims. A file's folder is its chapter, ``_`` for ``-``.
+        tables: The file of summary tables, or None.
+        params: Folder of papermill parameter files, ``<chapter>/<scale>.yml``, and
+            of expected verdicts, ``<chapter>/expected.yml``.
         workers: Chapters executed at the same time.
         packages: Distributions whose versions the status page shows.
         timeout: Seconds that a single cell may take.
     """
 
     root: Path
-    claims: Path | None
-    expected: Path
+    claims: str | None
+    tables: Path | None
     params: Path
     workers: int
     packages: tuple[str, ...]
@@ -54,6 +57,10 @@ class Project:
         """Folder of the executed notebooks, as papermill left them."""
         return self.build / "executed"
 
+    def notebook(self, chapter: str) -> Path:
+        """A chapter's executed notebook, which need not exist."""
+        return self.executed / f"{chapter}.ipynb"
+
     @property
     def html(self) -> Path:
         """Folder of the pages."""
@@ -68,6 +75,19 @@ class Project:
     def toc(self) -> Path:
         """The table of contents."""
         return self.root / "_toc.yml"
+
+    def expected(self, chapter: str) -> Path:
+        """The file of a chapter's expected verdicts, which need not exist."""
+        return self.params / chapter / EXPECTED
+
+    def parameter_files(self) -> list[Path]:
+        """Every papermill parameter file, ``<chapter>/<scale>.yml``, in order."""
+        files = sorted(self.params.glob("*/*.yml"))
+        return [path for path in files if path.name != EXPECTED]
+
+    def where(self, path: Path) -> str:
+        """A path as a reader in the book's folder would type it."""
+        return path.relative_to(self.root).as_posix()
 
 
 def load(root: Path) -> Project:
@@ -92,11 +112,11 @@ def load(root: Path) -> Project:
         settings = tool.get("flatminima_book", {})
     if unknown := sorted(set(settings) - SETTINGS):
         raise ValueError(f"pyproject.toml: unknown setting {unknown[0]!r}")
-    claims = settings.get("claims")
+    tables = settings.get("tables")
     return Project(
         root=root,
-        claims=root / claims if claims else None,
-        expected=root / settings.get("expected", "book/expected.yml"),
+        claims=settings.get("claims"),
+        tables=root / tables if tables else None,
         params=root / settings.get("params", "params"),
         workers=int(settings.get("workers", 2)),
         packages=tuple(settings.get("packages", ())),

@@ -38,8 +38,9 @@ def _lines(project: Project, chapter: Chapter) -> list[str]:
     run = f"papermill book/{chapter.name}.ipynb out.ipynb"
     first = chapter.parameters[0]
     lines = [f"{run} -p {first.name} {_shell(first.default)}"]
-    for path in sorted(project.params.glob(f"*/{chapter.name}.yml")):
-        lines.append(f"{run} -f {path.relative_to(project.root).as_posix()}")
+    for path in project.parameter_files():
+        if path.parent.name == chapter.name:
+            lines.append(f"{run} -f {project.where(path)}")
     return lines
 
 

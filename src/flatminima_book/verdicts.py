@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,43 @@ def duplicate_ids(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What a chapter must find under given parameters.
+
+    Attributes:
+        parameters: Every parameter, defaults included.
+        verdicts: Verdict by claim id. Where an interval touches a threshold, so that
+            another processor's rounding may tip it, both words: "holds or partly".
+    """
+
+    parameters: dict[str, Any]
+    verdicts: dict[str, str]
+
+
+def read_expected(path: Path) -> list[Expected]:
+    """Read the expected verdicts of one chapter.
+
+    Args:
+        path: A YAML list of entries, each with parameters and verdicts.
+
+    Raises:
+        ValueError: A key is given twice, is unknown or is missing, or a word is no
+            verdict.
+    """
+    entries = []
+    for number, entry in enumerate(strict_yaml.load(path.read_text("utf8")) or [], 1):
+        if set(entry) != {"parameters", "verdicts"}:
+            given = ", ".join(entry)
+            raise ValueError(f"entry {number}: needs parameters and verdicts: {given}")
+        for claim, words in entry["verdicts"].items():
+            if not set(words.split(" or ")) <= set(WORDS):
+                allowed = f"none of {', '.join(WORDS)}, nor two with or"
+                raise ValueError(f"{claim}: verdict {words!r} is {allowed}")
+        entries.append(Expected(**entry))
+    return entries
+
+
 def load_expected(
     project: Project, chapter: str, parameters: Mapping[str, Any]
 ) -> dict[str, str]:
@@ -132,23 +170,18 @@ def load_expected(
 
     Returns:
         Verdict per claim id, empty when no entry has exactly these parameters.
-        Where an interval touches a threshold, so that another processor's
-        rounding may tip it, the entry names both words: "holds or partly".
 
     Raises:
-        ValueError: The file gives a key twice.
+        ValueError: The file is none, see :func:`read_expected`.
     """
-    if not project.expected.is_file():
-        return {}
+    path = project.expected(chapter)
     try:
-        entries = strict_yaml.load(project.expected.read_text("utf8")) or []
+        entries = read_expected(path) if path.is_file() else []
     except ValueError as error:
-        raise ValueError(f"{project.expected.name}: {error}") from error
+        raise ValueError(f"{project.where(path)}: {error}") from error
     for entry in entries:
-        if entry["chapter"] != chapter:
-            continue
-        if as_data(entry.get("parameters") or {}) == as_data(dict(parameters)):
-            return dict(entry.get("verdicts") or {})
+        if as_data(entry.parameters) == as_data(dict(parameters)):
+            return entry.verdicts
     return {}
 
 
@@ -162,11 +195,10 @@ def moved(project: Project, scorecard: Sequence[Mapping[str, Any]]) -> list[str]
     Returns:
         One line per verdict that moved or that nobody has accepted yet.
     """
-    path = project.expected
-    where = path.relative_to(project.root).as_posix()
     lines = []
     for entry in scorecard:
         if entry["verdict"] not in (entry["expected"] or "").split(" or "):
+            where = project.where(project.expected(entry["chapter"]))
             expected = entry["expected"] or "nothing for these parameters"
             lines.append(
                 f"chapter {entry['chapter']}: claim {entry['id']}: expected "

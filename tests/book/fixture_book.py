@@ -13,6 +13,11 @@ from flatminima_book.pairs import update_pair
 from flatminima_book.project import Project, load
 
 REPOSITORY = Path(__file__).parents[2]
+SETTINGS = """\
+[tool.flatminima_book]
+claims = "studies/*/claims.yml"
+tables = "tables.yml"
+"""
 HEADER = """\
 ---
 jupytext:
@@ -131,7 +136,7 @@ def make_book(root: Path) -> Book:
     """A sound book of two chapters, with claims and expected verdicts."""
     book = Book(root)
     (root / "book").mkdir(parents=True)
-    book.write("pyproject.toml", '[tool.flatminima_book]\nclaims = "claims.yml"\n')
+    book.write("pyproject.toml", SETTINGS)
     shutil.copyfile(REPOSITORY / "_config.yml", root / "_config.yml")
     shutil.copytree(REPOSITORY / "book/_static", root / "book/_static")
     for name in ("references.bib", "references.md"):
@@ -150,30 +155,24 @@ def make_book(root: Path) -> Book:
     book.write("_toc.yml", yaml.safe_dump(toc, sort_keys=False))
     book.chapter("one", claim("one-a", "one"), FIGURE)
     book.chapter("two", code("print(d)"), claim("two-a", "two", "fails"))
-    claims = [
-        {
-            "id": f"{name}-a",
-            "chapter": name,
-            "source": "000: Fig. 2",
-            "origin": "source",
-            "statement": "It is $x^2$ flat.",
-        }
-        for name in ("one", "two")
-    ]
     table = {
         "name": "summary",
         "caption": "What the source says",
         "columns": ["flat", "trained"],
         "rows": [{"label": "2-MLP", "cells": ["one-a", "two-a"]}],
     }
-    book.write("claims.yml", yaml.safe_dump({"claims": claims, "tables": [table]}))
-    expected = [
-        {
-            "chapter": name,
+    book.write("tables.yml", yaml.safe_dump({"tables": [table]}))
+    for name, verdict in (("one", "holds"), ("two", "fails")):
+        entry = {
+            "id": f"{name}-a",
+            "source": "000: Fig. 2",
+            "origin": "source",
+            "statement": "It is $x^2$ flat.",
+        }
+        book.write(f"studies/{name}/claims.yml", yaml.safe_dump([entry]))
+        expected = {
             "parameters": {"d": 3, "seeds": [0, 1]},
             "verdicts": {f"{name}-a": verdict},
         }
-        for name, verdict in (("one", "holds"), ("two", "fails"))
-    ]
-    book.write("book/expected.yml", yaml.safe_dump(expected))
+        book.write(f"params/{name}/expected.yml", yaml.safe_dump([expected]))
     return book

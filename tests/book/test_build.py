@@ -1,6 +1,7 @@
 """The pipeline on real kernels: what it writes, and how it fails."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from flatminima_book.build import build_book, build_chapter, gather, retypeset
 from flatminima_book.execute import Failure, execute, run_job
 from flatminima_book.notebooks import load_chapters
 from flatminima_book.verdicts import KEYS, moved
-from tests.book.fixture_book import claim, code, make_book
+from tests.book.fixture_book import SETTINGS, claim, code, make_book
 
 
 def press(book):
@@ -91,24 +92,24 @@ def test_an_expectation_may_name_two_words(book, expected, sound):
 
 def test_a_verdict_that_moves_fails_after_everything_is_written(built):
     book, _ = built
-    path = book.root / "book/expected.yml"
+    path = book.root / "params/two/expected.yml"
     sound = path.read_text()
     staged = book.root / "_build/stage/book/two.ipynb"
     before = staged.read_bytes()
     try:
-        book.edit("book/expected.yml", "two-a: fails", "two-a: holds")
+        book.edit("params/two/expected.yml", "two-a: fails", "two-a: holds")
         problems, _ = press(book)
     finally:
         path.write_text(sound)
     line = "chapter two: claim two-a: expected holds, got fails; "
-    assert problems == [line + "if this is right, edit book/expected.yml"]
+    assert problems == [line + "if this is right, edit params/two/expected.yml"]
     assert [entry["expected"] for entry in scorecard(book)] == ["holds", "holds"]
     assert staged.read_bytes() == before  # a second run stages the same bytes
 
 
 def test_a_verdict_nobody_expected_fails(built):
     book, _ = built
-    path = book.root / "book/expected.yml"
+    path = book.root / "params/one/expected.yml"
     sound = path.read_text()
     entries = yaml.safe_load(sound)
     entries[0]["parameters"]["d"] = 4
@@ -262,17 +263,19 @@ def test_two_chapters_cannot_share_a_claim(built):
     spoilt = original.replace('"id": "two-a"', '"id": "one-a"')
     (executed / "two.ipynb").write_text(spoilt)
     try:
-        claims = (book.root / "claims.yml").read_text()
-        (book.root / "claims.yml").write_text("claims: []\n")
+        book.edit("pyproject.toml", SETTINGS, "")
         harvest = gather(book.project, [one, two])
         assert harvest.problems == ["claim one-a has verdicts in one and two"]
     finally:
         (executed / "two.ipynb").write_text(original)
-        (book.root / "claims.yml").write_text(claims)
+        book.write("pyproject.toml", SETTINGS)
 
 
 def test_expected_entries_can_be_printed_for_a_person_to_judge(built, capsys):
     book, _ = built
     assert main(["--root", str(book.root), "expect"]) == 0
-    printed = yaml.safe_load(capsys.readouterr().out)
-    assert printed == yaml.safe_load((book.root / "book/expected.yml").read_text())
+    printed = capsys.readouterr().out
+    names = ["params/one/expected.yml", "params/two/expected.yml"]
+    assert re.findall(r"(?m)^# (.*)$", printed) == names
+    committed = "".join((book.root / name).read_text() for name in names)
+    assert yaml.safe_load(printed) == yaml.safe_load(committed)

@@ -148,46 +148,83 @@ def test_after_names_chapters_without_cycle(book):
 
 
 def test_claims_file(book):
-    path = book.root / "claims.yml"
-    sound = yaml.safe_load(path.read_text())
+    path = book.root / "studies/two/claims.yml"
+    (sound,) = yaml.safe_load(path.read_text())
 
-    def spoil(**change):
-        claims = [dict(claim) for claim in sound["claims"]]
-        claims[1].update(change)
-        path.write_text(yaml.safe_dump({"claims": claims, "tables": sound["tables"]}))
+    def spoil(*more, **change):
+        path.write_text(yaml.safe_dump([sound | change, *more]))
         return check_sources(book.project)
 
-    assert "claims.yml: claim one-a appears twice" in spoil(id="one-a")
-    assert "claim two-a: chapter three is not in _toc.yml" in spoil(chapter="three")
-    assert "claims.yml: claim two-a has no statement" in spoil(statement="")
-    assert spoil(chapter="intro") == [
-        "claim two-a: book/intro.md has no kernel to decide"
-    ]
-    line = "claim two-b: book/two.md never mentions it"
-    cell = "claims.yml: table summary, row 2-MLP: no claim two-a"
-    assert spoil(id="two-b") == [cell, line]
-    sound["tables"][0]["rows"][0]["cells"] = ["one-a"]
-    problem = "claims.yml: table summary, row 2-MLP: 1 cells for 2 columns"
-    assert spoil() == [problem]
-    path.unlink()
-    assert only(book) == "claims.yml: the claims file is missing"
+    where = "studies/two/claims.yml"
+    line = f"{where}: claim one-a is also in studies/one/claims.yml"
+    assert line in spoil(id="one-a")
+    assert f"{where}: claim two-a is also in {where}" in spoil(sound)
+    assert f"{where}: claim two-a has no statement" in spoil(statement="")
+    unseen = "claim two-b: book/two.md never mentions it"
+    unexpected = "params/two/expected.yml: chapter two has no claim two-a"
+    cell = "tables.yml: table summary, row 2-MLP: no claim two-a"
+    assert spoil(id="two-b") == [cell, unseen, unexpected]
+    path.write_text("- id: two-a\n  id: two-b\n")
+    assert f"{where}: line 2: id is given twice" in check_sources(book.project)
+
+
+@pytest.mark.parametrize(
+    ("folder", "line"),
+    [
+        ("two_b", "claim two-a: chapter two-b is not in _toc.yml"),
+        ("intro", "claim two-a: book/intro.md has no kernel to decide"),
+    ],
+)
+def test_the_folder_of_a_claim_is_its_chapter(book, folder, line):
+    (book.root / "studies/two").rename(book.root / "studies" / folder)
+    expected = "params/two/expected.yml: chapter two has no claim two-a"
+    assert check_sources(book.project) == [line, expected]
+
+
+def test_tables_name_claims_in_every_cell(book):
+    book.edit("tables.yml", "    - two-a\n", "")
+    problem = "tables.yml: table summary, row 2-MLP: 1 cells for 2 columns"
+    assert only(book) == problem
+    (book.root / "tables.yml").unlink()
+    assert only(book) == "tables.yml: the file of tables is missing"
+
+
+def test_a_pattern_that_finds_no_claim(book):
+    book.edit("pyproject.toml", "studies/*/claims.yml", "claims/*.yml")
+    book.edit("pyproject.toml", 'tables = "tables.yml"\n', "")
+    assert only(book) == "claims/*.yml: there is no claim"
 
 
 def test_parameter_files(book):
-    book.write("params/smoke/one.yml", "d: 4\n")
+    book.write("params/one/smoke.yml", "d: 4\n")
     assert check_sources(book.project) == []
-    book.write("params/smoke/one.yml", "depth: 4\n")
-    line = "params/smoke/one.yml: unknown parameter depth = 4; this chapter takes: "
+    book.write("params/one/smoke.yml", "depth: 4\n")
+    line = "params/one/smoke.yml: unknown parameter depth = 4; this chapter takes: "
     assert only(book) == line + "d, seeds"
-    book.write("params/smoke/one.yml", "d: 4\n")
-    book.write("params/paper/three.yml", "d: 4\n")
-    assert only(book) == "params/paper/three.yml: there is no chapter three"
+    book.write("params/one/smoke.yml", "d: 4\n")
+    book.write("params/three/paper.yml", "d: 4\n")
+    assert only(book) == "params/three/paper.yml: there is no chapter three"
 
 
-def test_a_verdict_expected_twice(book):
-    text = "- chapter: one\n  parameters: {}\n  verdicts: {a: holds, a: fails}\n"
-    book.write("book/expected.yml", text)
-    assert only(book) == "expected.yml: line 3: a is given twice"
+@pytest.mark.parametrize(
+    ("parameters", "verdicts", "problem"),
+    [
+        ("{}", "{one-a: holds, one-a: fails}", "line 2: one-a is given twice"),
+        ("{depth: 4}", "{}", "unknown parameter depth = 4; this chapter takes: d, "),
+        ("{}", "{two-a: holds}", "chapter one has no claim two-a"),
+        ("{}", "{one-a: holds or true}", "one-a: verdict 'holds or true' is none of "),
+        ("{}", "{}\n  chapter: one", "entry 1: needs parameters and verdicts"),
+    ],
+)
+def test_expected_verdicts(book, parameters, verdicts, problem):
+    entry = f"- parameters: {parameters}\n  verdicts: {verdicts}\n"
+    book.write("params/one/expected.yml", entry)
+    assert only(book).startswith(f"params/one/expected.yml: {problem}")
+
+
+def test_expected_verdicts_of_no_chapter(book):
+    book.write("params/three/expected.yml", "[]\n")
+    assert only(book) == "params/three/expected.yml: there is no chapter three"
 
 
 def test_settings_are_refused_when_unknown(book, tmp_path):

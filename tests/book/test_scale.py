@@ -15,8 +15,8 @@ from tests.book.fixture_book import claim, code
 def big(book):
     """The book with a scale that has parameters for chapter two."""
     book.chapter("two", code("print('d is', d)"), claim("two-a", "two", "fails"))
-    book.write("params/big/two.yml", "d: 7\n")
-    book.write("params/small/one.yml", "d: 1\n")
+    book.write("params/two/big.yml", "d: 7\n")
+    book.write("params/one/small.yml", "d: 1\n")
     return book
 
 
@@ -28,16 +28,17 @@ def given(book, scale, only=()):
 def test_chapters_with_a_file_are_given_it(big):
     assert given(big, "big") == {"two": {"d": 7}}
     assert given(big, "big", ["two"]) == {"two": {"d": 7}}
-    assert given(big, None) == {}
+    assert given(big, None) == given(big, None, ["two"]) == {}
 
 
 @pytest.mark.parametrize(
     ("scale", "only", "message"),
     [
         ("huge", [], "no scale huge; there are: big, small"),
+        ("expected", [], "no scale expected; there are: big, small"),
         ("big", ["nine"], "no chapter nine; there are: one, two"),
         ("big", ["one"], "chapter one has no parameters at scale big"),
-        (None, ["two"], "chapters two: at which scale?"),
+        (None, ["nine"], "no chapter nine; there are: one, two"),
     ],
 )
 def test_a_scale_or_chapter_that_is_not_there_is_refused(big, scale, only, message):
@@ -56,7 +57,7 @@ def test_a_book_without_parameter_files_has_no_scale(book):
     [
         (["--scale", "huge"], "error: no scale huge"),
         (["--scale", "big", "--chapters", "one"], "error: chapter one has no param"),
-        (["--chapters", "two"], "error: chapters two: at which scale?"),
+        (["--chapters", "nine"], "error: no chapter nine"),
     ],
 )
 def test_the_command_line_refuses_before_anything_runs(big, capsys, arguments, message):
@@ -66,7 +67,7 @@ def test_the_command_line_refuses_before_anything_runs(big, capsys, arguments, m
 
 
 def test_an_unknown_parameter_in_a_file_is_refused_before_anything_runs(big):
-    big.write("params/big/two.yml", "depth: 7\n")
+    big.write("params/two/big.yml", "depth: 7\n")
     problems = build_book(big.project, lambda line: None, scale="big", pages=False)
     assert len(problems) == 1 and "unknown parameter depth = 7" in problems[0]
     assert not (big.root / "_build/executed").exists()
@@ -85,10 +86,51 @@ def test_parameters_reach_the_kernel_and_nothing_is_expected_of_them(big):
     assert sorted(path.name for path in executed.iterdir()) == ["one.ipynb", "two.ipynb"]
 
 
+def test_chosen_chapters_alone_are_executed(book):
+    """The book then shows the others as they last ran, and waits for lost ones."""
+
+    def press(*only):
+        said: list[str] = []
+        problems = build_book(book.project, said.append, only=only, pages=True)
+        card = json.loads((book.root / "_build/scorecard.json").read_text())
+        return problems, said, [entry["id"] for entry in card]
+
+    problems, said, card = press("two")
+    assert problems == []
+    assert said[-1] == "no pages: not executed are one; run: make book"
+    assert card == ["two-a"]
+    assert not (book.root / "_build/html").exists()
+
+    book.edit("book/one.md", "from IPython", "raise RuntimeError('no way')\nfrom I")
+    book.pair("one")
+    assert press("one")[0] == ["chapter one, cell 4: RuntimeError: no way"]
+    assert press("two")[2] == ["two-a"]  # a run that failed is none
+
+    book.edit("book/one.md", "raise RuntimeError('no way')\nfrom I", "from IPython")
+    book.pair("one")
+    before = (book.root / "_build/executed/two.ipynb").read_bytes()
+    problems, said, card = press("one")
+    assert (problems, card) == ([], ["one-a", "two-a"])
+    assert any(line.startswith("[1/1] one done") for line in said)
+    assert said[-1] == "typesetting"
+    assert (book.root / "_build/executed/two.ipynb").read_bytes() == before
+    status = json.loads((book.root / "_build/status.json").read_text())
+    assert list(status["chapters"]) == ["one", "two"]
+
+
+def test_what_was_not_executed_is_not_compared(book):
+    assert build_book(book.project, lambda line: None, pages=False) == []
+    book.edit("params/two/expected.yml", "two-a: fails", "two-a: holds")
+    quiet = {"say": lambda line: None, "pages": False}
+    assert build_book(book.project, only=["one"], **quiet) == []
+    (problem,) = build_book(book.project, only=["two"], **quiet)
+    assert "claim two-a: expected holds, got fails" in problem
+
+
 def test_an_expectation_at_the_scale_is_still_compared(big):
-    text = (big.root / "book/expected.yml").read_text()
-    entry = "- chapter: two\n  parameters: {d: 7, seeds: [0, 1]}\n"
-    big.write("book/expected.yml", text + entry + "  verdicts: {two-a: holds}\n")
+    text = (big.root / "params/two/expected.yml").read_text()
+    entry = "- parameters: {d: 7, seeds: [0, 1]}\n  verdicts: {two-a: holds}\n"
+    big.write("params/two/expected.yml", text + entry)
     problems = build_book(big.project, lambda line: None, scale="big", pages=False)
     assert len(problems) == 1
     assert "claim two-a: expected holds, got fails" in problems[0]

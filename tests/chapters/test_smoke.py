@@ -33,7 +33,7 @@ each_chapter = pytest.mark.parametrize("name", CHAPTERS)
 
 def smoke(name: str) -> dict:
     """Parameters at which a chapter takes seconds."""
-    return read_parameter_file(ROOT / f"params/smoke/{name}.yml")
+    return read_parameter_file(ROOT / f"params/{name}/smoke.yml")
 
 
 @pytest.fixture(scope="session")
@@ -189,7 +189,7 @@ def test_no_training_points_are_refused_before_any_run(name, store):
     [
         ("scenario-1", {"rho": 0}, "rho = 0: must be above 0"),
         ("scenario-2", {"epochs": 0}, "epochs = 0: must be an integer of at least 1"),
-        ("scenario-2", {"seeds": 0}, "seeds = 0: at least 1 is needed"),
+        ("scenario-2", {"seeds": 0}, "seeds = 0: must be an integer of at least 1"),
         ("scenario-3", {"radius": -1}, "radius = -1: must be above 0"),
         ("scenario-1", {"n": 65}, r"n = 65: allowed are 1 <= n <= 2\^d"),
         ("xor", {"d": 1}, "d = 1: P_xor needs d >= 2"),

@@ -1,22 +1,19 @@
-"""The claims file is complete, and its numbers are those of the book's method.
+"""The claims files are complete, and their numbers are those of the book's method.
 
 Thresholds are written out here again, so an edit that moves one shows.
 """
 
-from collections import Counter
 from pathlib import Path
 
+import pytest
 import yaml
 
-from flatminima.claims.register import load
+from flatminima.claims.register import load, read_claims
 from flatminima.runs.mlp import measures, problem
 from flatminima.runs.mlp.config import Config
 
-ROOT = Path(__file__).parents[1]
-
-
-def read_file() -> dict:
-    return yaml.safe_load((ROOT / "src/flatminima/claims.yml").read_text("utf8"))
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "src/flatminima/studies").glob("*/claims.yml"))
 
 
 def chapters() -> set[str]:
@@ -45,11 +42,10 @@ def test_interpolation_means_the_same_in_training():
 
 
 def test_every_claim_is_complete_and_in_its_chapter():
-    entries = read_file()["claims"]
-    counts = Counter(entry["id"] for entry in entries)
-    assert [name for name, count in counts.items() if count > 1] == []
+    entries = [e for file in FILES for e in yaml.safe_load(file.read_text("utf8"))]
     _, loaded = load()
-    assert list(loaded) == list(counts)
+    assert list(loaded) == [entry["id"] for entry in entries]
+    assert len(loaded) > 180
     for claim in loaded.values():
         assert claim.chapter in chapters()
         text = (ROOT / f"book/{claim.chapter}.md").read_text("utf8")
@@ -62,9 +58,71 @@ def test_every_claim_is_complete_and_in_its_chapter():
     assert len(of_slides) >= 16
 
 
+def test_no_file_of_claims_is_long():
+    lengths = {path.parent.name: len(path.read_text().splitlines()) for path in FILES}
+    assert max(lengths.values()) <= 400, lengths
+
+
+CLAIM = """
+- id: {id}
+  source: "000: Fig. 1"
+  origin: source
+  statement: It is flat.
+  rule: {{kind: share}}
+"""
+
+
+def study(folder: Path, name: str, text: str) -> None:
+    (folder / name).mkdir()
+    (folder / name / "claims.yml").write_text(text)
+
+
+def test_the_folder_of_a_claim_is_its_chapter(tmp_path):
+    study(tmp_path, "two_three", CLAIM.format(id="two-b") + CLAIM.format(id="two-a"))
+    study(tmp_path, "one", CLAIM.format(id="one-a"))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "__init__.py").touch()
+    found = read_claims(tmp_path)
+    assert {name: claim.chapter for name, claim in found.items()} == {
+        "one-a": "one",
+        "two-b": "two-three",
+        "two-a": "two-three",
+    }
+    assert list(found) == ["one-a", "two-b", "two-a"]
+
+
+def test_one_id_in_two_files_is_refused_naming_both(tmp_path):
+    for name in ("one", "two"):
+        study(tmp_path, name, CLAIM.format(id="same"))
+    place = tmp_path.name
+    with pytest.raises(ValueError, match="claim same") as error:
+        read_claims(tmp_path)
+    line = f"{place}/two/claims.yml: claim same is also in {place}/one/claims.yml"
+    assert str(error.value) == line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("statement: It is flat.", "", "claim a: 1 validation error.*statement"),
+        ("kind: share", "kind: shared", "claim a: 1 validation error.*kind"),
+        ("origin:", "chapter: one\n  origin:", "claim a: .*'chapter'"),
+    ],
+)
+def test_an_entry_that_is_no_claim_is_refused_naming_its_file(
+    tmp_path, old, new, message
+):
+    text = CLAIM.format(id="a")
+    assert old in text
+    study(tmp_path, "one", text.replace(old, new))
+    with pytest.raises(ValueError, match=f"(?s)/one/claims.yml: {message}"):
+        read_claims(tmp_path)
+
+
 def test_tables_name_claims():
     _, loaded = load()
-    for table in read_file()["tables"]:
+    text = (ROOT / "src/flatminima/claims.yml").read_text("utf8")
+    for table in yaml.safe_load(text)["tables"]:
         for row in table["rows"]:
             assert len(row["cells"]) == len(table["columns"])
             assert set(row["cells"]) <= set(loaded)

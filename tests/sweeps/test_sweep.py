@@ -9,7 +9,7 @@ from flatminima.runs import loop
 from flatminima.runs.mlp import problem, train
 from flatminima.runs.mlp.config import Config
 from flatminima.sweeps.sweep import fetch, run_all, sweep
-from flatminima.sweeps.table import over_seeds, tidy
+from flatminima.sweeps.table import crossed, over_seeds, tidy
 
 SMALL = Config(architecture="bias", d=4, n=5, width=4, num_steps=20, num_checkpoints=3)
 WILD = SMALL.model_copy(update={"lr": 0.2, "init_scale": 1e3, "num_steps": 500})
@@ -46,11 +46,24 @@ def test_pairs_of_seeds():
 
 @pytest.mark.parametrize(
     ("seeds", "message"),
-    [(0, "seeds = 0: at least 1"), (-2, "seeds = -2: at least 1"), ([], "at least 1")],
+    [
+        (0, "seeds = 0: must be an integer of at least 1"),
+        (-2, "seeds = -2: must be"),
+        (True, "seeds = True: must be"),
+        (2.0, "seeds = 2.0: must be"),
+        ([], "at least 1 is needed"),
+    ],
 )
 def test_no_seed_is_refused(seeds, message):
     with pytest.raises(ValueError, match=message):
         over_seeds([SMALL], seeds)
+
+
+@pytest.mark.parametrize("count", [0, True, 1.5])
+def test_no_crossed_seed_is_refused(count):
+    message = f"crossed = {count}: must be an integer of at least 1"
+    with pytest.raises(ValueError, match=message):
+        crossed(count)
 
 
 def test_bad_seeds_are_refused(computed):

@@ -1,8 +1,8 @@
 """Decide claims by data.
 
 A function of this module applies one kind of rule to evidence and returns a
-`Verdict`. Claims and rules are fixed before the runs, in `claims.yml`; no verdict
-is written by hand anywhere.
+`Verdict`. Claims and rules are fixed before the runs, in the `claims.yml` of a study;
+no verdict is written by hand anywhere.
 """
 
 from collections.abc import Sequence
@@ -46,16 +46,25 @@ def share(claim_id: str, table: pd.DataFrame) -> Verdict:
         verdict = replace(verdict, note=_join(verdict.note, note))
         return _guarded(verdict, thresholds, table)
     mean, low, high = mean_interval(table, metric)
-    if low >= thresholds.high:
-        word: Word = "holds" if claim.rule.says else "fails"
-    elif low >= thresholds.almost:
-        word = "partly"
-    elif high <= thresholds.low:
-        word = "fails" if claim.rule.says else "holds"
-    else:
-        word = "undecided"
+    word = (_high if claim.rule.says else _low)(low, high, thresholds)
     verdict = _verdict(claim, word, mean, low, high, len(values), table)
     return _guarded(verdict, thresholds, table)
+
+
+def _high(low: float, high: float, t: Thresholds) -> Word:
+    """Whether a share is high, or almost."""
+    if low >= t.high:
+        return "holds"
+    if low >= t.almost:
+        return "partly"
+    return "fails" if high <= t.low else "undecided"
+
+
+def _low(low: float, high: float, t: Thresholds) -> Word:
+    """Whether a share is low: one that is almost high contradicts it."""
+    if high <= t.low:
+        return "holds"
+    return "fails" if low >= t.low else "undecided"
 
 
 def beats(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
@@ -244,7 +253,7 @@ def _above_zero(low: float, high: float) -> Word:
 def _claim(claim_id: str, kind: Kind) -> tuple[Thresholds, Claim]:
     thresholds, claims = load()
     if claim_id not in claims:
-        raise KeyError(f"no claim {claim_id!r} in claims.yml")
+        raise KeyError(f"no claim {claim_id!r} in studies/*/claims.yml")
     claim = claims[claim_id]
     if claim.rule.kind != kind:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The claims of the sources and their rules, as `claims.yml` holds them."""
+"""The claims of the sources and their rules, as a study's `claims.yml` holds them."""
 
 from typing import Annotated, Literal
 
@@ -56,7 +56,7 @@ class Claim(BaseModel):
 
     Attributes:
         id: unique name.
-        chapter: where it is decided.
+        chapter: where it is decided: the folder of its file, `-` for `_`.
         source: document and figure, theorem or page.
         origin: "source" or "ours".
         statement: the sentence.

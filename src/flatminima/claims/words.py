@@ -8,11 +8,14 @@ def describe(rule: Rule, t: Thresholds) -> str:
     """The rule in words, for the scorecard."""
     percent = f"{t.level:.0%}"
     if rule.kind == "share":
-        high, low = ("holds", "fails") if rule.says else ("fails", "holds")
+        words = (
+            f"low >= {t.high} holds, low >= {t.almost} partly, high <= {t.low} fails"
+            if rule.says
+            else f"high <= {t.low} holds, low >= {t.low} fails"
+        )
         return (
             f"mean {rule.metric} over seeds at the last checkpoint, {percent} "
-            f"interval: low >= {t.high} {high}, low >= {t.almost} partly, "
-            f"high <= {t.low} {low}, otherwise undecided"
+            f"interval: {words}, otherwise undecided"
         )
     if rule.kind == "beats":
         order = "second minus first" if rule.lower_is_better else "first minus second"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from flatminima.checks import at_least
 from flatminima.identity import library_versions
 from flatminima.paths import store_folder
 from flatminima.results.reading import load
@@ -61,8 +62,7 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
         ValueError: if the sample is negative.
         KeyboardInterrupt: once it has said how it stands.
     """
-    if sample < 0:
-        raise ValueError(f"sample = {sample}: must be at least 0")
+    at_least("sample", sample, 0)
     problems = [f"{path}: no such file" for path in paths if not path.is_file()]
     rows: list[tuple[Path, dict[str, Any]]] = []
     for path in paths:

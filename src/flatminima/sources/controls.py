@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from flatminima.checks import at_least
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.wen_li_ma import figure
 
@@ -75,9 +76,8 @@ def scenario(
             raise ValueError(
                 f"{name} = {value}: must be above 0, rules without are run"
             )
-    for name, count in (("epochs", epochs), ("full_batch_steps", full_batch_steps)):
-        if not (isinstance(count, int) and count >= 1):
-            raise ValueError(f"{name} = {count!r}: must be an integer of at least 1")
+    at_least("epochs", epochs, 1)
+    at_least("full_batch_steps", full_batch_steps, 1)
     Config(architecture="bias", d=d, n=n, width=width)  # refuse bad sizes first
     base: dict[str, Any] = {
         "architecture": architecture,

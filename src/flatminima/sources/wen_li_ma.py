@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flatminima.checks import at_least
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.mlp.config import Config, Phase
 
@@ -204,10 +205,7 @@ def fixed_scale(
         raise ValueError(
             f"radius = {radius}: must be above 0 (0 frees the first layer)"
         )
-    if not (isinstance(phase_epochs, int) and phase_epochs >= 1):
-        raise ValueError(
-            f"phase_epochs = {phase_epochs!r}: must be an integer of at least 1"
-        )
+    at_least("phase_epochs", phase_epochs, 1)
     Config(architecture="sim_ln", d=d, n=n, width=width)  # refuse bad sizes first
     phase_steps = phase_epochs * n
     first, *later = FIXED_SCALE_RHOS

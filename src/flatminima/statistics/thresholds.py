@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Thresholds(BaseModel):
-    """The numbers behind every rule, from the top of `claims.yml`.
+    """The numbers behind every rule, from `claims.yml`.
 
     Attributes:
         level: confidence level of all intervals.

@@ -16,6 +16,8 @@ import joblib
 from joblib.externals.loky import ProcessPoolExecutor
 from threadpoolctl import threadpool_limits
 
+from flatminima.checks import at_least
+
 SCHEDULER_VARIABLE = "FLATMINIMA_SCHEDULER"
 
 CONNECT_SECONDS = 5.0
@@ -70,8 +72,8 @@ def choose(
         ValueError: if workers < 1, or if local workers are asked for together with
             a scheduler.
     """
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers = {workers}: at least 1 is needed")
+    if workers is not None:
+        at_least("workers", workers, 1)
     local = workers is not None or processes_wanted
     if scheduler is not None and local:
         raise ValueError(

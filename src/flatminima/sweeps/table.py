@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from flatminima.checks import at_least
 from flatminima.runs.kind import Run, RunConfig
 
 C = TypeVar("C", bound=RunConfig)
@@ -96,9 +97,8 @@ def over_seeds(configs: Iterable[C], seeds: int | Sequence[tuple[int, int]]) -> 
     Raises:
         ValueError: if there is no seed.
     """
-    if isinstance(seeds, int):
-        if seeds < 1:
-            raise ValueError(f"seeds = {seeds}: at least 1 is needed")
+    if not isinstance(seeds, Sequence):
+        at_least("seeds", seeds, 1)
         seeds = [(seed, seed) for seed in range(seeds)]
     if not seeds:
         raise ValueError("seeds = []: at least 1 is needed")
@@ -111,8 +111,7 @@ def crossed(count: int) -> list[tuple[int, int]]:
     Raises:
         ValueError: if there is no seed.
     """
-    if count < 1:
-        raise ValueError(f"crossed = {count}: at least 1 seed is needed")
+    at_least("crossed", count, 1)
     return list(product(range(count), range(count)))
 
 

@@ -73,7 +73,7 @@ def test_inputs():
     [
         ([(7, 8)], 1, "d = 7: cones are enumerated for d <= 6"),
         ([(3, 9)], 1, "n = 9: allowed are 1 <= n"),
-        ([(3, 5)], 0, "draws = 0: at least 1 is needed"),
+        ([(3, 5)], 0, "draws = 0: must be an integer of at least 1"),
     ],
 )
 def test_sizes_out_of_range(sizes, draws, message):

@@ -16,7 +16,7 @@ from flatminima.studies.hinge import runs as hinge_runs
 from flatminima.sweeps.sweep import sweep
 from tests.tables import runs
 
-PARAMS = Path(__file__).parents[1] / "params/large/hinge.yml"
+PARAMS = Path(__file__).parents[3] / "params/hinge/large.yml"
 SMALL = {"d": 5, "n": 12, "width": 16, "epochs": 8, "lengths": 3}
 
 

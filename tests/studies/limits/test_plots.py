@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from flatminima.plots.style import ARCHITECTURES
 from flatminima.studies.limits import plots
 from flatminima.studies.limits import runs as limits_runs
 from tests.tables import runs
@@ -31,9 +32,7 @@ def test_accuracy_against_noise():
     parts = [table(name, level) for name in names for level in (0.0, 0.1, 0.2)]
     figure = plots.accuracy_against_noise(pd.concat(parts, ignore_index=True))
     panels = [axis for axis in figure.axes if axis.axison]
-    assert [axis.get_title() for axis in panels] == [
-        limits_runs.LABELS[n] for n in names
-    ]
+    assert [axis.get_title() for axis in panels] == [ARCHITECTURES[n][0] for n in names]
     for axis in panels:
         assert len(axis.containers) == 3
         for k, (line, _, bars) in enumerate(axis.containers):

@@ -206,7 +206,7 @@ def test_grid_and_table():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"workers": 0}, "workers = 0: must be an integer >= 1"),
+        ({"workers": 0}, "workers = 0: must be an integer of at least 1"),
         ({"workers": 2.5}, "workers = 2.5: must be an integer"),
         ({"workers": 1, "batch": 0}, "batch = 0"),
         ({"workers": 1, "queued": 0}, "queued = 0"),

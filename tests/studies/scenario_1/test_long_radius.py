@@ -39,8 +39,8 @@ def test_the_second_phase_has_the_radius():
     [
         ([], {}, r"radii = \[\]: allowed are positive"),
         ([0.1, 0.0], {}, "radii = "),
-        ([0.1], {"epochs": 0}, "epochs = 0: allowed"),
-        ([0.1], {"further": 1.5}, "further = 1.5: allowed"),
+        ([0.1], {"epochs": 0}, "epochs = 0: must be an integer of at"),
+        ([0.1], {"further": 1.5}, "further = 1.5: must be an integer"),
         ([0.1], {"lr": -1.0}, "lr"),
     ],
 )

@@ -38,10 +38,7 @@ def test_no_point_of_the_roofline_is_drawn_above_its_own_roof(tmp_path):
 
 
 def test_architecture_times(tmp_path):
-    rows = [
-        row | {"name": row["candidate"], "peer": 100.0, "weights": 10}
-        for row in measurements()["rows"]
-    ]
+    rows = [row | {"peer": 100.0, "weights": 10} for row in measurements()["rows"]]
     costs = stored(tmp_path, rows=rows)
     figure = plots.architecture_times(costs)
     least, ours, peer = figure.axes[0].get_lines()

@@ -167,7 +167,7 @@ def test_gram_limit_is_where_the_counts_meet():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0, 500, 80), "inputs = 0: allowed are inputs >= 1"),
+        ((0, 500, 80), "inputs = 0: must be an integer of at least 1"),
         ((31, 500, 0), "active = 0: allowed are 0 < active <= 500"),
         ((31, 500, 501), "active = 501: allowed are 0 < active <= 500"),
     ],
@@ -197,7 +197,6 @@ def test_architecture_table(tmp_path):
         {
             "when": "early",
             "architecture": "deep",
-            "name": "3-MLP-Bias",
             "dtype": "float64",
             "microseconds": 36.0,
             "peer": 360.0,
@@ -208,7 +207,7 @@ def test_architecture_table(tmp_path):
         }
     ]
     table = tables.architecture_table(stored(tmp_path, rows=rows))
-    row = table.loc[("3-MLP-Bias", "float64", "early")]
+    row = table.loc[("3-layer MLP", "float64", "early")]
     assert row["peer / ours"] == pytest.approx(10)
     # 2 MB stay in the third level: 1e6 bytes at 50 GB/s
     assert row["least, µs"] == pytest.approx(20)

@@ -124,5 +124,7 @@ def test_an_architecture_without_constructions_is_refused():
 
 
 def test_no_instance_is_refused():
-    with pytest.raises(ValueError, match="instances = 0: at least 1 is needed"):
+    with pytest.raises(
+        ValueError, match="instances = 0: must be an integer of at least 1"
+    ):
         survey.memorise_spheres("bias", instances=0, n=3, d=2)

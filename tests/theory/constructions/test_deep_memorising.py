@@ -65,7 +65,7 @@ def test_depth_two_is_the_two_layer_construction():
 
 def test_bad_arguments():
     data = sample_xor(4, 4, seed=0)
-    with pytest.raises(ValueError, match="depth = 1: allowed are depth >= 2"):
+    with pytest.raises(ValueError, match="depth = 1: must be an integer of at least 2"):
         memorising_deep(data.x, data.y, 1)
     with pytest.raises(ValueError, match="inhibition = 0: allowed are finite"):
         memorising_deep(data.x, data.y, 3, inhibition=0)

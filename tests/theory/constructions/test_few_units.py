@@ -55,7 +55,7 @@ def test_an_error_is_found(monkeypatch):
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="width = 0: allowed are width >= 1"):
+    with pytest.raises(ValueError, match="width = 0: must be an integer of at least 1"):
         fewest_errors_on_square(0)
     with pytest.raises(ValueError, match="tilt = 2: allowed are 0 < tilt < 2"):
         three_unit_flattest(hypercube(2)[:3], xor_labels(hypercube(2)[:3]), tilt=2)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from flatminima.checks import at_least
 from flatminima.data.xor import check_xor_size, sample_xor
 from flatminima.models.base import load
 from flatminima.models.relu import relu_lower_bound
@@ -58,7 +59,7 @@ def certificates(
         ValueError: if a size, the architecture or the number of draws is out of
             range.
     """
-    check_draws(draws)
+    at_least("draws", draws, 1)
     for d, n in sizes:
         check_small(d, n)
     rows = []
@@ -132,16 +133,6 @@ def searches(
     table = pd.DataFrame(rows)
     least = table.groupby(["d", "n"])["primal"].transform("min")
     return table.assign(least=least, refuted=table["dual"] > least)
-
-
-def check_draws(draws: int) -> None:
-    """Refuse a table without training sets.
-
-    Raises:
-        ValueError: if draws is below 1.
-    """
-    if draws < 1:
-        raise ValueError(f"draws = {draws}: at least 1 is needed")
 
 
 def check_small(d: int, n: int) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from flatminima.checks import at_least
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.flow.manifold import ON_THE_SET
 from flatminima.runs.flow.moves import moves
@@ -63,8 +64,7 @@ def contenders(
         raise ValueError(f"architecture = {architecture!r}: allowed are {allowed}")
     if not wider > smoothing:
         raise ValueError(f"wider = {wider}: must be above smoothing = {smoothing}")
-    if not (isinstance(start_epochs, int) and start_epochs >= 1):
-        raise ValueError(f"start_epochs = {start_epochs!r}: allowed are integers >= 1")
+    at_least("start_epochs", start_epochs, 1)
     size: dict[str, Any] = {"architecture": architecture, "d": d, "n": n}
     size["width"] = width
     radius = figure(SAM_FIGURES[architecture]).radius
@@ -95,10 +95,8 @@ def seed_pairs(first: int, count: int) -> list[tuple[int, int]]:
     Raises:
         ValueError: if first is negative or count is below 1.
     """
-    if first < 0 or count < 1:
-        raise ValueError(
-            f"first = {first}, seeds = {count}: allowed are first >= 0 and seeds >= 1"
-        )
+    at_least("first", first, 0)
+    at_least("seeds", count, 1)
     return [(seed, seed) for seed in range(first, first + count)]
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from flatminima.checks import at_least
 from flatminima.data.streams import Dataset, generator
 from flatminima.data.xor import sample_xor, xor_test_set
 from flatminima.studies.flattest.certificates import (
-    check_draws,
     check_small,
     first_layer_inputs,
 )
@@ -55,9 +55,8 @@ def predictions(
     Raises:
         ValueError: if an argument is out of range.
     """
-    check_draws(draws)
-    if points < 1:
-        raise ValueError(f"points = {points}: at least 1 is needed")
+    at_least("draws", draws, 1)
+    at_least("points", points, 1)
     for d, n in sizes:
         check_small(d, n)
         if n == 2**d:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from flatminima.checks import at_least
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.controls import SETTINGS
 
@@ -33,11 +34,8 @@ def rules(
     Raises:
         ValueError: if a value is out of range.
     """
-    for name, count, least in (("epochs", epochs, 1), ("lengths", lengths, 2)):
-        if not (isinstance(count, int) and count >= least):
-            raise ValueError(
-                f"{name} = {count!r}: must be an integer of at least {least}"
-            )
+    at_least("epochs", epochs, 1)
+    at_least("lengths", lengths, 2)
     Config(architecture="bias", d=d, n=n, width=width)  # refuse bad sizes first
     setting = SETTINGS[architecture]
     base: dict[str, Any] = {
@@ -71,7 +69,7 @@ def bias_inputs(count: int, largest: float) -> np.ndarray:
     Raises:
         ValueError: if there are fewer than 2, or if the largest is not above 0.
     """
-    _check_grid("constants", count)
+    at_least("constants", count, 2)
     if not 0 < largest < np.inf:
         raise ValueError(f"largest_c = {largest}: allowed are finite values above 0")
     return np.linspace(0, largest, count)
@@ -84,7 +82,7 @@ def floors(count: int, smallest: float, largest: float) -> np.ndarray:
         ValueError: if there are fewer than 2, or if the ends are not positive and in
             order.
     """
-    _check_grid("floors", count)
+    at_least("floors", count, 2)
     if not 0 < smallest < largest < np.inf:
         raise ValueError(
             f"smallest_eps = {smallest}, largest_eps = {largest}: allowed are "
@@ -92,11 +90,6 @@ def floors(count: int, smallest: float, largest: float) -> np.ndarray:
         )
     exact = np.geomspace(smallest, largest, count)
     return np.array([float(f"{value:.12g}") for value in exact])
-
-
-def _check_grid(name: str, count: int) -> None:
-    if not (isinstance(count, int) and count >= 2):
-        raise ValueError(f"{name} = {count!r}: must be an integer of at least 2")
 
 
 def along(config: Config, field: str, values: Iterable[float]) -> list[Config]:

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from flatminima.plots.style import RULE_STYLES, WIDTH
-from flatminima.studies.limits.runs import LABELS
+from flatminima.plots.style import ARCHITECTURES, RULE_STYLES, WIDTH
 from flatminima.studies.robust.plots import interval
 
 MARKERS = {"1-SAM": "o", "SGD": "D", "SGD + wd": "s"}
@@ -55,7 +54,7 @@ def accuracy_against_noise(table: pd.DataFrame) -> Figure:
                 ms=4.5,
             )
         axis.axhline(0.95, color="0.3", lw=0.8, ls=":")
-        axis.set(title=LABELS[name])
+        axis.set(title=ARCHITECTURES[name][0])
     for axis in axes[-1]:
         axis.set_xlabel("share of labels flipped")
     for axis in axes[:, 0]:

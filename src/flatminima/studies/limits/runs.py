@@ -10,7 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from flatminima.checks import at_least
 from flatminima.data.xor import xor_labels
+from flatminima.plots.style import ARCHITECTURES
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.problem import problem
 from flatminima.sources.wen_li_ma import FIGURES, figure
@@ -36,15 +38,6 @@ too slow for a short run."""
 
 DEPTHS = (2, 3, 4)
 """Layers of weights; 3 is that of the source's figure 11."""
-
-LABELS = {
-    "no_bias": "2-MLP-No-Bias",
-    "bias": "2-MLP-Bias",
-    "sim_ln": "2-MLP-Sim-LN",
-    "softplus": "2-MLP-softplus",
-    "sim_bn": "2-MLP-Sim-BN",
-    "deep": "3-MLP-Bias",
-}
 
 
 def rules(
@@ -187,10 +180,11 @@ def flipped_fitted(config: Config, seeds: int) -> np.ndarray:
         Shares, shape (seeds,).
 
     Raises:
-        ValueError: if no label is flipped.
+        ValueError: if no label is flipped, or there is no seed.
     """
     if config.label_noise == 0:
         raise ValueError("label_noise = 0.0: must be above 0, no label is flipped")
+    at_least("seeds", seeds, 1)
     shares = []
     for seed in range(seeds):
         seeded = config.with_seeds(seed, seed)
@@ -225,7 +219,7 @@ def noise_table(table: pd.DataFrame, fitted: pd.Series) -> pd.DataFrame:
         }
     ).reindex(list(groups.groups))
     found.index = pd.MultiIndex.from_tuples(
-        [(LABELS[architecture], rule) for architecture, rule in found.index],
+        [(ARCHITECTURES[architecture][0], rule) for architecture, rule in found.index],
         names=["network", "rule"],
     )
     return found.round(4)

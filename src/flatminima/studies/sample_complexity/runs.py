@@ -123,8 +123,3 @@ def flows(
         for d in ds
         for n in sizes(d, ratios)
     ]
-
-
-def _check_count(name: str, value: int) -> None:
-    if not (isinstance(value, int) and value >= 1):
-        raise ValueError(f"{name} = {value!r}: must be an integer of at least 1")

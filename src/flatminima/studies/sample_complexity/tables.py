@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flatminima.checks import at_least
 from flatminima.data.streams import Dataset, generator
 from flatminima.data.xor import sample_xor, xor_test_set
 from flatminima.measures.predictions import outputs, sign_errors
 from flatminima.models.base import load
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.mlp.problem import problem
-from flatminima.studies.sample_complexity.runs import _check_count, sizes
+from flatminima.studies.sample_complexity.runs import sizes
 from flatminima.sweeps.sweep import run_all
 from flatminima.theory.certificates.certificate_search import search_certificate
 from flatminima.theory.ntk import kernel_regression
@@ -53,7 +54,7 @@ def flow_errors(configs: Iterable[FlowConfig], seeds: int) -> pd.DataFrame:
     Raises:
         ValueError: if there is no seed.
     """
-    _check_count("seeds", seeds)
+    at_least("seeds", seeds, 1)
     cells: list[Any] = [
         config.with_seeds(seed, seed) for config in configs for seed in range(seeds)
     ]
@@ -87,7 +88,7 @@ def search_errors(
     Raises:
         ValueError: if a value is out of range.
     """
-    _check_count("seeds", seeds)
+    at_least("seeds", seeds, 1)
     rows = []
     for d in ds:
         for n in sizes(d, ratios):
@@ -127,8 +128,8 @@ def kernel_errors(
     Raises:
         ValueError: if a value is out of range.
     """
-    _check_count("seeds", seeds)
-    _check_count("test_points", test_points)
+    at_least("seeds", seeds, 1)
+    at_least("test_points", test_points, 1)
     rows = []
     for d in ds:
         for n in sizes(d, ratios, power=2):

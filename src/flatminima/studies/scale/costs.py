@@ -14,10 +14,11 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.optimize import nnls
 
+from flatminima.checks import at_least
 from flatminima.identity import source_digest
 from flatminima.studies.scale.task_farm import Farm
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "results" / "scale.json"
+FILE = Path(__file__).parents[4] / "benchmarks" / "results" / "scale.json"
 
 ENGINE = (
     "flatminima.sweeps.sweep",
@@ -189,8 +190,7 @@ def lengths(costs: Costs, cells: int, mean: float) -> Float[np.ndarray, " cells"
     Raises:
         ValueError: unless cells >= 1 and mean > 0.
     """
-    if not isinstance(cells, int) or cells < 1:
-        raise ValueError(f"cells = {cells!r}: must be an integer >= 1")
+    at_least("cells", cells, 1)
     if not 0 < mean < np.inf:
         raise ValueError(f"mean = {mean!r}: must be finite and > 0")
     measured = np.resize(costs.spread["seconds"].to_numpy(), cells)

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from flatminima.checks import at_least
+
 
 @dataclass(frozen=True)
 class Farm:
@@ -42,8 +44,7 @@ class Farm:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if name in ("workers", "batch", "queued"):
-                if not isinstance(value, int) or value < 1:
-                    raise ValueError(f"{name} = {value!r}: must be an integer >= 1")
+                at_least(name, value, 1)
             elif not 0 <= value < math.inf:
                 raise ValueError(f"{name} = {value!r}: must be finite and >= 0")
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from flatminima.checks import at_least
 from flatminima.runs.mlp.config import Config, Phase
 
 SAFE, LOST = 1.0, 2.0
@@ -63,9 +64,8 @@ def configs(
     """
     if not radii or min(radii) <= 0:
         raise ValueError(f"radii = {radii}: allowed are positive numbers, at least one")
-    for name, count in (("epochs", epochs), ("further", further)):
-        if not (isinstance(count, int) and count >= 1):
-            raise ValueError(f"{name} = {count!r}: allowed are integers >= 1")
+    at_least("epochs", epochs, 1)
+    at_least("further", further, 1)
     base: dict[str, Any] = {"architecture": "no_bias", "d": d, "n": n, "width": width}
     return [
         Config(

@@ -6,17 +6,12 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from flatminima.plots.style import WIDTH
+from flatminima.plots.style import ARCHITECTURES, WIDTH
 from flatminima.studies.speed.tables import Measured, roofline
 
 _COLOURS = sns.color_palette("colorblind")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _LINES = ("-", (0, (5, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)))
-_NAMES = {
-    "bias": "2-MLP-Bias",
-    "no_bias": "2-MLP-No-Bias",
-    "sim_ln": "2-MLP-Sim-LN",
-}
 
 
 def race_times(race: Measured) -> Figure:
@@ -51,7 +46,7 @@ def race_times(race: Measured) -> Figure:
                 label=f"{when}: step {part['step'].iloc[0]:,}",
             )
         axis.set(xscale="log")
-        axis.set_title(f"{_NAMES.get(architecture, architecture)}, {dtype}", fontsize=9)
+        axis.set_title(f"{ARCHITECTURES[architecture][0]}, {dtype}", fontsize=9)
         axis.set_yticks(range(len(candidates)), candidates)
         axis.grid(axis="x", which="both", lw=0.4, color="0.85")
     axes[0, 0].invert_yaxis()

@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flatminima.checks import at_least
 from flatminima.identity import source_digest
+from flatminima.plots.style import ARCHITECTURES as NAMES
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.train import modules
 from flatminima.sources.wen_li_ma import PAPER_SERIAL_STEPS
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+RESULTS = Path(__file__).parents[4] / "benchmarks" / "results"
 RACE = RESULTS / "speed.json"
 ARCHITECTURES = RESULTS / "architectures.json"
 
@@ -125,12 +127,13 @@ def roofline(measured: Measured) -> pd.DataFrame:
     """Every case beside its limit.
 
     Returns:
-        The rows, and: intensity (products a byte), speed (1e9 products a second),
-        level (where the weights stay), ceiling (1e9 products a second), least
-        (microseconds at the ceiling), times (microseconds over least) and bound
-        ("arithmetic" or the level).
+        The rows, and: name (of the architecture), intensity (products a byte), speed
+        (1e9 products a second), level (where the weights stay), ceiling (1e9 products a
+        second), least (microseconds at the ceiling), times (microseconds over least)
+        and bound ("arithmetic" or the level).
     """
     rows = measured.rows.copy()
+    rows["name"] = [NAMES[key][0] for key in rows["architecture"]]
     weights = (SIZE.d + 2) * SIZE.width
     if "weights" not in rows:
         rows["weights"] = weights
@@ -238,8 +241,7 @@ def gram_limit(inputs: float, units: float, active: float) -> float:
     Raises:
         ValueError: unless inputs >= 1 and units >= active > 0.
     """
-    if not inputs >= 1:
-        raise ValueError(f"inputs = {inputs}: allowed are inputs >= 1")
+    at_least("inputs", inputs, 1)
     if not 0 < active <= units:
         raise ValueError(f"active = {active}: allowed are 0 < active <= {units}")
     return inputs + units * (inputs - 1) / (2 * active)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flatminima.checks import at_least
 from flatminima.data.streams import Dataset, generator
 from flatminima.data.xor import hypercube, xor_labels
 from flatminima.measures.memorisation import memorisation
@@ -51,8 +52,7 @@ def memorise_spheres(
     Raises:
         ValueError: if there is no instance, or no construction.
     """
-    if instances < 1:
-        raise ValueError(f"instances = {instances}: at least 1 is needed")
+    at_least("instances", instances, 1)
     rows = []
     for seed in range(instances):
         rng = generator(seed, "sphere")

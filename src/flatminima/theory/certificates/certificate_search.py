@@ -8,6 +8,7 @@ the minimum. The rigorous lower bound is only the pointwise one, 4 mean |y_i| ||
 import numpy as np
 from jaxtyping import Float
 
+from flatminima.checks import at_least
 from flatminima.theory.certificates.activation_cones import cones_at
 from flatminima.theory.certificates.certificate import (
     Certificate,
@@ -50,11 +51,10 @@ def search_certificate(
         ValueError: as `certify`, or if starts or ascents is below 1, or if y is 0.
     """
     check(x, y)
-    if min(starts, ascents) < 1 or not np.any(y):
-        raise ValueError(
-            f"starts = {starts}, ascents = {ascents}: allowed are integers >= 1; "
-            "y must not be 0"
-        )
+    at_least("starts", starts, 1)
+    at_least("ascents", ascents, 1)
+    if not np.any(y):
+        raise ValueError("y: must not be 0 everywhere")
     unit_x, unit_y, _ = normalise(x, y)
     rng = np.random.default_rng(seed)
     pricer = _climb_from_random_starts(unit_x, starts, ascents, rng)

@@ -7,6 +7,7 @@ the diagonal, which puts units on a kink, they inhibit here.
 import numpy as np
 from jaxtyping import Float
 
+from flatminima.checks import at_least
 from flatminima.theory.constructions.extreme_points import distinct
 from flatminima.theory.constructions.memorising_networks import memorising_bias
 
@@ -48,8 +49,7 @@ def memorising_deep(
         ValueError: as `memorising_bias`, or if a label is 0, depth is below 2 or
             inhibition is not positive.
     """
-    if depth < 2:
-        raise ValueError(f"depth = {depth}: allowed are depth >= 2")
+    at_least("depth", depth, 2)
     if not 0 < inhibition < np.inf:
         raise ValueError(f"inhibition = {inhibition}: allowed are finite values > 0")
     points = distinct(x, y)

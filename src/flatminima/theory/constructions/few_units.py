@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.optimize import linprog
 
+from flatminima.checks import at_least
 from flatminima.data.xor import hypercube, xor_labels
 from flatminima.measures.predictions import hypercube_zero_one_error
 from flatminima.theory.constructions.generalising_networks import SIGNS
@@ -34,8 +35,7 @@ def fewest_errors_on_square(width: int) -> int:
     Raises:
         ValueError: if width is below 1.
     """
-    if width < 1:
-        raise ValueError(f"width = {width}: allowed are width >= 1")
+    at_least("width", width, 1)
     for errors in range(len(SIGNS)):
         rights = combinations(range(len(SIGNS)), len(SIGNS) - errors)
         if any(_possible(list(right), width) for right in rights):

@@ -89,7 +89,7 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
     for row in sorted(figures, key=lambda row: _figure_order(row["figure"])):
         link = f"[{row['figure']}]({row['chapter']}.ipynb)"
         value = f"{row['metric']} {number(row['value'])} "
-        value += interval(row["low"], row["high"])
+        value = row.get("measured") or value + interval(row["low"], row["high"])
         runs = f"{row['scale']}, n = {row['n']}"
         outcomes.append(
             [

@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # rules.py refuses metrics that this module has no words for
 DECIMALS = 6
 """Most decimals of a number on a page, and most significant digits of a lone one."""
 
+POINT = 1e-9
+"""Relative half-width at which an interval is a point, but for rounding errors."""
+
 NONE = "–"
 """Stands where a verdict has no number."""
 
@@ -321,9 +324,11 @@ def numbers(
 def _places(value: float, low: float | None, high: float | None) -> int:
     """Decimals at which the interval's half-width has a digit, and the number three."""
     least = 2 - max(0, math.floor(math.log10(abs(value)))) if value else 2
-    if low is None or high is None or not high > low:
-        return max(0, least)
-    return min(max(0, least, -math.floor(math.log10((high - low) / 2))), DECIMALS)
+    if low is not None and high is not None:
+        half = (high - low) / 2
+        if half > POINT * max(abs(low), abs(high)):
+            least = max(least, -math.floor(math.log10(half)))
+    return min(max(0, least), DECIMALS)
 
 
 def _misled(values: Sequence[float], places: int, marks: Sequence[float]) -> bool:

@@ -595,12 +595,18 @@ def test_tables_escape_statements_and_show_numbers_in_words():
     assert "x &lt; y &amp; z." in html
     assert 'class="verdict verdict-not-testable"' in html
     assert columns_of(html) == ["claim", "verdict", "measured", "over"]
-    assert html.count("<td>") == 4 * len(every_kind())
+    assert html.count("<td") == 4 * len(every_kind())
     shown = Report([decide.exact("exact", np.array([2e-9, 1e-9]))])
-    assert "<td>worst error 2e-9</td><td>2 cases</td>" in shown._repr_html_()
-    assert repr(shown) == "holds: x < y & z. (worst error 2e-9, 2 cases)"
+    assert (
+        '<td class="measured">worst error 2e−9</td><td class="over">2 cases</td>'
+        in shown._repr_html_()
+    )
+    assert repr(shown) == "holds: x < y & z. (worst error 2e−9, 2 cases)"
     shown = Report([decide.associated("positive", np.full(10, 0.5), "")])
-    assert "<td>τ .50 [.50, .50]</td><td>10 seeds</td>" in shown._repr_html_()
+    assert (
+        '>τ .50 [.50,&nbsp;.50]</td><td class="over">10 seeds</td>'
+        in shown._repr_html_()
+    )
     bundle = shown._repr_mimebundle_()
     assert bundle[report.WORDS_MIME][0]["source"] == "slides, Figure 1"
 
@@ -613,7 +619,7 @@ def test_tables_have_no_empty_column():
     assert columns_of(alone._repr_html_()) == ["claim", "verdict", "measured"]
     both = Report([decide.not_testable("open"), *alone.verdicts])
     assert columns_of(both._repr_html_()) == ["claim", "verdict", "measured"]
-    assert "<td>–</td>" in both._repr_html_()
+    assert ">–</td>" in both._repr_html_()
 
 
 def test_a_note_stands_below_its_claim_and_leaves_no_trace_where_there_is_none():

@@ -236,7 +236,7 @@ def effect_in_words(
 
     Returns:
         Such as "accuracy .79 [.74, .83]", "trace over bound 1.025 [1.020, 1.030]" or
-        "worst error 2e-14"; a dash if there is no effect.
+        "worst error 2e−14"; a dash if there is no effect.
     """
     if effect is None:
         return NONE
@@ -303,7 +303,7 @@ def numbers(
     >>> numbers(0.97, 0.9496, 0.99, [0.95])
     '.9700 [.9496, .9900]'
     >>> numbers(1.9e-14, None, None)
-    '2e-14'
+    '2e−14'
     """
     known = [x for x in (value, low, high) if x is not None]
     if lone or len(known) == 1:
@@ -352,15 +352,14 @@ def _short(value: float, marks: Sequence[float]) -> str:
     ):
         digits += 1
         text = f"{value:.{digits}g}"
-    return _plain(re.sub(r"e([+-])0*(\d)", r"e\1\2", text).replace("e+", "e"))
+    return _plain(re.sub(r"e\+?(-?)0*(\d)", r"e\1\2", text))
 
 
 def _plain(text: str) -> str:
     """A number without the zero before its point, and with a true minus sign."""
     if float(text) == 0:
         return "0"
-    text = re.sub(r"^(-?)0\.", r"\1.", text)
-    return "−" + text[1:] if text.startswith("-") else text
+    return re.sub(r"^(-?)0\.", r"\1.", text).replace("-", "−")
 
 
 def counted(kind: Kind, n: int) -> str:

@@ -1,6 +1,7 @@
 """Decided claims, as chapters show them and the scorecard collects them."""
 
 import html
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -67,7 +68,9 @@ class Report:
             f"<tr><td>{html.escape(v.statement)}{_note(v)}</td>"
             f'<td><span class="verdict verdict-{v.verdict.replace(" ", "-")}">'
             f"{v.verdict}</span></td>"
-            + "".join(f"<td>{html.escape(words[key])}</td>" for key in shown)
+            + "".join(
+                f'<td class="{key}">{_unbroken(words[key])}</td>' for key in shown
+            )
             + "</tr>"
             for v, words in rows
         )
@@ -129,6 +132,11 @@ def _in_words(v: Verdict) -> dict[str, str]:
         "over": counted(rule.kind, v.n),
         "source": source_in_words(v.source),
     }
+
+
+def _unbroken(text: str) -> str:
+    """HTML of a text whose intervals stay in one line."""
+    return re.sub(r"(\[[^],]*), ", r"\1,&nbsp;", html.escape(text))
 
 
 def _note(v: Verdict) -> str:

@@ -16,6 +16,8 @@ from flatminima_book.check import check_sources
 from flatminima_book.claims import Claims, load_claims
 from flatminima_book.clean import check_outputs, clean
 from flatminima_book.execute import Outcome, execute, progress_file, stop_children
+from flatminima_book.folding import fold
+from flatminima_book.glossary import link_terms, load_entries
 from flatminima_book.notebooks import Chapter, load_chapters, read_notebook
 from flatminima_book.pages import typeset
 from flatminima_book.parameters import read_parameter_file, refuse_unknown
@@ -35,6 +37,7 @@ from flatminima_book.status import (
 )
 from flatminima_book.verdicts import (
     FIGURE_MIME,
+    WORDS_MIME,
     Verdict,
     check_verdicts,
     collect,
@@ -50,12 +53,13 @@ Say = Callable[[str], None]
 
 @dataclass
 class Harvest:
-    """What the executed chapters gave: verdicts, problems, remarks, figures."""
+    """What the executed chapters gave: verdicts, problems, remarks, figures, words."""
 
     scorecard: list[Verdict] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     figures: list[dict[str, Any]] = field(default_factory=list)
+    words: list[dict[str, Any]] = field(default_factory=list)
 
 
 def build_book(
@@ -257,6 +261,7 @@ def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
     harvest = Harvest()
     every = load_chapters(project)
     names = [chapter.name for chapter in every]
+    glossary = load_entries(project)
     set_stage(project, every)
     for chapter in chapters:
         notebook = read_notebook(project.notebook(chapter.name))
@@ -266,7 +271,10 @@ def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
         harvest.scorecard += entries.scorecard
         harvest.problems += entries.problems
         harvest.figures += collect(notebook, FIGURE_MIME)
+        harvest.words += collect(notebook, WORDS_MIME)
         noise = clean(notebook)
+        fold(notebook)
+        link_terms(notebook, glossary)
         harvest.remarks += [f"chapter {chapter.name}, {line}" for line in noise]
         harvest.problems += check_outputs(notebook, chapter.name, project.root)
         put_notebook(project, chapter.name, notebook, names)
@@ -304,7 +312,9 @@ def _typeset(
     begun: float,
 ) -> list[str]:
     tables = load_claims(project).tables
-    card = scorecard_fragment(harvest.scorecard, tables, chapters, harvest.figures)
+    card = scorecard_fragment(
+        harvest.scorecard, tables, chapters, harvest.figures, harvest.words
+    )
     put_fragment(project, "scorecard.md", card)
     put_fragment(project, "rerun.md", rerun_fragment(project, chapters))
     put_fragment(project, "status.md", FRAGMENT)

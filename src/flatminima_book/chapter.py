@@ -17,7 +17,8 @@ def start() -> None:
 
     Refuses a parameter that papermill injected and the chapter does not have
     (papermill itself accepts any name), then makes inline figures SVG with the
-    same bytes on every run. Outside IPython it does nothing.
+    same bytes on every run, and has tables show long cells whole. Outside IPython
+    it does nothing.
 
     Raises:
         ValueError: Naming the offending parameter, its value and the names that
@@ -27,7 +28,7 @@ def start() -> None:
     if shell is None:
         return
     check_injected(shell.user_ns.get("In", []))
-    _steady_figures(shell)
+    _steady_outputs(shell)
 
 
 def check_injected(history: Sequence[str]) -> None:
@@ -76,13 +77,15 @@ def _shell() -> Any:
     return get_ipython()  # type: ignore[no-untyped-call, unused-ignore]
 
 
-def _steady_figures(shell: Any) -> None:
+def _steady_outputs(shell: Any) -> None:
     if getattr(shell, "kernel", None) is None:  # a terminal shows no inline figures
         return
     # Imported late, so that a refused parameter is refused at once.
     import matplotlib
+    import pandas as pd
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
+    pd.set_option("display.max_colwidth", None)
     set_matplotlib_formats("svg", metadata={"Date": None})
     matplotlib.rcParams.update(
         {"svg.hashsalt": "flatminima", "svg.fonttype": "path", "figure.dpi": 100}

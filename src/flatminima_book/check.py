@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flatminima_book.claims import check_claims, load_claims
+from flatminima_book.folding import unfoldable_reports
 from flatminima_book.links import check_links
 from flatminima_book.notebooks import (
     Chapter,
@@ -41,7 +42,7 @@ def check_sources(project: Project) -> list[str]:
                 malformed.append(str(error))
     problems += malformed
     for chapter in chapters:
-        problems += check_opening(chapter)
+        problems += check_opening(chapter) + check_reports(chapter)
     problems += check_order(chapters)
     problems += check_claims(project)
     if not malformed:  # it is not known then what a chapter takes
@@ -63,6 +64,15 @@ def check_opening(chapter: Chapter) -> list[str]:
     if START not in cells[2].source:
         return [f"{where}: the third code cell must call {START}"]
     return []
+
+
+def check_reports(chapter: Chapter) -> list[str]:
+    """Check that no cell both computes and reports: the press could not fold it."""
+    return [
+        f"book/{chapter.source.name}: code cell {number} computes and makes a Report; "
+        "give the Report a cell of its own"
+        for number in unfoldable_reports(read_source(chapter.source))
+    ]
 
 
 def check_order(chapters: list[Chapter]) -> list[str]:

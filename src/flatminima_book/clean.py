@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from flatminima_book.notebooks import Notebook, tags
-from flatminima_book.verdicts import FIGURE_MIME, MIME
+from flatminima_book.verdicts import FIGURE_MIME, MIME, WORDS_MIME
 
 KEEP_NOTEBOOK = ("kernelspec", "mystnb", "flatminima")
 KEEP_CELL = ("tags", "mystnb", "glue")
@@ -61,8 +61,8 @@ def _clean_outputs(cell: Notebook) -> list[str]:
                 continue
         elif output.output_type in ("display_data", "execute_result"):
             data = output.data
-            data.pop(MIME, None)
-            data.pop(FIGURE_MIME, None)
+            for machine_form in (MIME, FIGURE_MIME, WORDS_MIME):
+                data.pop(machine_form, None)
             rich = any(key.endswith(RICH) for key in data)
             for key in [key for key in data if key.endswith("text/plain")]:
                 if rich and ADDRESS.search(data[key]):

@@ -11,6 +11,8 @@ from flatminima_book.notebooks import Chapter
 from flatminima_book.verdicts import WORDS, Verdict
 
 MISSING = "(not run)"
+NOTHING = "–"
+UNSCALED = "none"
 TRACES = ("trace", "bound", "ratio")
 
 
@@ -19,6 +21,7 @@ def scorecard_fragment(
     tables: Sequence[SummaryTable],
     chapters: Sequence[Chapter],
     figures: Sequence[Mapping[str, Any]] = (),
+    words: Sequence[Mapping[str, str]] = (),
 ) -> str:
     """Write the generated part of the scorecard page.
 
@@ -27,6 +30,9 @@ def scorecard_fragment(
         tables: Summary tables of the claims file.
         chapters: Chapters in reading order.
         figures: Rows of the table of figures, in any order.
+        words: What to say of an entry, in any order: its `id`, what was `measured`,
+            what it was measured `over`, and its `source`. An entry without words
+            shows its numbers.
 
     Returns:
         MyST text without anything that changes from run to run.
@@ -34,6 +40,7 @@ def scorecard_fragment(
     if not scorecard:
         return "No chapter has made a claim yet.\n"
     by_id = {entry["id"]: entry for entry in scorecard}
+    said = {entry["id"]: entry for entry in words}
     parts = [_counts(scorecard)]
     parts += [_summary(table, by_id) for table in tables]
     if figures:
@@ -43,7 +50,7 @@ def scorecard_fragment(
         if entries:
             parts.append(f"## {chapter.title}\n")
             parts.append(f"Computed in [this chapter]({chapter.name}.ipynb).\n")
-            parts += [_claim(entry) for entry in entries]
+            parts += [_claim(e, said.get(e["id"]) or _numbers(e)) for e in entries]
     return "\n".join(parts)
 
 
@@ -82,7 +89,7 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
     for row in sorted(figures, key=lambda row: _figure_order(row["figure"])):
         link = f"[{row['figure']}]({row['chapter']}.ipynb)"
         value = f"{row['metric']} {number(row['value'])} "
-        value += interval(row["low"], row["high"])
+        value = row.get("measured") or value + interval(row["low"], row["high"])
         runs = f"{row['scale']}, n = {row['n']}"
         outcomes.append(
             [
@@ -126,23 +133,32 @@ def _figure_order(name: str) -> tuple[int, str]:
     return int(digits or 0), name
 
 
-def _claim(entry: Verdict) -> str:
-    """One claim as a card: reads at any width, unlike a table of nine columns."""
-    facts = []
+def _numbers(entry: Verdict) -> dict[str, str]:
+    """What to say of an entry that came without words."""
+    measured = ""
     if entry["effect"] is not None:
-        bounds = interval(entry["low"], entry["high"])
-        facts.append(f"effect **{number(entry['effect'])}** {bounds}".strip())
-    if entry["n"] is not None:
-        facts.append(f"n = {number(entry['n'])}")
-    if entry["scale"]:
-        facts.append(f"{entry['scale']} scale")
+        measured = f"effect {number(entry['effect'])} "
+        measured += interval(entry["low"], entry["high"])
+    return {
+        "measured": measured.strip(),
+        "over": "" if entry["n"] is None else f"n = {number(entry['n'])}",
+        "source": entry["source"],
+    }
+
+
+def _claim(entry: Verdict, words: Mapping[str, str]) -> str:
+    """One claim as a card: reads at any width, unlike a table of nine columns."""
+    measured = words["measured"]
+    facts = [f"**{measured}**" if measured not in ("", NOTHING) else ""]
+    facts += [words["over"], "" if entry["scale"] == UNSCALED else entry["scale"]]
     if entry["reported"] is not None:
         facts.append(f"source reports {entry['reported']}")
+    facts = [fact for fact in facts if fact]
     origin = "" if entry["origin"] == "source" else f" ({entry['origin']})"
     blocks = [f"{badge(entry['verdict'])} {_line(entry['statement'])}"]
-    blocks += [", ".join(facts)] if facts else []
+    blocks += [" · ".join(facts)] if facts else []
     blocks += [_line(entry["note"])] if entry["note"] else []
-    source = f"{_line(entry['source'])}{origin} · `{entry['id']}`"
+    source = f"{_line(words['source'])}{origin} · `{entry['id']}`"
     blocks.append(f"{{.claim-source}}\n{source}")
     if entry["rule"]:
         blocks.append(f"{{.claim-source}}\nRule: {_line(entry['rule'])}")

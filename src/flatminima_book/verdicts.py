@@ -15,6 +15,7 @@ from flatminima_book.project import Project
 
 MIME = "application/vnd.flatminima.claim+json"
 FIGURE_MIME = "application/vnd.flatminima.figure+json"
+WORDS_MIME = "application/vnd.flatminima.claims.quantities+json"
 WORDS = ("holds", "partly", "fails", "undecided", "not testable")
 KEYS = (
     "id",
@@ -41,7 +42,8 @@ def collect(notebook: Notebook, mime: str = MIME) -> list[Verdict]:
 
     Args:
         notebook: The executed notebook.
-        mime: What to take instead: with FIGURE_MIME, rows of the table of figures.
+        mime: What to take instead: with FIGURE_MIME, rows of the table of figures;
+            with WORDS_MIME, what pages say in words of each verdict.
     """
     found: list[Verdict] = []
     for cell in notebook.cells:

@@ -87,6 +87,12 @@ display({mime: [row], "text/html": "<b>figure</b>"}, raw=True)
 """
 
 
+LONG_CELL = """\
+import pandas as pd
+
+pd.DataFrame({"text": ["word " * 30]})"""
+
+
 @dataclass(frozen=True)
 class Book:
     """A fixture book that a test can spoil."""
@@ -153,7 +159,7 @@ def make_book(root: Path) -> Book:
         ],
     }
     book.write("_toc.yml", yaml.safe_dump(toc, sort_keys=False))
-    book.chapter("one", claim("one-a", "one"), FIGURE)
+    book.chapter("one", claim("one-a", "one"), FIGURE, code(LONG_CELL))
     book.chapter("two", code("print(d)"), claim("two-a", "two", "fails"))
     table = {
         "name": "summary",

@@ -111,7 +111,10 @@ def test_rows_are_collected_and_leave_the_page():
     output = nbformat.v4.new_output("display_data", data=bundle)
     cell = nbformat.v4.new_code_cell(outputs=[output])
     notebook = nbformat.v4.new_notebook(cells=[cell])
-    assert collect(notebook, FIGURE_MIME) == [asdict(ROW)]
+    (row,) = collect(notebook, FIGURE_MIME)
+    assert row == asdict(ROW) | {"measured": "test accuracy .71 [.65, .78]"}
+    assert "test accuracy .71 [.65, .78]" in bundle["text/html"]
+    assert cells(fragment(row), "table-figures")[1][3] == row["measured"]
     assert collect(notebook) == []
     clean(notebook)
     assert collect(notebook, FIGURE_MIME) == []

@@ -94,6 +94,26 @@ def test_setup_is_hidden_and_launch_links_point_at_the_pair(built):
     assert "thebe" not in text.lower()
 
 
+def test_a_table_shows_a_long_cell_whole(built):
+    assert "word " * 29 + "word" in page(built[0], "one")
+
+
+def test_bookkeeping_is_folded_below_its_prompt(built):
+    text = page(built[0], "two")
+    assert text.count("<details") == 1
+    folded = text.split("<details")[1].split("</details>")[0]
+    assert "Show the code" in folded
+    assert "start" in folded
+    assert "print" not in folded
+
+
+def test_pages_carry_the_mark_and_link_the_icon(built):
+    text = page(built[0], "one")
+    for name in ("logo-light.svg", "logo-dark.svg", "favicon.svg"):
+        assert f"_static/{name}" in text
+        assert (built[0].root / f"_build/html/_static/{name}").is_file()
+
+
 def test_mathjax_is_local(built):
     html = built[0].root / "_build/html"
     assert (html / "_static/mathjax/tex-chtml.js").is_file()

@@ -2,14 +2,14 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from flatminima.claims import decide, register
-from flatminima.claims import report as claims_report
+from flatminima.claims import decide, register, report
 from flatminima.claims import words as claims_words
 from flatminima.claims.model import Claim, Rule
 from flatminima.claims.report import Report, Verdict, shortfall
@@ -35,16 +35,16 @@ KEYS = [
 RULES = {
     "high": Rule(kind="share"),
     "low": Rule(kind="share", says=False),
-    "one-hot": Rule(kind="share", metric="single_active"),
+    "one-hot": Rule(kind="share", metric="single_active", words="one-hot share"),
     "more": Rule(kind="beats"),
-    "positive": Rule(kind="associated", metric="tau"),
-    "flatter": Rule(kind="beats", metric="trace", lower_is_better=True),
+    "positive": Rule(kind="associated", metric="tau", words="τ"),
+    "flatter": Rule(kind="beats", metric="trace", lower_is_better=True, words="trace"),
     "few": Rule(kind="share", min_seeds=5),
     "explained": Rule(kind="share", metric="test_r2"),
     "tight": Rule(kind="attains"),
     "loose": Rule(kind="attains", tight=False),
-    "slope": Rule(kind="estimated", metric="slope"),
-    "exact": Rule(kind="exact", metric="error", tolerance=1e-8),
+    "slope": Rule(kind="estimated", metric="slope", words="slope"),
+    "exact": Rule(kind="exact", metric="error", tolerance=1e-8, words="worst error"),
     "flattest": Rule(kind="flattest", tolerance=1e-8),
     "open": Rule(kind="not testable", reason="no data can tell"),
 }
@@ -75,7 +75,8 @@ def rules(monkeypatch):
         )
         for name, rule in RULES.items()
     }
-    monkeypatch.setattr(decide, "load", lambda: (thresholds, own))
+    for module in (decide, report):
+        monkeypatch.setattr(module, "load", lambda: (thresholds, own))
 
 
 @pytest.fixture
@@ -571,26 +572,62 @@ def every_kind() -> list[Verdict]:
 
 
 def test_verdicts_are_json_with_exactly_the_promised_keys():
-    report = Report(every_kind())
-    bundle = report._repr_mimebundle_()
-    assert set(bundle) == {claims_report.MIME, "text/html", "text/plain"}
-    text = json.dumps(bundle[claims_report.MIME], allow_nan=False)
+    shown = Report(every_kind())
+    bundle = shown._repr_mimebundle_()
+    words = report.WORDS_MIME
+    assert set(bundle) == {report.MIME, words, "text/html", "text/plain"}
+    text = json.dumps(bundle[report.MIME], allow_nan=False)
     for entry in json.loads(text):
         assert list(entry) == KEYS
-    assert report.verdicts[0]._repr_mimebundle_()[claims_report.MIME] == [
-        bundle[claims_report.MIME][0]
-    ]
+    assert [entry["id"] for entry in bundle[words]] == [v.id for v in shown.verdicts]
+    for entry in json.loads(json.dumps(bundle[words])):
+        assert list(entry) == ["id", "measured", "over", "source"]
+    one = shown.verdicts[0]._repr_mimebundle_()
+    assert one[report.MIME] == [bundle[report.MIME][0]]
+    assert one[words] == [bundle[words][0]]
 
 
-def test_tables_escape_statements_and_show_numbers():
+def columns_of(html: str) -> list[str]:
+    return re.findall("<th>(.*?)</th>", html)
+
+
+def test_tables_escape_statements_and_show_numbers_in_words():
     html = Report(every_kind())._repr_html_()
     assert "x &lt; y &amp; z." in html
     assert 'class="verdict verdict-not-testable"' in html
-    shown = Report([decide.exact("exact", np.array([2e-9]))])
-    assert "<td>2e-09</td><td>1</td>" in shown._repr_html_()
-    assert repr(shown) == "holds: x < y & z. (2e-09, n = 1)"
+    assert columns_of(html) == ["claim", "verdict", "measured", "over"]
+    assert html.count("<td") == 4 * len(every_kind())
+    shown = Report([decide.exact("exact", np.array([2e-9, 1e-9]))])
+    assert (
+        '<td class="measured">worst error 2e−9</td><td class="over">2 cases</td>'
+        in shown._repr_html_()
+    )
+    assert repr(shown) == "holds: x < y & z. (worst error 2e−9, 2 cases)"
     shown = Report([decide.associated("positive", np.full(10, 0.5), "")])
-    assert "0.500 [0.500, 0.500]" in shown._repr_html_()
+    assert (
+        '>τ .50 [.50,&nbsp;.50]</td><td class="over">10 seeds</td>'
+        in shown._repr_html_()
+    )
+    bundle = shown._repr_mimebundle_()
+    assert bundle[report.WORDS_MIME][0]["source"] == "slides, Figure 1"
+
+
+def test_tables_have_no_empty_column():
+    html = Report([decide.not_testable("open")])._repr_html_()
+    assert columns_of(html) == ["claim", "verdict"]
+    assert "no data can tell" in html
+    alone = Report([decide.exact("exact", np.array([2e-9]))])
+    assert columns_of(alone._repr_html_()) == ["claim", "verdict", "measured"]
+    both = Report([decide.not_testable("open"), *alone.verdicts])
+    assert columns_of(both._repr_html_()) == ["claim", "verdict", "measured"]
+    assert ">–</td>" in both._repr_html_()
+
+
+def test_a_note_stands_below_its_claim_and_leaves_no_trace_where_there_is_none():
+    few = decide.share("high", runs(9, test_accuracy=1.0))
+    html = Report([few, decide.share("high", runs(test_accuracy=1.0))])._repr_html_()
+    assert html.count('class="note"') == 1
+    assert 'z.<div class="note">9 seeds; a verdict needs 10</div></td>' in html
 
 
 def test_scale_says_how_a_run_compares_with_the_sources():
@@ -606,8 +643,10 @@ def test_shortfall_lists_what_a_source_got_wrong():
     ours = Verdict(**{**vars(bad), "origin": "ours"})
     found = shortfall(Report([good, bad]), Report([ours, bad]))
     assert found.verdicts == [bad, bad]
-    assert repr(found) == "\n".join(["fails: x < y & z. (000: Fig. 1)"] * 2)
-    assert "<li><strong>fails</strong>: x &lt; y &amp; z." in found._repr_html_()
+    assert repr(found) == "\n".join(["fails: x < y & z. (slides, Figure 1)"] * 2)
+    assert "fails</strong>: x &lt; y &amp; z. (slides, Figure 1)</li>" in (
+        found._repr_html_()
+    )
     nothing = shortfall(Report([good, ours]))
     assert "holds under" in nothing._repr_html_()
     assert repr(nothing) == "Every claim of the source holds."

@@ -1,8 +1,10 @@
 """The claims of the sources and their rules, as a study's `claims.yml` holds them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from flatminima.claims.quantities import quantity
 
 Kind = Literal[
     "share",
@@ -35,6 +37,8 @@ class Rule(BaseModel):
         min_seeds: seeds that decide it, in place of the number for all claims; 0 to
             keep that.
         reason: for `not testable`, why.
+        words: what pages call the number that decides, where `words.QUANTITIES` has
+            no words for the metric, or others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +53,12 @@ class Rule(BaseModel):
     logarithmic: bool = False
     min_seeds: Annotated[int, Field(ge=0)] = 0
     reason: str = ""
+    words: str = ""
+
+    @model_validator(mode="after")
+    def _has_words(self) -> Self:
+        quantity(self)
+        return self
 
 
 class Claim(BaseModel):

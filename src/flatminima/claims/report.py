@@ -1,13 +1,20 @@
 """Decided claims, as chapters show them and the scorecard collects them."""
 
 import html
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from flatminima.claims.quantities import NONE, counted, effect_in_words, source_in_words
+from flatminima.claims.register import load
 
 MIME = "application/vnd.flatminima.claim+json"
 
 FIGURE_MIME = "application/vnd.flatminima.figure+json"
 """Rows of the table of figures, which the scorecard takes from the chapters."""
+
+WORDS_MIME = "application/vnd.flatminima.claims.quantities+json"
+"""Effects and sources in words, which the scorecard's page takes from the chapters."""
 
 Word = Literal["holds", "partly", "fails", "undecided", "not testable"]
 
@@ -44,30 +51,36 @@ class Report:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {
             MIME: [asdict(verdict) for verdict in self.verdicts],
+            WORDS_MIME: [_in_words(verdict) for verdict in self.verdicts],
             "text/html": self._repr_html_(),
             "text/plain": repr(self),
         }
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{html.escape(v.statement)}</td>"
+        rows = [(v, _in_words(v)) for v in self.verdicts]
+        shown = [
+            key
+            for key in ("measured", "over")
+            if any(words[key] not in ("", NONE) for _, words in rows)
+        ]
+        head = "".join(f"<th>{key}</th>" for key in shown)
+        body = "".join(
+            f"<tr><td>{html.escape(v.statement)}{_note(v)}</td>"
             f'<td><span class="verdict verdict-{v.verdict.replace(" ", "-")}">'
             f"{v.verdict}</span></td>"
-            f"<td>{_numbers(v)}</td><td>{v.n}</td>"
-            f"<td>{html.escape(v.note)}</td></tr>"
-            for v in self.verdicts
+            + "".join(
+                f'<td class="{key}">{_unbroken(words[key])}</td>' for key in shown
+            )
+            + "</tr>"
+            for v, words in rows
         )
         return (
-            '<table class="verdicts"><thead><tr><th>claim</th><th>verdict</th>'
-            "<th>effect [interval]</th><th>n</th><th>note</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>"
+            f'<table class="verdicts"><thead><tr><th>claim</th><th>verdict</th>{head}'
+            f"</tr></thead><tbody>{body}</tbody></table>"
         )
 
     def __repr__(self) -> str:
-        return "\n".join(
-            f"{v.verdict}: {v.statement} ({_numbers(v)}, n = {v.n}) {v.note}".rstrip()
-            for v in self.verdicts
-        )
+        return "\n".join(map(_line, self.verdicts))
 
 
 @dataclass(frozen=True)
@@ -84,13 +97,16 @@ class Shortfall:
             )
         items = "".join(
             f"<li><strong>{v.verdict}</strong>: {html.escape(v.statement)}"
-            f" ({html.escape(v.source)})</li>"
+            f" ({html.escape(source_in_words(v.source))})</li>"
             for v in self.verdicts
         )
         return f"<ul>{items}</ul>"
 
     def __repr__(self) -> str:
-        lines = [f"{v.verdict}: {v.statement} ({v.source})" for v in self.verdicts]
+        lines = [
+            f"{v.verdict}: {v.statement} ({source_in_words(v.source)})"
+            for v in self.verdicts
+        ]
         return "\n".join(lines) or "Every claim of the source holds."
 
 
@@ -106,9 +122,29 @@ def shortfall(*reports: Report) -> Shortfall:
     )
 
 
-def _numbers(v: Verdict) -> str:
-    if v.effect is None:
-        return "–"
-    if v.low is None or v.high is None:
-        return f"{v.effect:.3g}"
-    return f"{v.effect:.3f} [{v.low:.3f}, {v.high:.3f}]"
+def _in_words(v: Verdict) -> dict[str, str]:
+    """What a page says of a verdict, beside what the verdict says itself."""
+    thresholds, claims = load()
+    rule = claims[v.id].rule
+    return {
+        "id": v.id,
+        "measured": effect_in_words(rule, v.effect, v.low, v.high, thresholds),
+        "over": counted(rule.kind, v.n),
+        "source": source_in_words(v.source),
+    }
+
+
+def _unbroken(text: str) -> str:
+    """HTML of a text whose intervals stay in one line."""
+    return re.sub(r"(\[[^],]*), ", r"\1,&nbsp;", html.escape(text))
+
+
+def _note(v: Verdict) -> str:
+    return f'<div class="note">{html.escape(v.note)}</div>' if v.note else ""
+
+
+def _line(v: Verdict) -> str:
+    words = _in_words(v)
+    facts = [words[key] for key in ("measured", "over") if words[key] not in ("", NONE)]
+    measured = f" ({', '.join(facts)})" if facts else ""
+    return f"{v.verdict}: {v.statement}{measured} {v.note}".rstrip()

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flatminima.claims.quantities import NONE, QUANTITIES
 from flatminima.claims.report import FIGURE_MIME, Verdict
 from flatminima.sources.wen_li_ma import FIGURES
 from flatminima.statistics.intervals import mean_interval
-from flatminima.studies.paper_figures.runs import FigureRuns
+from flatminima.studies.paper_figures.runs import FigureRuns, _measured
 from flatminima.sweeps.table import per_seed
 
 
@@ -63,7 +64,9 @@ class OutcomeTable:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {
-            FIGURE_MIME: [asdict(row) for row in self.rows],
+            FIGURE_MIME: [
+                asdict(row) | {"measured": _measured(row)} for row in self.rows
+            ],
             "text/html": self._repr_html_(),
             "text/plain": repr(self),
         }
@@ -117,7 +120,7 @@ def _outcome(verdict: Verdict, shown: FigureRuns) -> Outcome:
         claim=verdict.id,
         setting=shown.setting,
         reported=str(verdict.reported),
-        metric="R²" if shown.metric == "test_r2" else "test accuracy",
+        metric=QUANTITIES[shown.metric].name,
         value=_finite(mean),
         low=_finite(low),
         high=_finite(high),
@@ -150,7 +153,7 @@ def weights_outcome(
         claim=verdict.id,
         setting=f"{shown.setting}, weights",
         reported=str(verdict.reported),
-        metric=metric,
+        metric=QUANTITIES[metric].name,
         value=_finite(mean),
         low=_finite(low),
         high=_finite(high),
@@ -179,11 +182,9 @@ def scale(shown: FigureRuns) -> str:
 
 
 def _cells(row: Outcome) -> list[str]:
-    value = f"{row.metric} {_number(row.value)} [{_number(row.low)}, "
-    value += f"{_number(row.high)}]"
     runs = f"{row.scale}, n = {row.n}"
     return [
-        *(row.figure, row.setting, row.reported, value, row.verdict),
+        *(row.figure, row.setting, row.reported, _measured(row), row.verdict),
         *(_against_bound(row), runs),
     ]
 
@@ -196,7 +197,7 @@ def _against_bound(row: Outcome) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    return NONE if value is None else f"{value:.4g}"
 
 
 def _finite(value: float) -> float | None:

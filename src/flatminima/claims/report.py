@@ -1,6 +1,7 @@
 """Decided claims, as chapters show them and the scorecard collects them."""
 
 import html
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -10,6 +11,8 @@ FIGURE_MIME = "application/vnd.flatminima.figure+json"
 """Rows of the table of figures, which the scorecard takes from the chapters."""
 
 Word = Literal["holds", "partly", "fails", "undecided", "not testable"]
+
+FEW_SEEDS = re.compile(r"(\d+) seeds; a verdict needs (\d+)")
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,19 @@ def shortfall(*reports: Report) -> Shortfall:
             if verdict.origin == "source" and verdict.verdict != "holds"
         ]
     )
+
+
+def few_seeds_note(seeds: int, needed: int) -> str:
+    """The note of a verdict that too few seeds leave undecided."""
+    return f"{seeds} seeds; a verdict needs {needed}"
+
+
+def few_seeds(verdict: Verdict) -> tuple[int, int] | None:
+    """Seeds and seeds needed of a verdict that too few leave undecided, else None."""
+    found = FEW_SEEDS.search(verdict.note)
+    if found is None or verdict.verdict != "undecided":
+        return None
+    return int(found[1]), int(found[2])
 
 
 def _numbers(v: Verdict) -> str:

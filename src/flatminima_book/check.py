@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flatminima_book.claims import check_claims
+from flatminima_book.found_checks import check_found
 from flatminima_book.links import check_links
 from flatminima_book.notebooks import (
     Chapter,
@@ -44,6 +45,7 @@ def check_sources(project: Project) -> list[str]:
     problems += check_claims(project)
     problems += check_parameter_files(project, chapters)
     problems += check_expected(project)
+    problems += check_found(project, chapters)
     return problems
 
 

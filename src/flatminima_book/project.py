@@ -9,7 +9,10 @@ from typing import Any
 
 import yaml
 
-SETTINGS = {"claims", "expected", "params", "workers", "packages", "timeout"}
+SETTINGS = {
+    *("claims", "expected", "params", "found", "without_box"),
+    *("workers", "packages", "timeout"),
+}
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,9 @@ class Project:
         claims: The claims file, or None when the book makes no claims.
         expected: The file of expected verdicts.
         params: Folder of papermill parameter files, ``<scale>/<chapter>.yml``.
+        found: Pattern of the files of sentences, whose folder is named like the
+            chapter with ``_`` for ``-``; empty when the book has none.
+        without_box: Chapters with claims that have no box yet.
         workers: Chapters executed at the same time.
         packages: Distributions whose versions the status page shows.
         timeout: Seconds that a single cell may take.
@@ -30,6 +36,8 @@ class Project:
     claims: Path | None
     expected: Path
     params: Path
+    found: str
+    without_box: tuple[str, ...]
     workers: int
     packages: tuple[str, ...]
     timeout: int
@@ -53,6 +61,11 @@ class Project:
     def executed(self) -> Path:
         """Folder of the executed notebooks, as papermill left them."""
         return self.build / "executed"
+
+    @property
+    def verdicts(self) -> Path:
+        """Folder of this build's verdicts, a file for each chapter that has run."""
+        return self.build / "verdicts"
 
     @property
     def html(self) -> Path:
@@ -98,6 +111,8 @@ def load(root: Path) -> Project:
         claims=root / claims if claims else None,
         expected=root / settings.get("expected", "book/expected.yml"),
         params=root / settings.get("params", "params"),
+        found=settings.get("found", ""),
+        without_box=tuple(settings.get("without_box", ())),
         workers=int(settings.get("workers", 2)),
         packages=tuple(settings.get("packages", ())),
         timeout=int(settings.get("timeout", 1800)),

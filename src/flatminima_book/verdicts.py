@@ -152,12 +152,17 @@ def load_expected(
     return {}
 
 
-def moved(project: Project, scorecard: Sequence[Mapping[str, Any]]) -> list[str]:
+def moved(
+    project: Project,
+    scorecard: Sequence[Mapping[str, Any]],
+    resting: Mapping[str, Sequence[str]],
+) -> list[str]:
     """Compare the default build's verdicts with the expected ones.
 
     Args:
         project: The book.
         scorecard: Entries, ``expected`` filled in.
+        resting: The sentences that rest on a claim, by its id.
 
     Returns:
         One line per verdict that moved or that nobody has accepted yet.
@@ -168,10 +173,13 @@ def moved(project: Project, scorecard: Sequence[Mapping[str, Any]]) -> list[str]
     for entry in scorecard:
         if entry["verdict"] not in (entry["expected"] or "").split(" or "):
             expected = entry["expected"] or "nothing for these parameters"
-            lines.append(
+            line = (
                 f"chapter {entry['chapter']}: claim {entry['id']}: expected "
                 f"{expected}, got {entry['verdict']}; if this is right, edit {where}"
             )
+            if sentences := resting.get(entry["id"]):
+                line += f" and what rests on it: {'; '.join(sentences)}"
+            lines.append(line)
     return lines
 
 

@@ -19,7 +19,9 @@ from flatminima.claims.effects import SPACE, tell
 from flatminima.claims.report import Report, Verdict, few_seeds
 from flatminima.claims.sentences import (
     MATH,
+    MIME,
     SETTING,
+    TITLE,
     Placeholder,
     Sentence,
     load,
@@ -27,8 +29,6 @@ from flatminima.claims.sentences import (
 )
 from flatminima.paths import build_folder
 
-MIME = "application/vnd.flatminima.claims.found+json"
-TITLE = "What we found"
 VERDICTS_VARIABLE = "FLATMINIMA_VERDICTS"
 NOT_RUN = "(not run)"
 BOX_STYLE = (

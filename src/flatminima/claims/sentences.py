@@ -22,6 +22,8 @@ from pydantic import (
 
 from flatminima.claims.report import Word
 
+MIME = "application/vnd.flatminima.claims.found+json"
+TITLE = "What we found"
 WORDS = get_args(Word)
 SETTING = "setting"
 VIEWS = ("abs", "rest", "exp", "percent", "points", "plain", "count", "one-in")

@@ -155,7 +155,7 @@ def load_expected(
 def moved(
     project: Project,
     scorecard: Sequence[Mapping[str, Any]],
-    resting: Mapping[str, Sequence[str]],
+    resting: Mapping[str, Sequence[str]] = {},
 ) -> list[str]:
     """Compare the default build's verdicts with the expected ones.
 

@@ -179,7 +179,8 @@ def _one(value: float | None, power: int, unit: Unit) -> str:
     text = number(value, power)
     if unit == "percent" and value < 100 <= float(text.strip(MINUS).split(SPACE)[0]):
         text = f"over{SPACE}{number(100 - 10.0**power, power)}"
-    return text + AFTER[unit]
+    after = AFTER[unit]
+    return text + (after.removesuffix("s") if text == "1" else after)
 
 
 def _interval(effect: Effect, power: int) -> str:

@@ -44,6 +44,8 @@ MARKS = [
 ]
 """Markdown of a sentence as HTML; another chapter is a notebook beside this one."""
 
+BARE = re.compile(r"\*+|(?<=\])\([^)]+\)|[\[\]]")
+
 
 @dataclass(frozen=True)
 class Told:
@@ -149,9 +151,9 @@ class Found:
 
     def __repr__(self) -> str:
         lines = [
-            f"[struck] {one.text} [{one.remark}]"
+            f"[struck] {plain(one.text)} [{plain(one.remark)}]"
             if one.moved
-            else f"{one.text} {one.remark}".rstrip()
+            else f"{plain(one.text)} {plain(one.remark)}".rstrip()
             for one in self.told
         ]
         if self.passage:
@@ -185,6 +187,7 @@ def box(chapter: str, *reports: Report | Verdict, **settings: object) -> Found:
     verdicts = [v for one in told for v in one.verdicts.values() if v is not None]
     level = 100 * register.load()[0].level
     foot = f"In brackets: {level:g}{SPACE}% intervals."
+    few = few_seeds_note(verdict for one in told for verdict in one.moved)
     shown = {
         part.claim
         for sentence in sentences
@@ -192,7 +195,7 @@ def box(chapter: str, *reports: Report | Verdict, **settings: object) -> Found:
         if not part.end
     }
     ranges = [v for v in verdicts if v.id in shown and v.low != v.high]
-    return Found(chapter, "", told, few_seeds_note(verdicts), foot if ranges else "")
+    return Found(chapter, "", told, few, foot if ranges else "")
 
 
 def passage(
@@ -255,6 +258,11 @@ def inline_html(markdown: str) -> str:
                 text = pattern.sub(replacement, text)
         parts.append(text)
     return "".join(parts)
+
+
+def plain(markdown: str) -> str:
+    """The little Markdown that a sentence may have, as it reads on a terminal."""
+    return BARE.sub("", markdown)
 
 
 def _tell(

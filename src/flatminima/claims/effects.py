@@ -1,8 +1,8 @@
 """A verdict's numbers as a sentence tells them: with their unit and interval.
 
 One format holds everywhere. An effect has as many digits as its interval supports:
-its last digit is the first one of half the interval's width. A share that is not
-whole is never told as 100 %.
+its last digit is the first one of half the interval's width, or later where an end
+would look like 0 and is not. A share that is not whole is never told as 100 %.
 """
 
 import math
@@ -129,8 +129,8 @@ def last_digit(effect: Effect) -> int:
         power = _power(width)
     elif value:
         power = _power(value) - (2 if abs(value) >= TINY else 1)
-    if value:
-        power = min(power, _power(value))
+    # whether an end is 0 may decide a claim, so only that is told as 0
+    power = min([power, *(_power(end) for end in [value, *ends] if end)])
     if effect.unit == "percent" and 0 < value < 100:
         power = min(power, _power(100 - value))
     largest = max(abs(end) for end in [value, *ends])

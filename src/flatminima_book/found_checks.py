@@ -22,7 +22,7 @@ class Call:
         passage: Name of the passage; empty for the box.
         chapter: Whose sentences.
         settings: Names of the keyword arguments.
-        alone: Whether the cell does nothing else.
+        alone: Whether the cell shows them and does nothing else.
     """
 
     passage: str
@@ -77,7 +77,7 @@ def _check_claims(
                     "does not run"
                 )
                 continue
-            expected = load_expected(project, home, chapters[home].defaults).get(claim)
+            expected = _expected(project, chapters[home]).get(claim)
             if expected and not set(expected.split(" or ")) <= set(words):
                 yield (
                     f"{where}: written for {claim}: {' or '.join(words)}, but "
@@ -87,6 +87,13 @@ def _check_claims(
             page = target[2:-1].split("#")[0]
             if "://" not in page and not (project.book / page).is_file():
                 yield f"{where}: broken link to {page}"
+
+
+def _expected(project: Project, chapter: Chapter) -> dict[str, str]:
+    try:
+        return load_expected(project, chapter.name, chapter.defaults)
+    except ValueError:  # a check of its own says so
+        return {}
 
 
 def _check_cells(chapter: Chapter, texts: Texts, where: str) -> Iterator[str]:
@@ -140,13 +147,17 @@ def find_calls(chapter: Chapter) -> Iterator[Call]:
         for node in ast.walk(ast.Module(body, [])):
             if isinstance(node, ast.Call) and (kind := _kind(node)):
                 words = [_literal(argument) for argument in node.args[:2]]
-                only = len(body) == 1 and getattr(body[0], "value", None) is node
                 yield Call(
                     passage=words[-1] if kind == "passage" else "",
                     chapter=words[0] if words else "",
                     settings=frozenset(k.arg for k in node.keywords if k.arg),
-                    alone=only,
+                    alone=_is_all(body, node) and not cell.source.endswith(";"),
                 )
+
+
+def _is_all(body: Sequence[ast.stmt], call: ast.Call) -> bool:
+    first = body[0]
+    return len(body) == 1 and isinstance(first, ast.Expr) and first.value is call
 
 
 def _kind(call: ast.Call) -> str:

@@ -142,8 +142,8 @@ def last_digit(effect: Effect) -> int:
 def number(value: float, power: int) -> str:
     """A number up to a power of ten; one that is exactly whole has no decimals.
 
-    >>> number(0.78792, -2), number(-1.0, -3), number(2.4e-16, -17)
-    ('0.79', '−1', '2.4 × 10⁻¹⁶')
+    >>> number(0.78792, -2), number(-1.0, -3), number(1234.0, 2)
+    ('0.79', '−1', '1200')
     """
     sign = MINUS if value < 0 else ""
     size = abs(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from flatminima_book.claims import Claims, load_claims
 from flatminima_book.clean import check_outputs, clean
 from flatminima_book.execute import Outcome, execute, progress_file, stop_children
 from flatminima_book.folding import fold
+from flatminima_book.found import place, resting
 from flatminima_book.glossary import link_terms, load_entries
 from flatminima_book.notebooks import Chapter, load_chapters, read_notebook
 from flatminima_book.pages import typeset
@@ -189,7 +191,7 @@ def _build(
         if entry["chapter"] in outcomes
         and (entry["chapter"] not in given or entry["expected"] is not None)
     ]
-    return problems + moved(project, bound)
+    return problems + moved(project, bound, resting(project))
 
 
 def execute_all(
@@ -205,7 +207,8 @@ def execute_all(
     seconds = known_seconds(read_status(project))
 
     def work(name: str) -> Outcome:
-        return execute(
+        (project.verdicts / f"{name}.json").unlink(missing_ok=True)
+        outcome = execute(
             by_name[name].paired,
             project.notebook(name),
             given.get(name, {}),
@@ -213,6 +216,9 @@ def execute_all(
             build=project.build,
             timeout=None if name in given else project.timeout,
         )
+        if not outcome.failure:
+            keep_verdicts(project, name)
+        return outcome
 
     def finished(name: str, outcome: Outcome, unfinished: list[str]) -> None:
         done = len(by_name) - len(unfinished)
@@ -233,6 +239,15 @@ def execute_all(
         waiting_on=lambda names: say(_still(project.executed, names)),
         interrupted=stop_children,
     )
+
+
+def keep_verdicts(project: Project, name: str) -> None:
+    """Keep the verdicts of a chapter that has run for those that run after it."""
+    found = collect(read_notebook(project.executed / f"{name}.ipynb"))
+    project.verdicts.mkdir(parents=True, exist_ok=True)
+    path = project.verdicts / f"{name}.json"
+    # as the chapter shows them; what breaks the contract is reported later
+    path.write_text(json.dumps(found), "utf8")
 
 
 def _still(folder: Path, names: Sequence[str]) -> str:
@@ -272,6 +287,7 @@ def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
         harvest.problems += entries.problems
         harvest.figures += collect(notebook, FIGURE_MIME)
         harvest.words += collect(notebook, WORDS_MIME)
+        harvest.problems += place(notebook, chapter.name)
         noise = clean(notebook)
         fold(notebook)
         link_terms(notebook, glossary)

@@ -38,6 +38,7 @@ STEADY = {
 
 
 PROGRESS = "FLATMINIMA_PROGRESS"
+VERDICTS = "FLATMINIMA_VERDICTS"
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,14 @@ def environment(build: Path) -> dict[str, str]:
     """Environment of children: the caller's, with what affects output fixed.
 
     Args:
-        build: Folder for IPython's profile, so that the user's is not read.
+        build: Folder for IPython's profile, so that the user's is not read, and of
+            the verdicts of chapters that have run.
 
     Returns:
         Variables for ``subprocess``.
     """
-    return {**os.environ, **STEADY, "IPYTHONDIR": str(build / "ipython")}
+    own = {"IPYTHONDIR": str(build / "ipython"), VERDICTS: str(build / "verdicts")}
+    return {**os.environ, **STEADY, **own}
 
 
 def execute(

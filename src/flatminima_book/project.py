@@ -9,7 +9,10 @@ from typing import Any
 
 import yaml
 
-SETTINGS = {"claims", "tables", "params", "workers", "packages", "timeout"}
+SETTINGS = {
+    *("claims", "tables", "params", "found", "without_box"),
+    *("workers", "packages", "timeout"),
+}
 EXPECTED = "expected.yml"
 
 
@@ -24,6 +27,9 @@ class Project:
         tables: The file of summary tables, or None.
         params: Folder of papermill parameter files, ``<chapter>/<scale>.yml``, and
             of expected verdicts, ``<chapter>/expected.yml``.
+        found: Pattern of the files of sentences, whose folder is named like the
+            chapter with ``_`` for ``-``; empty when the book has none.
+        without_box: Chapters with claims that have no box yet.
         workers: Chapters executed at the same time.
         packages: Distributions whose versions the status page shows.
         timeout: Seconds that a single cell may take.
@@ -33,6 +39,8 @@ class Project:
     claims: str | None
     tables: Path | None
     params: Path
+    found: str
+    without_box: tuple[str, ...]
     workers: int
     packages: tuple[str, ...]
     timeout: int
@@ -60,6 +68,11 @@ class Project:
     def notebook(self, chapter: str) -> Path:
         """A chapter's executed notebook, which need not exist."""
         return self.executed / f"{chapter}.ipynb"
+
+    @property
+    def verdicts(self) -> Path:
+        """Folder of this build's verdicts, a file for each chapter that has run."""
+        return self.build / "verdicts"
 
     @property
     def html(self) -> Path:
@@ -118,6 +131,8 @@ def load(root: Path) -> Project:
         claims=settings.get("claims"),
         tables=root / tables if tables else None,
         params=root / settings.get("params", "params"),
+        found=settings.get("found", ""),
+        without_box=tuple(settings.get("without_box", ())),
         workers=int(settings.get("workers", 2)),
         packages=tuple(settings.get("packages", ())),
         timeout=int(settings.get("timeout", 1800)),

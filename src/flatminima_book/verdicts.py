@@ -15,7 +15,7 @@ from flatminima_book.project import Project
 
 MIME = "application/vnd.flatminima.claim+json"
 FIGURE_MIME = "application/vnd.flatminima.figure+json"
-WORDS_MIME = "application/vnd.flatminima.claims.quantities+json"
+WORDS_MIME = "application/vnd.flatminima.words+json"
 WORDS = ("holds", "partly", "fails", "undecided", "not testable")
 KEYS = (
     "id",
@@ -187,12 +187,17 @@ def load_expected(
     return {}
 
 
-def moved(project: Project, scorecard: Sequence[Mapping[str, Any]]) -> list[str]:
+def moved(
+    project: Project,
+    scorecard: Sequence[Mapping[str, Any]],
+    resting: Mapping[str, Sequence[str]] = {},
+) -> list[str]:
     """Compare the default build's verdicts with the expected ones.
 
     Args:
         project: The book.
         scorecard: Entries, ``expected`` filled in.
+        resting: The sentences that rest on a claim, by its id.
 
     Returns:
         One line per verdict that moved or that nobody has accepted yet.
@@ -202,10 +207,13 @@ def moved(project: Project, scorecard: Sequence[Mapping[str, Any]]) -> list[str]
         if entry["verdict"] not in (entry["expected"] or "").split(" or "):
             where = project.where(project.expected(entry["chapter"]))
             expected = entry["expected"] or "nothing for these parameters"
-            lines.append(
+            line = (
                 f"chapter {entry['chapter']}: claim {entry['id']}: expected "
                 f"{expected}, got {entry['verdict']}; if this is right, edit {where}"
             )
+            if sentences := resting.get(entry["id"]):
+                line += f" and what rests on it: {'; '.join(sentences)}"
+            lines.append(line)
     return lines
 
 

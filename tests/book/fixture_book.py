@@ -17,6 +17,8 @@ SETTINGS = """\
 [tool.flatminima_book]
 claims = "studies/*/claims.yml"
 tables = "tables.yml"
+found = "studies/*/found.yml"
+without_box = ["one", "two"]
 """
 HEADER = """\
 ---
@@ -72,6 +74,42 @@ display({{mime: claim, "text/html": "<b>verdict</b>"}}, raw=True)
 """
 
 
+FOUND = """\
+box:
+  - says: "It is flat, by {one-a}."
+    for: {one-a: holds}
+  - says: "In dimension {setting.d} it is flat too."
+    for: {one-a: holds or partly}
+passages:
+  later:
+    - says: "See [the start](intro.md)."
+      for: {one-a: holds}
+"""
+# Stands for the engine's module of the same name, which knows only the real claims.
+SHOWN = """\
+```{code-cell} ipython3
+from flatminima.found import Found, Told
+
+
+class found:
+    @staticmethod
+    def box(name, **settings):
+        told = Told(f"It is *flat* in {settings['d']}.", {}, ())
+        return Found(name, "", (told,), "A word before.")
+
+    @staticmethod
+    def passage(name, place):
+        return Found(name, place, (Told("See [the start](intro.md).", {}, ()),))
+```
+
+```{code-cell} ipython3
+found.passage("one", "later")
+```
+
+```{code-cell} ipython3
+found.box("one", d=d)
+```
+"""
 FIGURE = """\
 ```{code-cell} ipython3
 from IPython.display import display
@@ -136,6 +174,13 @@ def code(source: str) -> str:
 def claim(name: str, chapter: str, verdict: str = "holds") -> str:
     """A code cell that displays a verdict."""
     return CLAIM.format(id=name, chapter=chapter, verdict=verdict)
+
+
+def add_found(book: Book) -> None:
+    """Make the first chapter say what it found."""
+    book.edit("pyproject.toml", '["one", "two"]', '["two"]')
+    book.write("studies/one/found.yml", FOUND)
+    book.chapter("one", claim("one-a", "one"), FIGURE, SHOWN)
 
 
 def make_book(root: Path) -> Book:

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from matplotlib import pyplot as plt
 
-from flatminima.claims import register
+from flatminima.claims import register, sentences
 from flatminima.claims.report import MIME
 from flatminima_book.execute import Outcome, execute
 from flatminima_book.notebooks import load_chapters, read_source, tagged
@@ -22,10 +22,11 @@ from flatminima_book.parameters import read_parameter_file
 from flatminima_book.project import load
 
 ROOT = Path(__file__).parents[2]
+PROJECT = load(ROOT)
 # The scenarios first: intro and flat-vs-right use their runs.
 CHAPTERS = {
     chapter.name: chapter
-    for chapter in sorted(load_chapters(load(ROOT)), key=lambda c: len(c.after))
+    for chapter in sorted(load_chapters(PROJECT), key=lambda c: len(c.after))
 }
 REFUSED = {"unknown": {"seed": 3}, "out of range": {"n": 0}}
 each_chapter = pytest.mark.parametrize("name", CHAPTERS)
@@ -122,6 +123,22 @@ def test_two_seeds_decide_nothing(name, outcomes, folder):
             assert f"a verdict needs {needed}" in verdict["note"]
             assert verdict["scale"].startswith("scaled-down: d = 6, n = 20, width 24")
         json.dumps(verdict, allow_nan=False)
+
+
+@each_chapter
+def test_two_seeds_strike_what_was_found(name, outcomes, folder):
+    shown = [d for d in displayed(folder / f"{name}.ipynb") if sentences.MIME in d]
+    told = {data[sentences.MIME]["passage"]: data for data in shown}
+    assert len(told) == len(shown)
+    if name in PROJECT.without_box:
+        assert told == {}
+        return
+    verdicts = shown_verdicts(folder / f"{name}.ipynb")
+    if any("2 seeds; a verdict needs 10" in verdict["note"] for verdict in verdicts):
+        assert "2 seeds decide nothing" in told[""]["text/plain"]
+        assert "<del>" in told[""]["text/html"]
+    for data in shown:
+        assert data["text/plain"].strip()
 
 
 @each_chapter

@@ -14,7 +14,11 @@ from jaxtyping import Float
 
 from flatminima.claims.model import Claim, Kind
 from flatminima.claims.register import load
-from flatminima.claims.report import Verdict, Word
+from flatminima.claims.report import (
+    Verdict,
+    Word,
+    few_seeds_note,
+)
 from flatminima.claims.words import describe
 from flatminima.statistics.intervals import bootstrap, mean_interval
 from flatminima.statistics.thresholds import Thresholds
@@ -309,8 +313,7 @@ def _guarded(
         verdict = replace(verdict, verdict="undecided")
     needed = load()[1][verdict.id].rule.min_seeds or thresholds.min_seeds
     if verdict.n < needed:
-        note = f"{verdict.n} seeds; a verdict needs {needed}"
-        note = _join(verdict.note, note)
+        note = _join(verdict.note, few_seeds_note(verdict.n, needed))
         verdict = replace(verdict, verdict="undecided", note=note)
     return verdict
 

@@ -13,10 +13,12 @@ MIME = "application/vnd.flatminima.claim+json"
 FIGURE_MIME = "application/vnd.flatminima.figure+json"
 """Rows of the table of figures, which the scorecard takes from the chapters."""
 
-WORDS_MIME = "application/vnd.flatminima.claims.quantities+json"
+WORDS_MIME = "application/vnd.flatminima.words+json"
 """Effects and sources in words, which the scorecard's page takes from the chapters."""
 
 Word = Literal["holds", "partly", "fails", "undecided", "not testable"]
+
+FEW_SEEDS = re.compile(r"(\d+) seeds; a verdict needs (\d+)")
 
 
 @dataclass(frozen=True)
@@ -148,3 +150,16 @@ def _line(v: Verdict) -> str:
     facts = [words[key] for key in ("measured", "over") if words[key] not in ("", NONE)]
     measured = f" ({', '.join(facts)})" if facts else ""
     return f"{v.verdict}: {v.statement}{measured} {v.note}".rstrip()
+
+
+def few_seeds_note(seeds: int, needed: int) -> str:
+    """The note of a verdict that too few seeds leave undecided."""
+    return f"{seeds} seeds; a verdict needs {needed}"
+
+
+def few_seeds(verdict: Verdict) -> tuple[int, int] | None:
+    """Seeds and seeds needed of a verdict that too few leave undecided, else None."""
+    found = FEW_SEEDS.search(verdict.note)
+    if found is None or verdict.verdict != "undecided":
+        return None
+    return int(found[1]), int(found[2])

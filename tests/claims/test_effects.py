@@ -1,0 +1,178 @@
+"""Numbers in sentences: unit, digits and interval, against numbers worked by hand."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flatminima.claims.effects import (
+    NO_NUMBER,
+    Effect,
+    last_digit,
+    number,
+    tell,
+    unit_of,
+)
+from flatminima.claims.model import Rule
+from flatminima.claims.register import load
+from flatminima.claims.report import Verdict
+from flatminima.claims.sentences import Placeholder, Sentence
+
+SHARE = Rule(kind="share")
+BEATS = Rule(kind="beats")
+ATTAINS = Rule(kind="attains")
+CROSSES = Rule(kind="crosses", along="eps", logarithmic=True)
+
+
+def verdict(effect, low=None, high=None, n=10) -> Verdict:
+    return Verdict(
+        *("a", "c", "000: Fig. 2", "source", "It is so.", "rule", "holds"),
+        *(effect, low, high, n, "quick", None, ""),
+    )
+
+
+def told(rule, asked, effect, low=None, high=None, n=10) -> str:
+    """The text of a placeholder; ordinary spaces for those that do not break."""
+    parts = tuple(asked.split("."))[1:]
+    text = tell(verdict(effect, low, high, n), rule, Placeholder("a", parts))
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(
+    ("rule", "numbers", "text"),
+    [
+        (SHARE, (0.78792, 0.7442, 0.8330), "79 % (74 to 83 %)"),
+        (SHARE, (0.99482, 0.98778, 0.99991), "99.5 % (98.8 to 100.0 %)"),
+        (SHARE, (0.99998, 0.99994, 1.0), "99.998 % (99.994 to 100 %)"),
+        (SHARE, (1.0, 0.9999616, 1.0), "100 % (99.996 to 100 %)"),
+        (SHARE, (0.0, 0.0, 0.0038), "0 % (0 to 0.4 %)"),
+        (SHARE, (0.9999999, None, None), "over 99.999 %"),
+        (SHARE, (0.5, 0.5, 0.5), "50 %"),
+        (BEATS, (0.2069, 0.16529, 0.24716), "21 percentage points (17 to 25)"),
+        (BEATS, (-0.0456, -0.0687, -0.0217), "−5 percentage points (−7 to −2)"),
+        (BEATS, (0.01, 0.0, 0.02), "1 percentage point (0 to 2)"),
+        (BEATS, (0.01, 0.0004, 0.02), "1 percentage point (0.04 to 2)"),
+        (ATTAINS, (1.0251, 1.02333, 1.02679), "1.025 (1.023 to 1.027)"),
+        (ATTAINS, (1.00034, 1.00033, 1.00037), "1.0003 (1.0003 to 1.0004)"),
+        (ATTAINS, (69.97, 68.23, 72.11), "70 (68 to 72)"),
+        (ATTAINS, (1.5, 1.25, None), "1.5 (at least 1.2)"),
+        (ATTAINS, (1.5, None, 1.75), "1.5 (at most 1.8)"),
+        (ATTAINS, (None, None, None), NO_NUMBER),
+        (ATTAINS, (None, 1.0, 2.0), NO_NUMBER),
+        (CROSSES, (-2.0, -3.0, -1.0), "0.010 (0.001 to 0.100)"),
+        (Rule(kind="exact", metric="|f - y|"), (3.1e-15, None, None), "3.1 × 10⁻¹⁵"),
+        (Rule(kind="exact", metric="share of x"), (4 / 15, None, None), "26.7 %"),
+        (ATTAINS, (1234567.0, None, None), "1.23 × 10⁶"),
+        (ATTAINS, (1234.0, 900.0, 1600.0), "1200 (900 to 1600)"),
+    ],
+)
+def test_effects(rule, numbers, text):
+    assert told(rule, "a", *numbers) == text
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked", "text"),
+    [
+        (SHARE, "a.effect", "79 %"),
+        (SHARE, "a.low", "74 %"),
+        (SHARE, "a.high", "83 %"),
+        (SHARE, "a.n", "10"),
+        (SHARE, "a.rest", "21 % (17 to 26 %)"),
+        (SHARE, "a.rest.high", "26 %"),
+        (SHARE, "a.plain", "0.79 (0.74 to 0.83)"),
+        (SHARE, "a.count", "8"),
+        (SHARE, "a.one-in", "1 in 1"),
+        (BEATS, "a.percent.effect", "79 %"),
+        (ATTAINS, "a.exp.effect", "2.20"),
+        (ATTAINS, "a.abs", "0.79 (0.74 to 0.83)"),
+    ],
+)
+def test_parts(rule, asked, text):
+    assert told(rule, asked, 0.78792, 0.7442, 0.8330) == text
+
+
+def test_a_negative_difference_is_turned_with_its_interval():
+    numbers = (-0.0456, -0.0687, -0.0217)
+    assert told(BEATS, "a.abs", *numbers) == "5 percentage points (2 to 7)"
+    assert told(BEATS, "a.abs", -0.02, -0.05, 0.01) == "2 percentage points (−1 to 5)"
+
+
+def test_parts_of_what_has_no_number():
+    for part in ("effect", "low", "high", "count", "one-in", "abs", "rest", "exp"):
+        assert told(SHARE, f"a.{part}", None) == NO_NUMBER
+    assert told(SHARE, "a.one-in", 0.0) == NO_NUMBER
+    assert told(SHARE, "a.one-in", 0.1) == "1 in 10"
+
+
+def test_what_is_told_in_which_unit():
+    matched = Rule(kind="associated", metric="test accuracy at matched trace")
+    tau = Rule(kind="associated", metric="-(Kendall tau of trace and test accuracy)")
+    assert unit_of(matched) == "points"
+    assert unit_of(tau) == "plain"
+    assert unit_of(Rule(kind="share", metric="test_r2")) == "plain"
+    assert unit_of(Rule(kind="beats", metric="retracted_trace")) == "plain"
+    # positions on an axis, whatever the metric that falls there
+    assert unit_of(Rule(kind="crosses", along="bias_input")) == "plain"
+    assert unit_of(Rule(kind="attains")) == "plain"
+
+
+def test_every_claim_of_the_book_can_be_told():
+    for claim in load()[1].values():
+        text = tell(verdict(0.5, 0.25, 0.75), claim.rule, Placeholder(claim.id, ()))
+        assert re.match(r"\d", text)
+
+
+finite = st.floats(-1e9, 1e9, allow_nan=False).filter(lambda x: abs(x) > 1e-12)
+
+
+def read(text: str) -> float:
+    """A told number back."""
+    plain = text.replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", "")
+    if "×10" in plain:
+        digits = plain.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-"))
+        mantissa, power = digits.split("×10")
+        return float(mantissa) * 10.0 ** int(power)
+    return float(plain)
+
+
+@given(finite, st.integers(-15, 6))
+def test_a_number_is_told_to_its_last_digit(value, power):
+    text = number(value, power)
+    leading = len(f"{abs(value):.0f}")
+    allowed = max(10.0**power, 10.0 ** (leading - 16)) / 2
+    if abs(value) < 1e-4 or abs(value) >= 1e5:  # one digit is always told
+        allowed = max(allowed, abs(value) / 2)
+    assert abs(read(text) - value) <= allowed * (1 + 1e-9)
+
+
+@given(finite, st.floats(0, 1e3), st.floats(0, 1e3))
+def test_an_interval_is_told_wide_enough_to_see(value, below, above):
+    effect = Effect(value, value - below, value + above)
+    power = last_digit(effect)
+    half = (effect.high - effect.low) / 2
+    assert 10.0**power <= max(half, abs(value), *map(abs, (effect.low, effect.high)))
+    largest = max(abs(value), abs(effect.low), abs(effect.high))
+    assert largest / 10.0**power < 1e5 * (1 + 1e-9)
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_no_share_below_one_is_told_as_all(share):
+    text = told(SHARE, "a", share)
+    assert text != "100 %" or share * 100 > 100 - 1e-9
+    assert text.endswith("%")
+
+
+@given(st.floats(-1, 1), st.floats(0, 0.5), st.floats(0, 0.5))
+def test_the_rest_and_the_share_add_up_to_the_digit(value, below, above):
+    effect, low, high = value, value - below, value + above
+    rest = tell(verdict(effect, low, high), ATTAINS, Placeholder("a", ("rest", "low")))
+    if rest != NO_NUMBER:
+        power = last_digit(Effect(1 - effect, 1 - high, 1 - low))
+        assert abs(read(rest) - (1 - high)) <= 10.0**power
+
+
+def test_a_placeholder_of_a_sentence_is_told():
+    sentence = Sentence(says="{a.rest.effect}", **{"for": {"a": "holds"}})
+    (asked,) = sentence.placeholders()
+    assert tell(verdict(0.75), SHARE, asked) == "25\N{NO-BREAK SPACE}%"

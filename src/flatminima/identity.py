@@ -83,14 +83,15 @@ def source_digest(*roots: str) -> str:
 
 @cache
 def package_digest(*packages: str) -> str:
-    """SHA-256 over every source file of some packages, hexadecimal."""
+    """SHA-256 over every source file of some packages and theirs, hexadecimal."""
     digest = hashlib.sha256()
     for package in packages:
         path = module_file(package)
         if path is None:
             raise ModuleNotFoundError(f"no package {package!r}")
-        for file in sorted(path.parent.glob("*.py")):
-            digest.update(f"{package}/{file.name}\0".encode() + file.read_bytes())
+        for file in sorted(path.parent.rglob("*.py")):
+            name = file.relative_to(path.parent).as_posix()
+            digest.update(f"{package}/{name}\0".encode() + file.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

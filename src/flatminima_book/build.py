@@ -192,6 +192,7 @@ def execute_all(
         refuse_unknown(given[name], {c.name: c for c in chapters}[name].defaults)
     by_name = {chapter.name: chapter for chapter in chapters}
     seconds = known_seconds(read_status(project))
+    took: dict[str, float] = {}
 
     def work(name: str) -> Outcome:
         return execute(
@@ -207,7 +208,8 @@ def execute_all(
         done = len(by_name) - len(unfinished)
         state = "failed after" if outcome.failure else "done in"
         line = f"[{done}/{len(by_name)}] {name} {state} {outcome.seconds:.0f} s"
-        left = seconds_left(unfinished, seconds, project.workers)
+        took[name] = outcome.seconds
+        left = seconds_left(unfinished, seconds, project.workers, took)
         if unfinished and left is not None:
             line += f", about {max(left, 1):.0f} s left"
         say(line)

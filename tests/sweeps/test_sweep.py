@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from flatminima.runs.mlp import measures as mlp_measures
 from flatminima.runs.mlp import problem, train
 from flatminima.runs.mlp.config import Config
+from flatminima.sweeps.progress import Progress
 from flatminima.sweeps.sweep import fetch, run_all, sweep
 from flatminima.sweeps.table import over_seeds, tidy
 
@@ -65,6 +66,21 @@ def test_runs_come_in_the_order_of_their_configs():
     runs = run_all(configs, workers=2)
     for config, run in zip(configs, runs, strict=True):
         pd.testing.assert_frame_equal(run.history, train.run(config).history)
+
+
+def test_time_left_minds_that_runs_are_unequal(monkeypatch):
+    """A long run counts for the calls of the kernel that it takes."""
+    shown = []
+
+    class Shown(Progress):
+        def advance(self, runs, work):
+            shown.append((runs, work, self._bar.total))
+
+    monkeypatch.setattr("flatminima.sweeps.progress.Progress", Shown)
+    monkeypatch.setattr(train, "steps_per_call", lambda config: 15)
+    long = SMALL.model_copy(update={"num_steps": 100})
+    run_all([*over_seeds([SMALL], 2), long], workers=1)
+    assert shown == [(1, 2, 11), (1, 2, 11), (1, 7, 11)]
 
 
 def test_only_missing_cells_are_computed(computed):

@@ -208,6 +208,7 @@ class _Sweep:
         self.running: dict[Future[Part], Config] = {}
         self.finished: dict[Config, Run] = {}
         self.parts: dict[Config, tuple[Run, float]] = {}
+        self.calls = _calls(missing)
         for config in missing:
             part = store.load_part(folder, config)
             if part is not None:
@@ -217,8 +218,13 @@ class _Sweep:
         """Compute and store every cell."""
         total = len(self.waiting)
         deaths = 0
-        begun = sum(_share(config, part) for config, (part, _) in self.parts.items())
-        with progress(total, begun) as shown:
+        begun = {c: _share(c, part) for c, (part, _) in self.parts.items()}
+        with progress(
+            total,
+            sum(begun.values()),
+            sum(self.calls.values()),
+            sum(self.calls[config] * share for config, share in begun.items()),
+        ) as shown:
             try:
                 while self.waiting or self.running:
                     before = len(self.finished)
@@ -301,7 +307,8 @@ class _Sweep:
         else:
             self.parts[config] = (part.run, seconds)
         passed = _share(config, earlier) if earlier is not None else 0.0
-        shown.advance(_share(config, part.run) - passed)
+        share = _share(config, part.run) - passed
+        shown.advance(share, self.calls[config] * share)
 
     def _replace_workers(self, pool: Pool, deaths: int) -> None:
         self.waiting.extendleft(self.running.values())
@@ -327,6 +334,25 @@ class _Sweep:
 def _share(config: Config, run: Run) -> float:
     """How much of a run is done."""
     return 1.0 if run.finished else run.step / config.num_steps
+
+
+def _calls(configs: Iterable[Config]) -> dict[Config, int]:
+    """Calls of their kernel that runs take: much the same time each.
+
+    With every seed a run takes as many. Where an engine does not say, runs count as
+    equal.
+    """
+    settings: dict[Config, int] = {}
+    calls = {}
+    for config in configs:
+        setting = config.with_seeds(0, 0)
+        if setting not in settings:
+            engine = importlib.import_module(config.engine)
+            longest = getattr(engine, "steps_per_call", None)
+            steps = longest(setting) if longest else config.num_steps
+            settings[setting] = -(-config.num_steps // steps)
+        calls[config] = settings[setting]
+    return calls
 
 
 def _difference(theirs: dict[str, Any], ours: dict[str, Any]) -> str:

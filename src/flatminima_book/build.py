@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from flatminima_book.budget import charge, compare
 from flatminima_book.check import check_sources
 from flatminima_book.claims import Claims, load_claims
 from flatminima_book.clean import check_outputs, clean
@@ -166,7 +167,10 @@ def _build(
         say(f"note: {remark}")
     problems += harvest.problems
     write_json(project.build / "scorecard.json", harvest.scorecard)
-    status = _status(project, outcomes)
+    costs = charge(
+        chapters, {n: o.spent for n, o in outcomes.items() if o.failure is None}
+    )
+    status = _status(project, outcomes, costs)
     if pages and not problems:
         say("typesetting")
         problems += _typeset(project, chapters, harvest, status, begun)
@@ -178,7 +182,19 @@ def _build(
         for entry in harvest.scorecard
         if entry["chapter"] not in given or entry["expected"] is not None
     ]
-    return problems + moved(project, bound)
+    return problems + moved(project, bound) + over(project, costs, given, say)
+
+
+def over(
+    project: Project, costs: Mapping[str, float], given: Collection[str], say: Say
+) -> list[str]:
+    """Problems of the budget; remarks are said. Parameters of a reader are free."""
+    if project.budget is None:
+        return []
+    problems, remarks = compare(project.budget, costs, set(costs) - set(given))
+    for remark in remarks:
+        say(f"note: {remark}")
+    return problems
 
 
 def execute_all(
@@ -331,7 +347,7 @@ def retypeset(project: Project, say: Say) -> list[str]:
             return [f"chapter {chapter.name} has not been executed; run: make book"]
     with sole_build(project):
         harvest = gather(project, chapters)
-        status = read_status(project) or _status(project, {})
+        status = read_status(project) or _status(project, {}, {})
         say("typesetting")
         card = _typeset(project, chapters, harvest, status, begun)
     return harvest.problems + card
@@ -396,7 +412,9 @@ def relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _status(project: Project, outcomes: Mapping[str, Outcome]) -> Status:
+def _status(
+    project: Project, outcomes: Mapping[str, Outcome], costs: Mapping[str, float]
+) -> Status:
     now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
     return {
         "date": now.removesuffix("+00:00"),
@@ -405,6 +423,8 @@ def _status(project: Project, outcomes: Mapping[str, Outcome]) -> Status:
         "chapters": {
             name: {
                 "seconds": round(outcome.seconds, 2),
+                "core_seconds": _core_seconds(costs, name),
+                "budget": project.budget.allowed(name) if project.budget else None,
                 "date": outcome.finished,
                 "failed": outcome.failure is not None,
             }
@@ -413,3 +433,7 @@ def _status(project: Project, outcomes: Mapping[str, Outcome]) -> Status:
         "sphinx_seconds": 0.0,
         "total_seconds": 0.0,
     }
+
+
+def _core_seconds(costs: Mapping[str, float], name: str) -> float | None:
+    return round(costs[name], 2) if name in costs else None

@@ -44,6 +44,7 @@ def check_sources(project: Project) -> list[str]:
     problems += check_claims(project)
     problems += check_parameter_files(project, chapters)
     problems += check_expected(project)
+    problems += check_allowances(project, chapters)
     return problems
 
 
@@ -100,3 +101,14 @@ def check_expected(project: Project) -> list[str]:
     except ValueError as error:
         return [str(error)]
     return []
+
+
+def check_allowances(project: Project, chapters: list[Chapter]) -> list[str]:
+    """Check that the budget makes allowances for chapters only."""
+    if project.budget is None:
+        return []
+    strangers = set(project.budget.allowances) - {chapter.name for chapter in chapters}
+    return [
+        f"pyproject.toml: budget: allowance of {name}, which is no chapter"
+        for name in sorted(strangers)
+    ]

@@ -9,7 +9,17 @@ from typing import Any
 
 import yaml
 
-SETTINGS = {"claims", "expected", "params", "workers", "packages", "timeout"}
+from flatminima_book.budget import Budget, read_budget
+
+SETTINGS = {
+    "budget",
+    "claims",
+    "expected",
+    "packages",
+    "params",
+    "timeout",
+    "workers",
+}
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,7 @@ class Project:
         workers: Chapters executed at the same time.
         packages: Distributions whose versions the status page shows.
         timeout: Seconds that a single cell may take.
+        budget: What a chapter may take, or None when it may take anything.
     """
 
     root: Path
@@ -33,6 +44,7 @@ class Project:
     workers: int
     packages: tuple[str, ...]
     timeout: int
+    budget: Budget | None
 
     @property
     def book(self) -> Path:
@@ -101,6 +113,7 @@ def load(root: Path) -> Project:
         workers=int(settings.get("workers", 2)),
         packages=tuple(settings.get("packages", ())),
         timeout=int(settings.get("timeout", 1800)),
+        budget=read_budget(settings["budget"]) if "budget" in settings else None,
     )
 
 

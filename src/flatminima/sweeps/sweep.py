@@ -29,7 +29,7 @@ import pandas as pd
 from flatminima.identity import library_versions
 from flatminima.paths import record_file, spent_file, store_folder
 from flatminima.runs import loop
-from flatminima.runs.kind import Run, RunConfig
+from flatminima.runs.kind import Run, RunConfig, engine_of
 from flatminima.sweeps import store
 from flatminima.sweeps.executors import Pool, choose, single_threaded
 from flatminima.sweeps.progress import Progress, progress

@@ -12,8 +12,15 @@ from flatminima.claims.report import FIGURE_MIME, Report
 from flatminima.measures import alignment
 from flatminima.results import collecting, reading
 from flatminima.sources.wen_li_ma import figure, figures
-from flatminima.studies.paper_figures import outcomes, units, weights
 from flatminima.studies.paper_figures import runs as paper_figures_runs
+from flatminima.studies.paper_figures import units, weights
+from flatminima.studies.paper_figures.outcomes import (
+    Outcome,
+    OutcomeTable,
+    outcomes,
+    scale,
+    weights_outcome,
+)
 from flatminima.studies.paper_figures.runs import FigureRuns
 from flatminima.sweeps.sweep import sweep
 from flatminima.sweeps.table import over_seeds
@@ -112,17 +119,17 @@ def shown_4b(**columns) -> FigureRuns:
 def test_share_and_scale_of_a_figure():
     shown = shown_4b()
     assert shown.share(shown.quick) == pytest.approx(0.01)
-    assert outcomes.scale(shown) == "this build, 0.01 of the updates"
+    assert scale(shown) == "this build, 0.01 of the updates"
     whole = runs(num_steps=60_000_000)
     longer = FigureRuns("4b", shown.config, shown.quick, whole)
-    assert outcomes.scale(longer) == "committed, all of the updates"
+    assert scale(longer) == "committed, all of the updates"
     half = FigureRuns("4b", shown.config, shown.quick, runs(num_steps=30_000_000))
-    assert outcomes.scale(half) == "committed, reduced: 0.5 of the updates"
+    assert scale(half) == "committed, reduced: 0.5 of the updates"
     other = FigureRuns("4b", small(), shown.quick, pd.DataFrame())
-    assert outcomes.scale(other) == "this build, another size"
+    assert scale(other) == "this build, another size"
     ball = figure("7a", epochs_factor=0.1)
     table = runs(num_steps=ball.num_steps)
-    found = outcomes.scale(FigureRuns("7a", ball, table, pd.DataFrame()))
+    found = scale(FigureRuns("7a", ball, table, pd.DataFrame()))
     assert found == "this build, 0.1 of the updates"
 
 
@@ -176,10 +183,10 @@ def test_phases_are_read_at_their_ends(tmp_path):
 # --- the table of figures -----------------------------------------------------------
 
 
-def outcome(**columns) -> outcomes.Outcome:
+def outcome(**columns) -> Outcome:
     shown = shown_4b(**columns)
     verdict = decide.share("fig-4b", shown.table)
-    (row,) = outcomes.outcomes({"4b": shown}, [verdict]).rows
+    (row,) = outcomes({"4b": shown}, [verdict]).rows
     assert row.verdict == verdict.verdict
     return row
 
@@ -211,7 +218,7 @@ def test_only_retracted_seeds_count_if_there_are_any():
 def test_iterates_are_compared_with_the_bound_at_their_own_outputs():
     row = outcome(retracted_trace=math.nan, trace=3.0, bound=9.0, bound_outputs=2.0)
     assert (row.trace, row.bound, row.retracted, row.ratio) == (3.0, 2.0, 0, 1.5)
-    assert "3 / 2 (at its own outputs) = 1.5" in repr(outcomes.OutcomeTable([row]))
+    assert "3 / 2 (at its own outputs) = 1.5" in repr(OutcomeTable([row]))
 
 
 def test_no_bound_is_known():
@@ -228,13 +235,13 @@ def test_diverged_seeds_have_no_trace_and_no_accuracy():
 
 def test_every_figure_needs_its_verdict():
     with pytest.raises(KeyError, match="fig-4b"):
-        outcomes.outcomes({"4b": shown_4b()}, [])
+        outcomes({"4b": shown_4b()}, [])
 
 
 def test_what_a_table_shows_and_hands_on():
     shown = shown_4b()
     verdict = decide.share("fig-4b", shown.table)
-    table = outcomes.outcomes({"4b": shown}, Report([verdict]).verdicts)
+    table = outcomes({"4b": shown}, Report([verdict]).verdicts)
     bundle = table._repr_mimebundle_()
     (row,) = bundle[FIGURE_MIME]
     json.dumps(row, allow_nan=False)
@@ -285,7 +292,7 @@ def test_a_row_of_weights():
     shown = FigureRuns("2a", config, quick, paper)
     table = weights.ends(shown)
     verdict = decide.share("fig-2b", table)
-    row = outcomes.weights_outcome("2b", verdict, shown, table, "alignment")
+    row = weights_outcome("2b", verdict, shown, table, "alignment")
     assert row.value == pytest.approx(0.6)
     assert row.scale == "committed, all of the updates"
     assert (row.trace, row.n, row.verdict) == (None, 5, verdict.verdict)

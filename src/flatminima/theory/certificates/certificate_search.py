@@ -47,7 +47,9 @@ def search_certificate(
         exists than the search found.
 
     Raises:
-        ValueError: as `certify`, or if starts or ascents is below 1, or if y is 0.
+        ValueError: if x and y do not fit, if starts or ascents is below 1, or if y is
+            0.
+        ArithmeticError: as `generate` and `conclude`.
     """
     check(x, y)
     if min(starts, ascents) < 1 or not np.any(y):

@@ -22,7 +22,8 @@ from flatminima.theory.certificates.cone_distance import distance_bounds
 
 RIDGE = 1e-12
 """Added to X_S^T X_S, as a share of its mean eigenvalue, so that it has a root
-where S does not span. It lowers a price by a share of the order of RIDGE only."""
+where S does not span. It lowers a price by a share of the order of RIDGE, times the
+square of ||u|| over ||X_S u|| at the best u."""
 
 
 RANK = 1e-9

@@ -80,9 +80,11 @@ def sensitivity(config: Config, run: Run) -> float:
     Returns:
         The largest relative difference over all columns and checkpoints, up to the
         first that makes the run a chaotic one; inf if one of the two diverges and
-        the other does not.
+        the other does not, or if the start is made by another run, as that of a flow.
     """
     engine = importlib.import_module(config.engine)
+    if not hasattr(engine, "initial_state"):
+        return math.inf
     start = engine.initial_state(config)
     first, *rest = start.params
     twin = Run(pd.DataFrame(), (np.nextafter(first, np.inf), *rest), 0, finished=False)

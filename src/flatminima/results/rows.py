@@ -19,7 +19,14 @@ class BadResult(ValueError):
 
 
 def weights(run: Run) -> dict[str, list]:
-    """The first layer at the end: `alignment.summary` and `alignment.unit_table`."""
+    """The first layer at the end: `alignment.summary` and `alignment.unit_table`.
+
+    A run that kept no parameters, as a flow that diverged, has no units, and None for
+    all that the summary says.
+    """
+    if not run.params:
+        units = alignment.unit_table(np.empty((alignment.RELEVANT, 0)))
+        return columns({name: [np.nan] for name in alignment.SUMMARY} | units)
     w = run.params[0].astype(float)
     table = {name: [value] for name, value in alignment.summary(w).items()}
     return columns(table | alignment.unit_table(w))
@@ -56,8 +63,15 @@ def engine_now(row: dict[str, Any]) -> str:
 
 def setting(row: dict[str, Any]) -> bytes:
     """What a run shares with the other seeds of its setting."""
+    return store.canonical(_without_seeds(row["config"]))
+
+
+def _without_seeds(value: Any) -> Any:
+    """A config without its seeds, nor those of the run that a flow starts from."""
+    if not isinstance(value, dict):
+        return value
     seeds = ("data_seed", "init_seed")
-    return store.canonical({k: v for k, v in row["config"].items() if k not in seeds})
+    return {k: _without_seeds(v) for k, v in value.items() if k not in seeds}
 
 
 def difference(first: dict[str, list], second: dict[str, list]) -> float:

@@ -86,6 +86,7 @@ def _places(project: Project, name: str) -> dict[Path, str]:
         project.expected(name): "expected.yml",
         study / "__init__.py": "",
         study / "claims.yml": "claims.yml",
+        study / "found.yml": "found.yml",
         study / "runs.py": "runs.py",
         tests / "__init__.py": "",
         tests / "test_runs.py": "test_runs.py",

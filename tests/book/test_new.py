@@ -23,6 +23,7 @@ TEXTS = [
     "params/demo-chapter/expected.yml",
     "studies/demo_chapter/__init__.py",
     "studies/demo_chapter/claims.yml",
+    "studies/demo_chapter/found.yml",
     "studies/demo_chapter/runs.py",
     "tests/studies/demo_chapter/__init__.py",
     "tests/studies/demo_chapter/test_runs.py",
@@ -154,6 +155,9 @@ def test_the_book_runs_a_skeleton_and_finds_what_it_expects(copy):
     (entry,) = card
     assert entry["id"] == "demo-chapter-flatter"
     assert entry["verdict"] == entry["expected"] == "holds"
+    page = (copy / "_build/stage/book/demo-chapter.ipynb").read_text()
+    assert "What we found" in page
+    assert "ends flatter than SGD, by a" in page
 
 
 def test_the_tests_of_a_skeleton_pass(copy):

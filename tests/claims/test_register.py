@@ -121,7 +121,7 @@ def test_an_entry_that_is_no_claim_is_refused_naming_its_file(
 
 def test_tables_name_claims():
     _, loaded = load()
-    text = (ROOT / "src/flatminima/claims.yml").read_text("utf8")
+    text = (ROOT / "src/flatminima/claims/tables.yml").read_text("utf8")
     for table in yaml.safe_load(text)["tables"]:
         for row in table["rows"]:
             assert len(row["cells"]) == len(table["columns"])

@@ -22,7 +22,7 @@ from flatminima_book.check import check_sources
 from flatminima_book.notebooks import load_chapters
 from flatminima_book.parameters import parse_value, read_parameter_file, refuse_unknown
 from flatminima_book.project import load, toc_names
-from tests.conftest import LONGEST_FIRST
+from tests.conftest import LONGEST_FIRST, SLOW
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -474,9 +474,9 @@ def test_an_output_is_found(cell, problem):
 # --- tests ---------------------------------------------------------------------
 
 
-def test_the_files_that_tests_begin_with_are_there():
-    assert LONGEST_FIRST
-    missing = [name for name in LONGEST_FIRST if not (ROOT / "tests" / name).is_file()]
+def test_the_files_that_tests_sort_and_mark_are_there():
+    assert LONGEST_FIRST and SLOW
+    missing = [n for n in [*LONGEST_FIRST, *SLOW] if not (ROOT / "tests" / n).exists()]
     assert missing == []
 
 

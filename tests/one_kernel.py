@@ -19,6 +19,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
+from flatminima_book.budget import Spent
 from flatminima_book.execute import (
     KERNEL_ARGUMENTS,
     Failure,
@@ -130,7 +131,8 @@ def executor(folder: Path) -> Iterator[Callable[..., Outcome]]:
         done = pool.submit(run, notebook, parameters, root, build).result()
         output.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(done.notebook, output)
-        return Outcome(output.stem, 1.0, done.failure, "2026-01-02 03:04:05")
+        date = "2026-01-02 03:04:05"
+        return Outcome(output.stem, 1.0, done.failure, date, Spent(kernel=1.0))
 
     # the kernel's client belongs to the thread that made it
     with ThreadPoolExecutor(1) as pool, ExitStack() as stack:

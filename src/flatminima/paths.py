@@ -7,7 +7,6 @@ from platformdirs import user_cache_path
 
 STORE_VARIABLE = "FLATMINIMA_STORE"
 RECORD_VARIABLE = "FLATMINIMA_RECORD"
-SPENT_VARIABLE = "FLATMINIMA_SPENT"
 
 
 def build_folder() -> Path:
@@ -38,10 +37,4 @@ def results_folder() -> Path | None:
 def record_file() -> Path | None:
     """The file in which sweeps note their configs: $FLATMINIMA_RECORD, else none."""
     chosen = os.environ.get(RECORD_VARIABLE)
-    return Path(chosen) if chosen else None
-
-
-def spent_file() -> Path | None:
-    """The file in which sweeps note what runs took: $FLATMINIMA_SPENT, else none."""
-    chosen = os.environ.get(SPENT_VARIABLE)
     return Path(chosen) if chosen else None

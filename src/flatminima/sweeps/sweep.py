@@ -7,6 +7,7 @@ back in parts, so that a killed one goes on from its last part.
 
 import atexit
 import gc
+import os
 import sys
 import time
 import warnings
@@ -27,7 +28,7 @@ from typing import Any
 import pandas as pd
 
 from flatminima.identity import library_versions
-from flatminima.paths import record_file, spent_file, store_folder
+from flatminima.paths import record_file, store_folder
 from flatminima.runs import loop
 from flatminima.runs.kind import Run, RunConfig, engine_of
 from flatminima.sweeps import store
@@ -36,6 +37,9 @@ from flatminima.sweeps.progress import Progress, progress
 from flatminima.sweeps.provenance import provenance
 from flatminima.sweeps.slots import compute_slot
 from flatminima.sweeps.table import over_seeds, tidy
+
+SPENT_VARIABLE = "FLATMINIMA_SPENT"
+"""Names the file in which sweeps note what runs took."""
 
 SECONDS_PER_PART = 10.0
 """Computing time after which a run comes back, to be kept and sent on."""
@@ -387,7 +391,7 @@ def _note_spent(
 ) -> None:
     """Note what runs took, and how much of it just now, where somebody asks for it."""
     _note(
-        spent_file(),
+        Path(chosen) if (chosen := os.environ.get(SPENT_VARIABLE)) else None,
         (
             {"run": store.key(c), "seconds": seconds, "now": spent.get(c, 0.0)}
             for c, (_, seconds) in found.items()

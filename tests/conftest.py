@@ -23,14 +23,19 @@ SLOW = {
 what the engine does not use."""
 
 LONGEST_FIRST = [
-    "test_train.py",
+    "runs/mlp/test_train.py",
     "book/test_build.py",
     "book/test_pages.py",
+    "book/test_interrupt.py",
+    "book/test_found.py",
+    "book/test_budget.py",
+    "plots/test_plots.py",
     "chapters/test_smoke.py",
     "faults/test_killed.py",
     "faults/test_cluster.py",
     "test_identity.py",
     "test_kernel_race.py",
+    "runs/flow/test_descent.py",
     "faults/test_places.py",
 ]
 """Files that take longest. A worker takes whole files, so the last to begin is short.

@@ -12,6 +12,7 @@ from flatminima_book.check import check_sources
 from flatminima_book.found import place, resting
 from tests.book.fixture_book import FOUND, add_found, code, make_book
 
+pytestmark = pytest.mark.usefixtures("quick")
 FILE = "studies/one/found.yml"
 
 
@@ -152,7 +153,7 @@ def test_the_cells_that_show_them(book, old, new, message):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(tmp_path_factory, quickly):
     """A book whose second chapter tells what the build gave it of the first."""
     book = make_book(tmp_path_factory.mktemp("built") / "root")
     add_found(book)
@@ -167,7 +168,8 @@ def built(tmp_path_factory):
     after = "---\nflatminima:\n  after: [one]\njupytext:"
     book.edit("book/two.md", "---\njupytext:", after)
     book.pair("two")
-    assert build_book(book.project, lambda line: None) == []
+    with quickly():
+        assert build_book(book.project, lambda line: None) == []
     return book
 
 

@@ -42,7 +42,7 @@ def predictions(
 
     Args:
         architecture: "bias" or "no_bias".
-        sizes: pairs (d, n), d at most `certificate_tables.LARGEST_D`, n < 2^d.
+        sizes: pairs (d, n), d at most `certificates.LARGEST_D`, n < 2^d.
         draws: training sets of every size, seeds 0, 1, ...
         points: held-out points of a training set, drawn without replacement; all
             of them if there are no more.

@@ -14,6 +14,9 @@ INDEX_ARGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 BIN := .venv/bin
 STAMP := .venv/.installed
 PRESS := $(BIN)/python -m flatminima_book
+# Whole files to a worker, in the order of tests/conftest.py: what the tests of a file
+# share is made once.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install book pages chapter test fast check serve bench scale speed results verify-results pair lock clean distclean
@@ -53,17 +56,18 @@ test: $(STAMP) ## Lint, types and tests; needs no built book
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests --ignore=tests/browser -n auto -q -m "not timed" \
+	$(BIN)/python -m pytest tests src --ignore=tests/browser $(PARALLEL) -q -m "not timed" \
 	  --cov --cov-report= --junitxml=_build/tests.xml
 	$(BIN)/python -m pytest tests --ignore=tests/browser -q -m timed \
 	  --cov --cov-append --cov-report= --junitxml=_build/timed.xml
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests --ignore=tests/browser -q \
-	  -m uncompiled --cov --cov-append --cov-report=term --cov-fail-under=90 \
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -m uncompiled \
+	  $$(grep -rl mark.uncompiled tests --include="test_*.py") \
+	  --cov --cov-append --cov-report=term --cov-fail-under=90 \
 	  --junitxml=_build/uncompiled.xml
 	@echo "Tested: lint, types, tests (_build/tests.xml, timed.xml, uncompiled.xml)"
 
 fast: $(STAMP) ## The tests that take little, for between two edits
-	$(BIN)/python -m pytest tests -n auto -q -m "not slow"
+	$(BIN)/python -m pytest tests src $(PARALLEL) -q -m "not slow"
 
 check: $(STAMP) ## Test the built pages in a browser
 	@test -f _build/html/index.html || { echo "No pages yet; run: make book"; exit 1; }

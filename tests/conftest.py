@@ -22,6 +22,20 @@ SLOW = {
 """Folders and files that execute chapters, build pages, start workers or compile
 what the engine does not use."""
 
+LONGEST_FIRST = [
+    "test_train.py",
+    "book/test_build.py",
+    "book/test_pages.py",
+    "chapters/test_smoke.py",
+    "faults/test_killed.py",
+    "faults/test_cluster.py",
+    "test_identity.py",
+    "test_kernel_race.py",
+    "faults/test_places.py",
+]
+"""Files that take longest. A worker takes whole files, so the last to begin is short.
+The first compiles the kernels; those beside it, until it is done, need none."""
+
 # Not the kernels, nor the models with a head of their own: numba compiles those
 # functions, and a wrapped function does not compile.
 SHAPES_CHECKED = [
@@ -61,8 +75,11 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.relative_to(TESTS).parts[0] in SLOW:
+        parts = item.path.relative_to(TESTS.parent).parts  # of tests, or of src
+        if parts[0] == TESTS.name and parts[1] in SLOW:
             item.add_marker("slow")
+    rank = {TESTS / name: position for position, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture(autouse=True)

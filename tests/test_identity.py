@@ -97,10 +97,21 @@ def test_unknown_roots_are_refused():
         package_digest("nowhere")
 
 
-def test_package_digest_covers_every_file(package):
+@pytest.mark.parametrize("name", FILES)
+def test_package_digest_covers_every_file(package, name):
     package_digest.cache_clear()
     before = package_digest("toypackage")
-    (package / "unreached.py").write_text("# edited\n")
+    file = package / f"{name}.py"
+    file.write_text(file.read_text() + "# edited\n")
+    package_digest.cache_clear()
+    assert package_digest("toypackage") != before
+
+
+def test_package_digest_sees_where_a_file_is(package):
+    package_digest.cache_clear()
+    before = package_digest("toypackage")
+    (package / "helpers" / "deeper").mkdir()
+    (package / "helpers" / "near.py").rename(package / "helpers" / "deeper" / "near.py")
     package_digest.cache_clear()
     assert package_digest("toypackage") != before
 

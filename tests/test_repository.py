@@ -22,6 +22,7 @@ from flatminima_book.check import check_sources
 from flatminima_book.notebooks import load_chapters
 from flatminima_book.parameters import parse_value, read_parameter_file, refuse_unknown
 from flatminima_book.project import load, toc_names
+from tests.conftest import LONGEST_FIRST
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -468,6 +469,15 @@ def test_notebooks_are_committed_without_outputs():
 )
 def test_an_output_is_found(cell, problem):
     assert output_problems({"metadata": {}, "cells": [cell]}) == [problem]
+
+
+# --- tests ---------------------------------------------------------------------
+
+
+def test_the_files_that_tests_begin_with_are_there():
+    assert LONGEST_FIRST
+    missing = [name for name in LONGEST_FIRST if not (ROOT / "tests" / name).is_file()]
+    assert missing == []
 
 
 # --- citation and files -------------------------------------------------------

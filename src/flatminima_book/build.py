@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from flatminima_book.budget import charge, compare
 from flatminima_book.check import check_sources
 from flatminima_book.claims import Claims, load_claims
 from flatminima_book.clean import check_outputs, clean
@@ -164,7 +165,10 @@ def _build(
     begun: float,
 ) -> list[str]:
     outcomes = execute_all(project, chosen, given, say)
-    status = _status(project, chapters, outcomes)
+    costs = charge(
+        chapters, {n: o.spent for n, o in outcomes.items() if o.failure is None}
+    )
+    status = _status(project, chapters, outcomes, costs)
     ready = [c for c in chapters if _is_ready(project, c.name, status)]
     harvest = gather(project, ready)
     problems = [
@@ -191,7 +195,20 @@ def _build(
         if entry["chapter"] in outcomes
         and (entry["chapter"] not in given or entry["expected"] is not None)
     ]
-    return problems + moved(project, bound, resting(project))
+    problems += moved(project, bound, resting(project))
+    return problems + over(project, costs, given, say)
+
+
+def over(
+    project: Project, costs: Mapping[str, float], given: Collection[str], say: Say
+) -> list[str]:
+    """Problems of the budget; remarks are said. Parameters of a reader are free."""
+    if project.budget is None:
+        return []
+    problems, remarks = compare(project.budget, costs, set(costs) - set(given))
+    for remark in remarks:
+        say(f"note: {remark}")
+    return problems
 
 
 def execute_all(
@@ -205,6 +222,7 @@ def execute_all(
         refuse_unknown(given[name], {c.name: c for c in chapters}[name].defaults)
     by_name = {chapter.name: chapter for chapter in chapters}
     seconds = known_seconds(read_status(project))
+    took: dict[str, float] = {}
 
     def work(name: str) -> Outcome:
         (project.verdicts / f"{name}.json").unlink(missing_ok=True)
@@ -224,7 +242,8 @@ def execute_all(
         done = len(by_name) - len(unfinished)
         state = "failed after" if outcome.failure else "done in"
         line = f"[{done}/{len(by_name)}] {name} {state} {outcome.seconds:.0f} s"
-        left = seconds_left(unfinished, seconds, project.workers)
+        took[name] = outcome.seconds
+        left = seconds_left(unfinished, seconds, project.workers, took)
         if unfinished and left is not None:
             line += f", about {max(left, 1):.0f} s left"
         say(line)
@@ -362,7 +381,7 @@ def retypeset(project: Project, say: Say) -> list[str]:
             return [f"chapter {chapter.name} has not been executed; run: make book"]
     with sole_build(project):
         harvest = gather(project, chapters)
-        status = read_status(project) or _status(project, [], {})
+        status = read_status(project) or _status(project, [], {}, {})
         say("typesetting")
         card = _typeset(project, chapters, harvest, status, begun)
     return harvest.problems + card
@@ -429,12 +448,17 @@ def _is_ready(project: Project, name: str, status: Status) -> bool:
 
 
 def _status(
-    project: Project, chapters: Sequence[Chapter], outcomes: Mapping[str, Outcome]
+    project: Project,
+    chapters: Sequence[Chapter],
+    outcomes: Mapping[str, Outcome],
+    costs: Mapping[str, float],
 ) -> Status:
     """The status of this build, with what earlier ones know of other chapters."""
     entries = read_status(project).get("chapters", {}) | {
         name: {
             "seconds": round(outcome.seconds, 2),
+            "core_seconds": _core_seconds(costs, name),
+            "budget": project.budget.allowed(name) if project.budget else None,
             "date": outcome.finished,
             "failed": outcome.failure is not None,
         }
@@ -449,3 +473,7 @@ def _status(
         "sphinx_seconds": 0.0,
         "total_seconds": 0.0,
     }
+
+
+def _core_seconds(costs: Mapping[str, float], name: str) -> float | None:
+    return round(costs[name], 2) if name in costs else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flatminima_book.claims import check_claims, load_claims
 from flatminima_book.folding import unfoldable_reports
+from flatminima_book.found_checks import check_found
 from flatminima_book.links import check_links
 from flatminima_book.notebooks import (
     Chapter,
@@ -48,6 +49,8 @@ def check_sources(project: Project) -> list[str]:
     if not malformed:  # it is not known then what a chapter takes
         problems += check_parameter_files(project, chapters)
         problems += check_expected(project, chapters)
+    problems += check_allowances(project, chapters)
+    problems += check_found(project, chapters)
     return problems
 
 
@@ -130,3 +133,14 @@ def check_expected(project: Project, chapters: list[Chapter]) -> list[str]:
             if claims and claims.get(claim) != name
         ]
     return problems
+
+
+def check_allowances(project: Project, chapters: list[Chapter]) -> list[str]:
+    """Check that the budget makes allowances for chapters only."""
+    if project.budget is None:
+        return []
+    strangers = set(project.budget.allowances) - {chapter.name for chapter in chapters}
+    return [
+        f"pyproject.toml: budget: allowance of {name}, which is no chapter"
+        for name in sorted(strangers)
+    ]

@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from flatminima_book.budget import NOTHING, SPENT, Spent, read_runs, spent_file
 
 SECONDS_TO_STOP = 1.5
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -57,12 +59,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One execution: how long it took, its end (UTC), and what went wrong."""
+    """One execution: how long it took, its end (UTC), what went wrong, its cost."""
 
     chapter: str
     seconds: float
     failure: Failure | None
     finished: str = ""
+    spent: Spent = NOTHING
 
 
 def environment(build: Path) -> dict[str, str]:
@@ -105,8 +108,8 @@ def execute(
     # A name of its own: a killed build's child may still be writing.
     draft = output.with_name(f"{output.stem}.{os.getpid()}.draft.ipynb")
     report = draft.with_suffix(".report.json")
-    progress = progress_file(output)
-    for stale in (draft, report, progress):
+    progress, runs = progress_file(output), spent_file(output)
+    for stale in (draft, report, progress, runs):
         stale.unlink(missing_ok=True)
     job = {
         "notebook": str(notebook),
@@ -123,25 +126,28 @@ def execute(
         input=json.dumps(job),
         text=True,
         cwd=root,
-        env={**environment(build), PROGRESS: str(progress)},
+        env={**environment(build), PROGRESS: str(progress), SPENT: str(runs)},
         capture_output=True,
         check=False,
         start_new_session=True,  # Ctrl-C reaches the build alone, see stop_children
     )
     seconds = time.monotonic() - begun
+    spent = NOTHING
     if report.is_file():
         found = json.loads(report.read_text("utf8"))
-        failure = Failure(**found) if found else None
+        failure = Failure(**found["failure"]) if found["failure"] else None
+        if failure is None:
+            spent = Spent(found["kernel"], read_runs(runs))
     else:
         last = (child.stderr.strip().splitlines() or ["no message"])[-1]
         failure = Failure(None, f"exit status {child.returncode}", last)
     # One that was stopped is no result: the last whole notebook stays.
     if failure is None or (failure.cell and failure.error != "KeyboardInterrupt"):
         draft.replace(output)
-    for rest in (draft, report, progress):
+    for rest in (draft, report, progress, runs):
         rest.unlink(missing_ok=True)
     now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
-    return Outcome(output.stem, seconds, failure, now.removesuffix("+00:00"))
+    return Outcome(output.stem, seconds, failure, now.removesuffix("+00:00"), spent)
 
 
 def progress_file(output: Path) -> Path:
@@ -232,7 +238,10 @@ def main() -> None:
     job = json.load(sys.stdin)
     end_with(job["parent"])
     failure = run_job(job)
-    Path(job["report"]).write_text(json.dumps(vars(failure) if failure else None))
+    # of this process and of its children that have ended, the kernel among them
+    kernel = sum(os.times()[:4])
+    report = {"failure": asdict(failure) if failure else None, "kernel": kernel}
+    Path(job["report"]).write_text(json.dumps(report))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
+from flatminima_book.budget import Budget, read_budget
+
 SETTINGS = {
-    *("claims", "tables", "params", "found", "without_box"),
+    *("budget", "claims", "tables", "params", "found", "without_box"),
     *("workers", "packages", "timeout"),
 }
 EXPECTED = "expected.yml"
@@ -33,6 +35,7 @@ class Project:
         workers: Chapters executed at the same time.
         packages: Distributions whose versions the status page shows.
         timeout: Seconds that a single cell may take.
+        budget: What a chapter may take, or None when it may take anything.
     """
 
     root: Path
@@ -44,6 +47,7 @@ class Project:
     workers: int
     packages: tuple[str, ...]
     timeout: int
+    budget: Budget | None
 
     @property
     def book(self) -> Path:
@@ -136,6 +140,7 @@ def load(root: Path) -> Project:
         workers=int(settings.get("workers", 2)),
         packages=tuple(settings.get("packages", ())),
         timeout=int(settings.get("timeout", 1800)),
+        budget=read_budget(settings["budget"]) if "budget" in settings else None,
     )
 
 

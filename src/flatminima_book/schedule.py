@@ -63,13 +63,40 @@ def pick(
 
 
 def seconds_left(
-    unfinished: Sequence[str], seconds: Mapping[str, float], workers: int
+    unfinished: Sequence[str],
+    seconds: Mapping[str, float],
+    workers: int,
+    took: Mapping[str, float],
 ) -> float | None:
-    """Estimate the time left, or None when a duration is unknown."""
-    if any(name not in seconds for name in unfinished):
+    """Estimate the time left from the mean pace since the start.
+
+    Args:
+        unfinished: Names that are not done.
+        seconds: Known durations of earlier runs.
+        workers: How many run at once.
+        took: Durations, in this run, of the names that are done.
+
+    Returns:
+        What the unfinished are expected to take, shared among the workers; no less
+        than the longest of them. Expected is the earlier duration times the pace, that
+        is, the time that everything done took now over the time that it took earlier.
+        A name without an earlier duration is expected to take the mean of those done.
+        None when a duration is unknown and none is done.
+
+    >>> seconds_left(["b", "c"], {"a": 10, "b": 10, "c": 20}, 2, {"a": 5})
+    10.0
+    """
+    both = [name for name in took if name in seconds]
+    earlier = sum(seconds[name] for name in both)
+    pace = sum(took[name] for name in both) / earlier if earlier > 0 else 1.0
+    expected = {name: pace * seconds[name] for name in unfinished if name in seconds}
+    unknown = len(unfinished) - len(expected)
+    if unknown and not took:
         return None
-    known = [seconds[name] for name in unfinished]
-    return max(sum(known) / workers, max(known, default=0.0))
+    left = list(expected.values())
+    if unknown:
+        left += unknown * [sum(took.values()) / len(took)]
+    return max(sum(left) / workers, max(left, default=0.0))
 
 
 def run_all(

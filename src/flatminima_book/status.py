@@ -14,6 +14,7 @@ from flatminima_book.project import Project
 
 Status = dict[str, Any]
 PLACE = "<!-- status of this build -->"
+HEAD = ("Chapter", "Seconds", "Core-seconds", "Budget", "Finished (UTC)")
 FRAGMENT = f"```{{raw}} html\n{PLACE}\n```\n"
 
 
@@ -70,15 +71,25 @@ def package_versions(names: tuple[str, ...]) -> dict[str, str]:
 def status_html(status: Mapping[str, Any]) -> str:
     """The tables that replace the placeholder on the status page."""
     chapters = [
-        (name, f"{entry['seconds']:.1f}", entry["date"])
+        (
+            name,
+            f"{entry['seconds']:.1f}",
+            _figure(entry.get("core_seconds"), ".1f"),
+            _figure(entry.get("budget"), "g"),
+            entry["date"],
+        )
         for name, entry in status["chapters"].items()
     ]
-    chapters.append(("Sphinx", f"{status['sphinx_seconds']:.1f}", ""))
-    chapters.append(("whole build", f"{status['total_seconds']:.1f}", status["date"]))
+    costs = [e.get("core_seconds") or 0.0 for e in status["chapters"].values()]
+    total = (f"{status['total_seconds']:.1f}", f"{sum(costs):.1f}", "", status["date"])
+    chapters.append(("Sphinx", f"{status['sphinx_seconds']:.1f}", "", "", ""))
+    chapters.append(("whole build", *total))
     facts = [*status["machine"].items(), *status["packages"].items()]
-    return _table(("Chapter", "Seconds", "Finished (UTC)"), chapters) + _table(
-        ("What", "Version"), facts
-    )
+    return _table(HEAD, chapters) + _table(("What", "Version"), facts)
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def _table(head: tuple[str, ...], rows: list[Any]) -> str:

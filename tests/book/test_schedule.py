@@ -61,7 +61,28 @@ def test_cycles_are_found_and_refused():
         run_all(after, str, workers=2, seconds={}, finished=lambda *_: None)
 
 
-def test_time_left_needs_every_duration():
-    assert seconds_left(["a", "b"], {"a": 4, "b": 6}, 2) == 6
-    assert seconds_left(["a", "b", "c"], {"a": 4, "b": 4, "c": 4}, 2) == 6
-    assert seconds_left(["a", "b"], {"a": 4}, 2) is None
+def test_time_left_is_shared_but_no_less_than_the_longest():
+    assert seconds_left(["a", "b"], {"a": 4, "b": 6}, 2, {}) == 6
+    assert seconds_left(["a", "b", "c"], {"a": 4, "b": 4, "c": 4}, 2, {}) == 6
+    assert seconds_left([], {}, 2, {"a": 3}) == 0
+
+
+def test_time_left_follows_the_mean_pace():
+    """The last chapter alone would have it swing between 1 and 1000."""
+    earlier = dict.fromkeys("abcd", 10)
+    took = {"a": 1000}
+    assert seconds_left(["b", "c", "d"], earlier, 1, took) == 3000
+    took["b"] = 0.0
+    assert seconds_left(["c", "d"], earlier, 1, took) == 1000
+    took["c"] = 500
+    assert seconds_left(["d"], earlier, 1, took) == 500
+
+
+def test_a_chapter_without_a_duration_counts_as_the_mean_of_those_done():
+    assert seconds_left(["a", "b"], {"a": 4}, 2, {}) is None
+    assert seconds_left(["a", "b"], {"a": 4}, 1, {"c": 2, "d": 4}) == 4 + 3
+    assert seconds_left(["a", "b"], {"a": 4, "c": 1}, 1, {"c": 2, "d": 4}) == 8 + 3
+
+
+def test_a_duration_of_zero_sets_no_pace():
+    assert seconds_left(["b"], {"a": 0.0, "b": 3}, 1, {"a": 5}) == 3

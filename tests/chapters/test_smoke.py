@@ -1,25 +1,29 @@
 """Every chapter runs, at a scale of seconds, as its reader would run it.
 
-All chapters share one store of results, as they do in a build. What a chapter
-refuses is tried twice: as papermill shows it, for one chapter, and for all of them
-by running their cells here.
+All chapters share one store of results, as they do in a build, and one kernel. What
+a chapter refuses is tried twice: as papermill shows it, for one chapter, and for all
+of them by running their cells here.
 """
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import nbformat
 import pytest
 from matplotlib import pyplot as plt
+from nbformat.v4 import new_code_cell, new_notebook
 
 from flatminima.claims import register, sentences
 from flatminima.claims.report import MIME
 from flatminima_book.execute import Outcome, execute
-from flatminima_book.notebooks import load_chapters, read_source, tagged
+from flatminima_book.notebooks import load_chapters, read_notebook, read_source, tagged
 from flatminima_book.parameters import read_parameter_file
 from flatminima_book.project import load
+from tests.chapters.one_kernel import Executed, Run, one_kernel
 
 ROOT = Path(__file__).parents[2]
 PROJECT = load(ROOT)
@@ -37,27 +41,35 @@ def smoke(name: str) -> dict:
     return read_parameter_file(ROOT / f"params/{name}/smoke.yml")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Where executed chapters and their results go."""
+    """Where the results of chapters go."""
     return tmp_path_factory.mktemp("chapters")
 
 
-@pytest.fixture(scope="session")
-def outcomes(folder) -> dict[str, Outcome]:
-    """Every chapter at smoke scale, and one with parameters that it must refuse."""
-    jobs = {name: (name, smoke(name)) for name in CHAPTERS}
-    jobs |= {
-        kind: ("scenario-2", smoke("scenario-2") | given)
-        for kind, given in REFUSED.items()
-    }
+@pytest.fixture(scope="module")
+def run(folder) -> Iterator[Run]:
+    """Runs a notebook in the kernel of all chapters."""
+    store = str(folder / "store")
+    with one_kernel(ROOT, folder, FLATMINIMA_STORE=store) as run:
+        yield run
 
-    def run(job: str) -> Outcome:
-        name, parameters = jobs[job]
+
+@pytest.fixture(scope="module")
+def executed(run) -> dict[str, Executed]:
+    """Every chapter at smoke scale."""
+    return {n: run(chapter.paired, smoke(n)) for n, chapter in CHAPTERS.items()}
+
+
+@pytest.fixture(scope="module")
+def refused(folder) -> dict[str, Outcome]:
+    """One chapter with parameters that it must refuse, by papermill."""
+
+    def run(kind: str) -> Outcome:
         return execute(
-            CHAPTERS[name].paired,
-            folder / f"{job}.ipynb",
-            parameters,
+            CHAPTERS["scenario-2"].paired,
+            folder / f"{kind}.ipynb",
+            smoke("scenario-2") | REFUSED[kind],
             root=ROOT,
             build=folder,
             timeout=120,
@@ -65,46 +77,45 @@ def outcomes(folder) -> dict[str, Outcome]:
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
         patch.setenv("FLATMINIMA_STORE", str(folder / "store"))
-        return dict(zip(jobs, pool.map(run, jobs), strict=True))
+        return dict(zip(REFUSED, pool.map(run, REFUSED), strict=True))
 
 
-def outputs(path: Path, kind: str) -> list[dict]:
+def outputs(notebook: Any, kind: str) -> list[dict]:
     """Outputs of one kind, in order."""
-    notebook = nbformat.read(path, as_version=4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return [o for cell in cells for o in cell.outputs if o.output_type == kind]
 
 
-def displayed(path: Path) -> list[dict]:
+def displayed(notebook: Any) -> list[dict]:
     """What an executed chapter displays, by MIME type."""
     kinds = ("display_data", "execute_result")
-    return [o["data"] for kind in kinds for o in outputs(path, kind)]
+    return [o["data"] for kind in kinds for o in outputs(notebook, kind)]
 
 
-def shown_verdicts(path: Path) -> list[dict]:
+def shown_verdicts(notebook: Any) -> list[dict]:
     """Verdicts that an executed chapter displays."""
-    return [v for data in displayed(path) for v in data.get(MIME, [])]
+    return [v for data in displayed(notebook) for v in data.get(MIME, [])]
 
 
 @each_chapter
-def test_runs_to_its_end(name, outcomes):
-    failure = outcomes[name].failure
+def test_runs_to_its_end(name, executed):
+    failure = executed[name].failure
     assert failure is None, failure.line(name)
 
 
 @each_chapter
-def test_shows_a_figure_or_a_table_and_no_warning(name, outcomes, folder):
-    shown = displayed(folder / f"{name}.ipynb")
+def test_shows_a_figure_or_a_table_and_no_warning(name, executed):
+    shown = displayed(executed[name].notebook)
     assert any(
         "image/svg+xml" in data or "<table" in "".join(data.get("text/html", ""))
         for data in shown
     )
-    assert outputs(folder / f"{name}.ipynb", "stream") == []
+    assert outputs(executed[name].notebook, "stream") == []
 
 
 @each_chapter
-def test_shows_each_of_its_verdicts_once(name, outcomes, folder):
-    verdicts = shown_verdicts(folder / f"{name}.ipynb")
+def test_shows_each_of_its_verdicts_once(name, executed):
+    verdicts = shown_verdicts(executed[name].notebook)
     _, known = register.load()
     mine = sorted(claim.id for claim in known.values() if claim.chapter == name)
     assert sorted(verdict["id"] for verdict in verdicts) == mine
@@ -112,10 +123,10 @@ def test_shows_each_of_its_verdicts_once(name, outcomes, folder):
 
 
 @each_chapter
-def test_two_seeds_decide_nothing(name, outcomes, folder):
+def test_two_seeds_decide_nothing(name, executed):
     trained = {"share", "beats", "attains"}
     thresholds, known = register.load()
-    for verdict in shown_verdicts(folder / f"{name}.ipynb"):
+    for verdict in shown_verdicts(executed[name].notebook):
         rule = known[verdict["id"]].rule
         if rule.kind in trained:
             needed = rule.min_seeds or thresholds.min_seeds
@@ -146,11 +157,40 @@ def test_smoke_parameters_are_the_chapters_own(name):
     assert set(smoke(name)) <= set(CHAPTERS[name].defaults)
 
 
+LEAVES_TRACES = """
+import string
+import warnings
+from matplotlib import pyplot
+
+print("left" in globals(), len(In), pyplot.rcParams["figure.dpi"])
+known = string.__dict__.setdefault("__warningregistry__", {})
+warnings.warn_explicit("again", UserWarning, "string.py", 1, registry=known)
+pyplot.figure(figsize=(0.1, 0.1)).add_axes((0, 0, 1, 1))
+left = pyplot.rcParams["figure.dpi"] = 7
+"""
+
+
+def test_a_chapter_sees_nothing_of_the_one_before(run, tmp_path):
+    """Python shows a warning once; here, every chapter shows it."""
+    path = tmp_path / "traces.ipynb"
+    any_chapter = next(iter(CHAPTERS.values()))
+    metadata = nbformat.read(any_chapter.paired, as_version=4).metadata
+    cells = [new_code_cell(LEAVES_TRACES)]
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
+    first, second = run(path, {}).notebook, run(path, {}).notebook
+    assert outputs(first, "stream") == outputs(second, "stream")
+    said = {output["name"]: output["text"] for output in outputs(second, "stream")}
+    assert said["stdout"].startswith("False 3 ")  # In: "", parameters, this
+    assert "UserWarning: again" in said["stderr"]
+    # not as an SVG, which chapters ask for
+    assert [set(data) for data in displayed(second)] == [{"image/png", "text/plain"}]
+
+
 # --- what is refused ----------------------------------------------------------
 
 
-def test_papermill_shows_an_unknown_parameter_and_the_known_ones(outcomes):
-    failure = outcomes["unknown"].failure
+def test_papermill_shows_an_unknown_parameter_and_the_known_ones(refused):
+    failure = refused["unknown"].failure
     assert failure.error == "ValueError"
     names = ", ".join(CHAPTERS["scenario-2"].defaults)
     assert failure.message == (
@@ -158,9 +198,9 @@ def test_papermill_shows_an_unknown_parameter_and_the_known_ones(outcomes):
     )
 
 
-def test_papermill_shows_a_value_out_of_range_and_what_is_allowed(outcomes, folder):
-    assert outcomes["out of range"].failure is not None
-    (error,) = outputs(folder / "out of range.ipynb", "error")
+def test_papermill_shows_a_value_out_of_range_and_what_is_allowed(refused, folder):
+    assert refused["out of range"].failure is not None
+    (error,) = outputs(read_notebook(folder / "out of range.ipynb"), "error")
     refuses_n(error["evalue"])
 
 

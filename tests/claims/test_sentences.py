@@ -10,7 +10,7 @@ from flatminima.claims import sentences
 from flatminima.claims.register import load as load_rules
 from flatminima.claims.sentences import Placeholder, load, parse, split, typed_numbers
 
-STUDIES = Path(sentences.__file__).parent / "studies"
+STUDIES = Path(sentences.__file__).parents[1] / "studies"
 WRITTEN = sorted(
     path.parent.name.replace("_", "-") for path in STUDIES.glob("*/found.yml")
 )

@@ -39,6 +39,15 @@ def seeds(config: Config, count: int) -> list[Config]:
     return [config.with_seeds(seed, seed) for seed in range(count)]
 
 
+# large enough for BLAS and torch to use threads of their own if they could
+_WIDE = Config(architecture="bias", rho=0.05, num_steps=150, num_checkpoints=2)
+LARGE = [
+    config.model_copy(update={"batch": batch})
+    for batch in ("full", "one")
+    for config in seeds(_WIDE, 2)
+]
+
+
 @cache
 def unbroken(config: Config) -> Run:
     """The run in one go, without a store."""
@@ -111,6 +120,7 @@ def sweeping(configs: Sequence[Config], *, seconds_per_part=0.1, build=None, **h
         how: arguments of `run_all`.
     """
     task = {
+        "module": configs[0].engine,
         "configs": [config.model_dump(mode="json") for config in configs],
         "seconds_per_part": seconds_per_part,
         "build": build,

@@ -16,6 +16,7 @@ from flatminima.sweeps.executors import SchedulerLost
 from flatminima.sweeps.sweep import EngineMismatch, run_all
 from tests.faults.cells import (
     ENDLESS,
+    LARGE,
     LONG,
     SHORT,
     assert_same,
@@ -29,12 +30,15 @@ from tests.faults.cells import (
 )
 from tests.faults.interrupts import interrupt
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
 
 def test_a_sweep_by_the_environment(cluster, started, monkeypatch):
     monkeypatch.setenv("FLATMINIMA_SCHEDULER", cluster)
     assert_same(run_all([SHORT]), [unbroken(SHORT)])
+    assert started == {}
+
+
+def test_a_cluster_computes_the_same_bits(cluster, started):
+    assert_same(run_all(LARGE, scheduler=cluster), [unbroken(cell) for cell in LARGE])
     assert started == {}
 
 

@@ -1,39 +1,18 @@
-"""The same bits, wherever and on however many workers a sweep is computed."""
+"""The same bits, wherever and on however many workers a sweep is computed.
 
-import pytest
+Workers of a cluster are in `test_cluster`.
+"""
 
-from flatminima.runs.mlp.config import Config
 from flatminima.sweeps.sweep import run_all
-from tests.faults.cells import assert_same, seeds
-
-# large enough for BLAS and torch to use threads of their own if they could
-LARGE = Config(architecture="bias", rho=0.05, num_steps=150, num_checkpoints=2)
-CELLS = [
-    config.model_copy(update={"batch": batch})
-    for batch in ("full", "one")
-    for config in seeds(LARGE, 2)
-]
+from tests.faults.cells import LARGE, assert_same, unbroken
 
 
-@pytest.fixture(scope="session")
-def one_by_one(tmp_path_factory):
-    """The cells in one thread."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FLATMINIMA_STORE", str(tmp_path_factory.mktemp("one")))
-        return run_all(CELLS, workers=1)
+def test_two_threads(started):
+    assert_same(run_all(LARGE, workers=2), [unbroken(cell) for cell in LARGE])
+    assert len(started) == len(LARGE)
 
 
-def test_two_threads(one_by_one, started):
-    assert_same(run_all(CELLS, workers=2), one_by_one)
-    assert len(started) == len(CELLS)
-
-
-def test_two_processes(one_by_one, started):
-    assert_same(run_all(CELLS, workers=2, processes=True), one_by_one)
-    assert started == {}
-
-
-@pytest.mark.xdist_group("cluster")
-def test_two_workers_of_a_cluster(one_by_one, started, cluster):
-    assert_same(run_all(CELLS, scheduler=cluster), one_by_one)
+def test_two_processes(started):
+    runs = run_all(LARGE, workers=2, processes=True)
+    assert_same(runs, [unbroken(cell) for cell in LARGE])
     assert started == {}

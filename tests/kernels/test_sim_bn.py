@@ -56,7 +56,7 @@ def assert_close(ours, theirs, tolerance=1e-11):
 @pytest.mark.parametrize("rule", RULES)
 def test_equals_autograd(rule, loss, rng):
     x, y, parameters = network(rng)
-    order = rng.integers(len(y), size=200)
+    order = rng.integers(len(y), size=100)
     ours, done = run(parameters, x, y, order, RULES[rule], LOSSES[loss][0])
     assert done == len(order)
     theirs = expected(parameters, x, y, order, RULES[rule], LOSSES[loss][1])

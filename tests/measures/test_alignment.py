@@ -78,7 +78,7 @@ def test_order_scale_and_signs_do_not_matter(seed, factor):
 
 @pytest.mark.parametrize("call", [alignment.alignment, alignment.column_share])
 def test_no_unit_is_refused(call):
-    with pytest.raises(ValueError, match="count = 0: must be an integer of at least 1"):
+    with pytest.raises(ValueError, match="count = 0: must be at least 1"):
         call(SOURCE, 0)
 
 

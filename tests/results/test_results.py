@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,15 +16,16 @@ from flatminima.results import collecting, verifying
 from flatminima.results.__main__ import main
 from flatminima.results.collecting import collect
 from flatminima.results.reading import load
-from flatminima.results.rows import BadResult, difference
+from flatminima.results.rows import BadResult, difference, setting, summary
 from flatminima.results.verifying import verify
+from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.kind import Run
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
 from flatminima.studies.paper_figures import units
+from flatminima.sweeps import provenance, sweep
 from flatminima.sweeps import store as sweeps_store
-from flatminima.sweeps import sweep
-from flatminima.sweeps.sweep import fetch, run_all
+from flatminima.sweeps.sweep import CellFailed, fetch, run_all
 from flatminima.sweeps.table import over_seeds
 
 SMALL = Config(architecture="bias", d=4, n=5, width=4, num_steps=20, num_checkpoints=3)
@@ -177,7 +179,7 @@ def test_a_forged_divergence_is_caught(path):
 
 
 def test_forged_weights_are_caught(path):
-    forge(path, put("weights", "alignment", value=[0.25]), slice(0, 1))
+    forge(path, put("summary", "alignment", value=0.25), slice(0, 1))
     (problem,) = verify([path], 0, 0)
     assert "differs by" in problem
 
@@ -201,12 +203,12 @@ def test_what_is_no_line_of_results_is_refused(tmp_path, content, message):
     [
         (put("module", value="os.path"), "not one of this engine"),
         (put("module", value=3), "not one of this engine"),
-        (put("module", value="flatminima.paths"), "not a run: AttributeError"),
-        (put("module", value="flatminima.none"), "not a run: ModuleNotFoundError"),
+        (put("module", value="flatminima.paths"), "not one of this engine"),
+        (put("module", value="flatminima.runs.no"), "not a run: ModuleNotFoundError"),
         (put("config", "lr", value=-1.0), "lr"),
         (put("config", "zeal", value=1), "zeal"),
         (put("history", value={}), "not a run: KeyError"),
-        (put("weights", value={}), "not a run: KeyError"),
+        (put("summary", value=3), "not a run: AttributeError"),
     ],
 )
 def test_a_row_that_is_no_run_of_this_engine_is_refused(path, change, message):
@@ -276,14 +278,14 @@ def test_a_rerun_that_equals_a_lone_seed_is_no_outlier(path):
     for row in rows[1:]:
         row["history"]["trace"][-1] *= 3
     run = fetch(CELLS[0])
-    assert verifying._outliers(run, rows) == []
-    assert len(verifying._outliers(run, rows[1:])) == 1
+    assert verifying._outliers(run, rows)[0] == []
+    assert len(verifying._outliers(run, rows[1:])[0]) == 1
 
 
 def test_a_rerun_that_diverges_as_no_seed_did_is_an_outlier(path):
     rows, run = rows_of(path), fetch(CELLS[0])
     apart = Run(run.history, run.arrays, 20, diverged_at=20)
-    assert verifying._outliers(apart, rows) == ["diverged"]
+    assert verifying._outliers(apart, rows) == (["diverged at step 20"], [])
 
 
 def test_one_seed_of_an_older_engine_says_nothing(tmp_path, capsys):
@@ -314,6 +316,245 @@ def test_other_library_versions_ask_for_the_tolerance(path, capsys):
     forge(path, put("libraries", "numpy", value="0.1"))
     assert verify([path], 0, 0) == []
     assert "3 by tolerance" in capsys.readouterr().out
+
+
+# --- on another processor --------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Reruns say that they were made on another processor than the one here."""
+    here = provenance.processor()
+    other = here | {"architecture": "abacus", "family": None, "name": "Abacus 3"}
+    monkeypatch.setattr(provenance, "processor", lambda: other)
+
+
+CUBE = SMALL.model_copy(update={"d": 2, "n": 4})
+"""Nothing is left to test on, so a run has no test accuracy."""
+
+KINDS = {"tolerance": 1e-9, "statistics": None}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("config", [SMALL, CUBE, WILD], ids=["small", "cube", "wild"])
+@pytest.mark.filterwarnings("ignore:diverged after")
+def test_every_row_counts_as_made_elsewhere(tmp_path, elsewhere, kind, config, capsys):
+    """A rerun agrees, also of runs that diverged and of metrics that nobody has."""
+    path = tmp_path / "a.jsonl"
+    collect(over_seeds([config], 3), path)
+    forge(path, put("provenance", "device", "name", value="Slide rule"))
+    forge(path, put("tolerance", value=KINDS[kind]))
+    assert main(["verify", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert f"compared 3 of 3: 0 by bits, {3 * (kind == 'tolerance')} by tol" in said
+    if kind == "statistics" and config is not WILD:
+        assert "not compared in 3: test_r2: neither has one" in said
+    if kind == "statistics" and config is WILD:
+        assert "not compared in 3: the end of a run that diverged" in said
+    lacking = "test_accuracy: neither has one" in said
+    assert lacking == (kind == "statistics" and config is CUBE)
+
+
+def test_one_row_made_elsewhere_is_compared_with_nothing(tmp_path, elsewhere, capsys):
+    collect([SMALL], tmp_path / "a.jsonl")
+    forge(tmp_path / "a.jsonl", put("tolerance", value=None))
+    forge(tmp_path / "a.jsonl", put("provenance", "device", "name", value="another"))
+    assert main(["verify", str(tmp_path / "a.jsonl")]) == 0
+    assert "1 by nothing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", sorted(Path("results").glob("*.jsonl")), ids=str)
+def test_committed_runs_made_elsewhere_are_compared_without_an_error(path):
+    """Every row of results/ as if its rerun gave the same, on another processor."""
+    committed = load(path)
+    assert committed.rows
+    for row, table in zip(committed.rows, committed.tables, strict=True):
+        run = Run(table[list(row["history"])], (), 0, diverged_at=row["diverged_at"])
+        device = row["provenance"]["device"] | {"stepping": 99}
+        peers = [r for r in committed.rows if setting(r) == setting(row)]
+        seen = verifying.compare(row, run, device, peers)
+        assert seen.kind in ("tolerance", "statistics") and not seen.problem
+
+
+def last(metric, *values):
+    """Runs whose last value of a metric is given, as committed rows."""
+    rest = {name: [1.0] for name in verifying.FLOORS}
+    return [{"history": rest | {metric: [x]}, "diverged_at": None} for x in values]
+
+
+def rerun(metric, value):
+    history = pd.DataFrame(
+        {name: [1.0] for name in verifying.FLOORS} | {metric: [value]}
+    )
+    return Run(history, (), 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "committed", "found", "left_out"),
+    [
+        (1.0, [1.0, 1.0, None], [], []),
+        (
+            1.0,
+            [1.0, None, None],
+            [],
+            ["trace: 1 of the committed seeds has one, needed"],
+        ),
+        (
+            1.0,
+            [None, None],
+            [],
+            ["trace: 0 of the committed seeds has one, needed are"],
+        ),
+        (np.nan, [None, None], [], ["trace: neither has one"]),
+        (np.nan, [1.0, None], [], ["trace: the rerun has none"]),
+        (np.nan, [1.0, 1.0], ["has no trace, which all 2 seeds have"], []),
+        (9.0, [1.0, 1.0, None], ["trace 9 is outside 0.98 to 1.02, from 2 seeds"], []),
+    ],
+)
+def test_what_both_have_is_compared(value, committed, found, left_out):
+    seen = verifying._outliers(rerun("trace", value), last("trace", *committed))
+    assert seen[0] == found
+    assert len(seen[1]) == len(left_out)
+    assert all(a.startswith(b) for a, b in zip(seen[1], left_out, strict=True))
+
+
+def test_a_column_that_only_one_side_has_is_left_out():
+    """As where an older engine measured less."""
+    run = rerun("trace", 1.0)
+    rows = last("trace", 1.0, 1.0)
+    for row in rows:
+        del row["history"]["test_r2"]
+    few = Run(run.history.drop(columns="train_loss"), (), 1)
+    assert verifying._outliers(few, rows) == (
+        ["has no train_loss, which all 2 seeds have"],
+        ["test_r2: 0 of the committed seeds has one, needed are 2"],
+    )
+
+
+def test_histories_without_a_row_are_left_out():
+    empty = Run(rerun("trace", 1.0).history.iloc[:0], (), 0)
+    rows = [{"history": {"trace": []}, "diverged_at": None} for _ in range(2)]
+    found, left_out = verifying._outliers(empty, rows)
+    assert found == [] and len(left_out) == len(verifying.FLOORS)
+
+
+def test_seeds_that_diverged_do_not_widen_the_range():
+    rows = last("trace", 1.0, 1.0, 1.0, 1e9)
+    rows[-1]["diverged_at"] = 7
+    (problem,) = verifying._outliers(rerun("trace", 9.0), rows)[0]
+    assert "from 3 seeds" in problem
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_rerun_elsewhere_that_ends_another_way_is_a_problem(path, elsewhere, kind):
+    forge(path, put("provenance", "device", "name", value="Slide rule"))
+    forge(path, put("tolerance", value=KINDS[kind]))
+    forge(path, put("diverged_at", value=19))
+    problems = verify([path], 0, 0)
+    assert len(problems) == 3
+    assert all("did not diverge" in problem for problem in problems)
+
+
+def test_runs_that_diverge_a_checkpoint_apart_agree_elsewhere(path):
+    """Up to there: where a run meets NaN is a matter of rounding."""
+    row = rows_of(path)[0] | {"diverged_at": 20}
+    run = fetch(CELLS[0])
+    cut = Run(run.history.iloc[:-1], run.params, 15, diverged_at=15)
+    device = row["provenance"]["device"] | {"stepping": 99}
+    seen = verifying.compare(row, cut, device, [row])
+    assert seen == verifying.Comparison("tolerance")
+    far = Run(2 * run.history.iloc[:-1], run.params, 15, diverged_at=15)
+    assert "differs by 0.5" in verifying.compare(row, far, device, [row]).problem
+
+
+# --- what was computed is kept ---------------------------------------------------
+
+
+def test_a_comparison_that_fails_loses_no_other(path, store, monkeypatch, capsys):
+    compare = verifying.compare
+
+    def fails_once(row, *rest):
+        if row["config"]["data_seed"] == 1:
+            raise TypeError("a path that nobody tried")
+        return compare(row, *rest)
+
+    monkeypatch.setattr(verifying, "compare", fails_once)
+    assert main(["verify", str(path)]) == 1
+    said = capsys.readouterr()
+    assert "compared 3 of 3: 2 by bits" in said.out and "1 by failed" in said.out
+    assert "raised TypeError('a path that nobody tried')" in said.err
+    assert "data_seed=1" in said.err and said.err.count("error:") == 1
+    assert f"the reruns are kept in {sweeps_store / 'verify'}" in said.err
+    assert len(list((sweeps_store / "verify").glob("*.json"))) == 3
+
+
+def test_reruns_are_kept_where_there_is_a_problem(path, store, monkeypatch):
+    forge(path, put("history", "trace", value=[1.0, 1.0]), slice(0, 1))
+    assert len(verify([path], 0, 0)) == 1
+    assert len(list((sweeps_store / "verify").glob("*.json"))) == 3
+    computed = []
+    proceed = train.proceed
+    monkeypatch.setattr(train, "proceed", lambda *a: computed.append(a) or proceed(*a))
+    assert len(verify([path], 0, 0)) == 1
+    assert computed == []
+
+
+def test_a_rerun_that_fails_says_how_it_stands(path, store, monkeypatch, capsys):
+    def fails(configs, folder):
+        run_all(configs[:2], folder=folder)
+        raise CellFailed("out of memory")
+
+    monkeypatch.setattr(verifying, "run_all", fails)
+    assert main(["verify", str(path)]) == 1
+    said = capsys.readouterr()
+    assert "compared 2 of 3: 2 by bits" in said.out
+    assert "stopped with 0 problems so far" in said.err
+    assert "error: out of memory" in said.err
+    assert len(list((sweeps_store / "verify").glob("*.json"))) == 2
+
+
+def test_a_rerun_that_cannot_be_read_is_a_problem(path, monkeypatch):
+    monkeypatch.setattr(verifying, "run_all", lambda configs, folder: None)
+    problems = verify([path], 0, 0)
+    assert len(problems) == 3
+    assert all("the rerun cannot be read" in problem for problem in problems)
+
+
+# --- flows -----------------------------------------------------------------------
+
+
+FLOW = FlowConfig(start=SMALL, kind="naive", max_iterations=3)
+WILD_FLOW = FlowConfig(start=WILD, kind="naive", max_iterations=3)
+
+
+@pytest.mark.parametrize("place", ["here", "elsewhere"])
+@pytest.mark.parametrize("config", [FLOW, WILD_FLOW], ids=["flow", "wild"])
+@pytest.mark.filterwarnings("ignore:diverged after")
+def test_flows_are_committed_and_verified(tmp_path, config, place, capsys):
+    """One that diverged keeps no parameters, so there is nothing to say of units."""
+    path = tmp_path / "flows.jsonl"
+    collect(over_seeds([config], 2), path)
+    if place == "elsewhere":
+        forge(path, put("provenance", "device", "stepping", value=99))
+    assert main(["verify", str(path)]) == 0
+    counted = {"here": "2 by bits", "elsewhere": "2 by statistics"}[place]
+    assert counted in capsys.readouterr().out
+    table = load(path).of(config)
+    assert table[table["last"]]["diverged"].all() == (config is WILD_FLOW)
+
+
+def test_a_run_without_arrays_keeps_nothing_of_them():
+    assert summary(SMALL, Run(pd.DataFrame(), {}, 0, diverged_at=0)) == {}
+
+
+def test_a_kind_of_run_keeps_what_it_says():
+    run = fetch(SMALL)
+    kept = summary(SMALL, run)
+    w = run.arrays["w"].astype(float)
+    assert {name: kept[name] for name in alignment.SUMMARY} == alignment.summary(w)
+    assert {name: kept[name] for name in alignment.unit_table(w)} == (
+        alignment.unit_table(w)
+    )
 
 
 def test_chaotic_runs_are_compared_by_statistics_elsewhere(path, capsys):

@@ -145,6 +145,54 @@ def test_a_note_that_cannot_be_written_does_not_stop_a_sweep(monkeypatch):
         shown.advance(1)
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still; tests set it."""
+    hands = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr("tqdm.std.time", lambda: hands.seconds)
+    return hands
+
+
+def left(shown):
+    """Seconds left, as shown."""
+    minutes, seconds = re.search(r"(\d+):(\d+) left", str(shown._bar)).groups()
+    return 60 * int(minutes) + int(seconds)
+
+
+def test_time_left_is_that_of_the_mean_rate(clock):
+    """The rate of the last run alone would say 900 seconds, then 8, then 1400."""
+    with progress(10) as shown:
+        for seconds, expected in [(100, 900), (101, 404), (301, 702)]:
+            clock.seconds = seconds
+            shown.advance(1)
+            assert left(shown) == expected
+
+
+def test_time_left_minds_what_runs_take(clock):
+    """One run of 100 and three of 10, by their work."""
+    with progress(4, work=130.0) as shown:
+        for seconds, work, expected in [(50, 100, 15), (55, 10, 10), (60, 10, 5)]:
+            clock.seconds = seconds
+            shown.advance(1, work)
+            assert left(shown) == expected
+    with progress(4, work=130.0) as shown:
+        clock.seconds += 50
+        shown.advance(0.5, 50)
+        assert str(shown._bar) == "0.5 of 4 runs, 00:50 gone, 01:20 left"
+
+
+def test_what_was_done_before_is_no_work_of_this_sweep(clock):
+    with progress(10, 5.0) as shown:
+        clock.seconds = 100
+        shown.advance(1)
+        assert left(shown) == 400
+    with progress(10, 5.0, work=40.0, work_done=20.0) as shown:
+        clock.seconds += 100
+        shown.advance(1, 10)
+        assert left(shown) == 100
+        assert str(shown._bar).startswith("6.0 of 10 runs, ")
+
+
 def test_a_bar_is_closed_when_a_sweep_fails():
     with pytest.raises(RuntimeError), progress(2) as shown:
         raise RuntimeError

@@ -1,13 +1,19 @@
 """Sweeps compute what is missing, in any number of threads, and return one table."""
 
+import json
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from flatminima.runs import loop
+from flatminima import paths
+from flatminima.runs import kind, loop
 from flatminima.runs.mlp import problem, train
 from flatminima.runs.mlp.config import Config
+from flatminima.sweeps import store
+from flatminima.sweeps.progress import Progress
 from flatminima.sweeps.sweep import fetch, run_all, sweep
 from flatminima.sweeps.table import crossed, over_seeds, tidy
 
@@ -80,6 +86,21 @@ def test_runs_come_in_the_order_of_their_configs():
         pd.testing.assert_frame_equal(run.history, loop.run(config).history)
 
 
+def test_time_left_minds_that_runs_are_unequal(monkeypatch):
+    """A long run counts for the calls of the kernel that it takes."""
+    shown = []
+
+    class Shown(Progress):
+        def advance(self, runs, work):
+            shown.append((runs, work, self._bar.total))
+
+    monkeypatch.setattr("flatminima.sweeps.progress.Progress", Shown)
+    monkeypatch.setattr(train, "steps_per_call", lambda config: 15)
+    long = SMALL.model_copy(update={"num_steps": 100})
+    run_all([*over_seeds([SMALL], 2), long], workers=1)
+    assert shown == [(1, 2, 11), (1, 2, 11), (1, 7, 11)]
+
+
 def test_only_missing_cells_are_computed(computed):
     sweep([SMALL], 2)
     sweep([SMALL], 3)
@@ -87,6 +108,77 @@ def test_only_missing_cells_are_computed(computed):
     sweep([SMALL], 3)
     fetch(SMALL)
     assert len(computed) == 3
+
+
+@pytest.fixture
+def noted(tmp_path, monkeypatch):
+    """What sweeps note of the runs that they used, by run."""
+    file = tmp_path / "spent"
+    monkeypatch.setenv("FLATMINIMA_SPENT", str(file))
+
+    def read():
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        file.unlink()
+        return {line["run"]: (line["seconds"], line["now"]) for line in lines}
+
+    return read
+
+
+def test_what_runs_take_is_noted_and_how_much_of_it_just_now(noted):
+    slow = SMALL.model_copy(update={"num_steps": 100_000})
+    run_all([SMALL, slow])
+    first = noted()
+    assert set(first) == {store.key(SMALL), store.key(slow)}
+    assert all(seconds == now > 0 for seconds, now in first.values())
+    run_all([SMALL, slow, slow, SMALL.with_seeds(1, 1)])
+    again = noted()
+    assert {run: again[run] for run in first} == {
+        run: (seconds, 0.0) for run, (seconds, _) in first.items()
+    }
+    ((seconds, now),) = (again[run] for run in set(again) - set(first))
+    assert seconds == now > 0
+
+
+def test_the_parts_of_a_run_are_noted_together(noted, monkeypatch):
+    proceed, parts = loop.proceed, []
+
+    def one_call(config, run, pause):
+        asked = iter([False])
+        parts.append(run)
+        return proceed(config, run, lambda: next(asked, True))
+
+    monkeypatch.setattr(loop, "proceed", one_call)
+    monkeypatch.setattr(train, "steps_per_call", lambda config: 5)
+    run_all([SMALL], workers=1)
+    assert len(parts) == 4
+    ((seconds, now),) = noted().values()
+    assert seconds == now > 0
+
+
+def test_a_run_that_was_begun_before_costs_now_what_is_left_of_it(
+    noted, monkeypatch, computed
+):
+    kept = loop.run(SMALL)
+    begun = kind.Run(kept.history[:1], problem.initial_state(SMALL).arrays, 0, False)
+    store.save(paths.store_folder(), SMALL, begun, {"seconds": 50.0})
+    run_all([SMALL])
+    ((seconds, now),) = noted().values()
+    assert seconds == 50.0 + now
+    assert 0 < now < 50
+
+
+def test_seconds_of_a_run_are_those_of_its_own_thread(noted, monkeypatch):
+    """Others may keep the machine busy, or it may wait: that costs nothing."""
+    proceed = loop.proceed
+
+    def waiting(config, run, pause):
+        time.sleep(0.5)
+        return proceed(config, run, pause)
+
+    monkeypatch.setattr(loop, "proceed", waiting)
+    run_all([SMALL], workers=1)
+    run_all([SMALL.with_seeds(1, 1)], workers=1)  # compiled by now
+    assert min(seconds for seconds, _ in noted().values()) < 0.5
 
 
 def test_an_interrupted_sweep_keeps_what_is_finished(monkeypatch, computed):

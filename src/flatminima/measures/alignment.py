@@ -8,8 +8,6 @@ opposite directions.
 import numpy as np
 from jaxtyping import Float
 
-from flatminima.checks import at_least
-
 RELEVANT = 2
 """Inputs that decide the label of P_xor: the first two."""
 
@@ -72,7 +70,8 @@ def largest_columns(
     Raises:
         ValueError: if `count` is below 1.
     """
-    at_least("count", count, 1)
+    if count < 1:
+        raise ValueError(f"count = {count}: must be at least 1")
     return w[:, np.argsort(-np.linalg.norm(w, axis=0), kind="stable")[:count]]
 
 

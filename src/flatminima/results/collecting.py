@@ -87,7 +87,7 @@ def sensitivity(config: RunConfig, run: Run) -> float:
     Returns:
         The largest relative difference over all columns and checkpoints, up to the
         first that makes the run a chaotic one; inf if one of the two diverges and
-        the other does not.
+        the other does not, or if the start is made by another run, as that of a flow.
     """
     engine = engine_of(config)
     if not hasattr(engine, "start"):  # a kind that cannot be started elsewhere

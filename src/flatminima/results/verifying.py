@@ -3,10 +3,10 @@
 import math
 import shutil
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -32,9 +32,26 @@ CHEAP_SECONDS = 5.0
 """Runs up to this cost are all run again; of the others a sample is."""
 
 LEVEL = 1e-3
-FLOORS = {"test_accuracy": 0.01, "trace": 0.02, "train_loss": 0.5}
-"""What the comparison of statistics lets pass where all seeds agree: accuracy in
-absolute terms, the others relative to their size."""
+FLOORS = {"test_accuracy": 0.01, "test_r2": 0.01, "trace": 0.02, "train_loss": 0.5}
+"""What the comparison of statistics lets pass where all seeds agree: accuracy and R^2
+in absolute terms, the others relative to their size. A run has one of the first two."""
+
+ABSOLUTE = ("test_accuracy", "test_r2")
+
+
+class Comparison(NamedTuple):
+    """How a committed run was compared with its rerun.
+
+    Attributes:
+        kind: "bits", "tolerance" or "statistics"; "nothing" if there are too few
+            seeds for that; "failed" if the comparison raised an error.
+        problem: what is wrong, or "".
+        left_out: what statistics did not compare, and why.
+    """
+
+    kind: str
+    problem: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
@@ -47,8 +64,8 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
     fewer than two, nothing is compared.
 
     The reruns have a store of their own, so that none of them is a run that was
-    committed. An interrupted verification says how it stands, and the same call
-    goes on with it.
+    committed. A verification that is interrupted or fails says how it stands, and the
+    same call goes on with it: the store is removed only where all was well.
 
     Args:
         paths: files of `results/`.
@@ -60,7 +77,8 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
 
     Raises:
         ValueError: if the sample is negative.
-        KeyboardInterrupt: once it has said how it stands.
+        KeyboardInterrupt, CellFailed, StoreError: as `run_all`, once it has said how
+            it stands.
     """
     at_least("sample", sample, 0)
     problems = [f"{path}: no such file" for path in paths if not path.is_file()]
@@ -84,40 +102,58 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
         flush=True,
     )
     reruns = [(*rows[i], config_of(rows[i][1])) for i in chosen]
+    folder = store_folder() / "verify"
+    try:
+        run_all([config for _, _, config in reruns], folder=folder)
+    except BaseException as error:
+        problems += _compare_all(reruns, rows, folder, finished=False)
+        for problem in problems:
+            print(f"error: {problem}", file=sys.stderr)
+        stopped = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
+        print(f"{stopped} with {len(problems)} problems so far", file=sys.stderr)
+        raise
+    problems += _compare_all(reruns, rows, folder, finished=True)
+    if problems:
+        print(f"the reruns are kept in {folder}", file=sys.stderr)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    return problems
+
+
+def _compare_all(
+    reruns: Sequence[tuple[Path, dict[str, Any], Any]],
+    rows: Sequence[tuple[Path, dict[str, Any]]],
+    folder: Path,
+    *,
+    finished: bool,
+) -> list[str]:
+    """Compare the reruns in a store, which should hold all of them once finished."""
     settings: defaultdict[Any, list[dict[str, Any]]] = defaultdict(list)
     for path, row in rows:
         settings[path, setting(row)].append(row)
-    folder = store_folder() / "verify"
-
-    def compared() -> list[str]:
-        """Compare the reruns that are finished."""
-        outcome = {"bits": 0, "tolerance": 0, "statistics": 0, "nothing": 0}
-        found = []
-        for path, row, config in reruns:
-            run, record = store.load(folder, config), store.load_record(folder, config)
-            if run is None or record is None:
-                continue
-            device = record["provenance"]["device"]
-            kind, problem = compare(row, run, device, settings[path, setting(row)])
-            outcome[kind] += 1
-            if problem:
-                found.append(f"{path}: {problem} in {config!r}")
-        counts = ", ".join(f"{count} by {kind}" for kind, count in outcome.items())
-        done = sum(outcome.values())
-        print(f"compared {done} of {len(reruns)}: {counts}", flush=True)
-        return found
-
-    try:
-        run_all([config for _, _, config in reruns], folder=folder)
-    except KeyboardInterrupt:
-        problems += compared()
-        for problem in problems:
-            print(f"error: {problem}", file=sys.stderr)
-        print(f"interrupted with {len(problems)} problems so far", file=sys.stderr)
-        raise
-    problems += compared()
-    shutil.rmtree(folder, ignore_errors=True)
-    return problems
+    outcome = Counter(dict.fromkeys(("bits", "tolerance", "statistics", "nothing"), 0))
+    left_out: Counter[str] = Counter()
+    found = []
+    for path, row, config in reruns:
+        run, record = store.load(folder, config), store.load_record(folder, config)
+        if run is None or record is None:
+            if finished:
+                found.append(f"{path}: the rerun cannot be read, of {config!r}")
+            continue
+        device = record["provenance"]["device"]
+        try:
+            seen = compare(row, run, device, settings[path, setting(row)])
+        except Exception as error:  # which must not lose the others
+            seen = Comparison("failed", f"the comparison raised {error!r}")
+        outcome[seen.kind] += 1
+        left_out.update(seen.left_out)
+        if seen.problem:
+            found.append(f"{path}: {seen.problem} in {config!r}")
+    counts = ", ".join(f"{count} by {kind}" for kind, count in outcome.items())
+    print(f"compared {outcome.total()} of {len(reruns)}: {counts}", flush=True)
+    for what, count in sorted(left_out.items()):
+        print(f"not compared in {count}: {what}", flush=True)
+    return found
 
 
 def compare(
@@ -125,7 +161,7 @@ def compare(
     run: Run,
     device: dict[str, Any],
     committed: Sequence[dict[str, Any]],
-) -> tuple[str, str]:
+) -> Comparison:
     """Compare a committed run with its rerun.
 
     Args:
@@ -133,46 +169,70 @@ def compare(
         run: the rerun.
         device: where the rerun was computed; see `provenance.processor`.
         committed: all committed runs of the same setting.
-
-    Returns:
-        How they were compared ("bits", "tolerance" or "statistics"; "nothing" if
-        there are too few seeds for that) and what is wrong, or "".
     """
     if row["engine"] == engine_now(row):
-        apart = difference(row["history"], columns(run.history))
+        history = columns(run.history)
         same = row["libraries"] == library_versions()
         if same and _instructions(row["provenance"]["device"]) == _instructions(device):
             if run.diverged_at != row["diverged_at"]:
-                return "bits", f"diverged at step {run.diverged_at}"
+                return Comparison("bits", f"diverged at step {run.diverged_at}")
+            apart = difference(row["history"], history)
             kept = summary(config_of(row), run)
             apart = max(apart, difference(row["summary"], kept))
             wrong = f"differs by {apart:.2g} on the processor that made it"
-            return "bits", wrong if apart > 0 else ""
+            return Comparison("bits", wrong if apart > 0 else "")
         if row["tolerance"] is not None:
+            if fate := _other_fate(run, [row]):
+                return Comparison("tolerance", fate)
+            before = row["history"]
+            if run.diverged_at is not None:  # perhaps a checkpoint earlier or later
+                before, history = _shared_rows(before, history)
+            apart = difference(before, history)
             wrong = f"differs by {apart:.2g}, allowed are {row['tolerance']:.2g}"
-            return "tolerance", wrong if apart > row["tolerance"] else ""
+            return Comparison("tolerance", wrong if apart > row["tolerance"] else "")
     if len(committed) < 2:
-        return "nothing", ""
-    return "statistics", "; ".join(_outliers(run, committed))
+        return Comparison("nothing")
+    found, left_out = _outliers(run, committed)
+    return Comparison("statistics", "; ".join(found), tuple(left_out))
 
 
-def _outliers(run: Run, committed: Sequence[dict[str, Any]]) -> list[str]:
+def _outliers(
+    run: Run, committed: Sequence[dict[str, Any]]
+) -> tuple[list[str], list[str]]:
     """Metrics of a run that do not belong with those of the committed seeds.
 
     Allowed is what a further seed would show with 99.9 % confidence, and what any
-    committed seed does show.
+    committed seed does show. A run that diverged is compared by that alone: where it
+    stood at the checkpoint before says little.
+
+    Returns:
+        What does not belong, and what was not compared since one side lacks it.
     """
-    found = []
-    diverged = run.diverged_at is not None
-    if all((row["diverged_at"] is not None) != diverged for row in committed):
-        found.append("diverged" if diverged else "did not diverge")
+    if fate := _other_fate(run, committed):
+        return [fate], []
+    if run.diverged_at is not None:
+        return [], ["the end of a run that diverged"]
+    ended = [row for row in committed if row["diverged_at"] is None]
+    history = columns(run.history)
+    found, left_out = [], []
     for metric, floor in FLOORS.items():
-        values = np.array([row["history"][metric][-1] for row in committed])
-        value = float(run.history[metric].iloc[-1])
-        mean, count = values.mean(), len(values)
+        value = _last(history, metric)
+        lasts = [_last(row["history"], metric) for row in ended]
+        values = np.array([last for last in lasts if last is not None], dtype=float)
+        count = len(values)
+        if value is None and count == len(ended):
+            found.append(f"has no {metric}, which all {count} seeds have")
+            continue
+        if value is None or count < 2:
+            have = "the rerun has none" if count else "neither has one"
+            if value is not None:
+                have = f"{count} of the committed seeds has one, needed are 2"
+            left_out.append(f"{metric}: {have}")
+            continue
+        mean = values.mean()
         spread = values.std(ddof=1) * math.sqrt(1 + 1 / count)
         width = stats.t.ppf(1 - LEVEL / 2, count - 1) * spread
-        slack = floor * (1.0 if metric == "test_accuracy" else abs(mean))
+        slack = floor * (1.0 if metric in ABSOLUTE else abs(mean))
         low = min(mean - width, values.min()) - slack
         high = max(mean + width, values.max()) + slack
         if not low <= value <= high:
@@ -180,7 +240,27 @@ def _outliers(run: Run, committed: Sequence[dict[str, Any]]) -> list[str]:
                 f"{metric} {value:.4g} is outside {low:.4g} to {high:.4g}, from "
                 f"{count} seeds"
             )
-    return found
+    return found, left_out
+
+
+def _other_fate(run: Run, committed: Sequence[dict[str, Any]]) -> str:
+    """Whether a run diverged as none of the committed ones did, or the reverse."""
+    diverged = run.diverged_at is not None
+    if any((row["diverged_at"] is not None) == diverged for row in committed):
+        return ""
+    return f"diverged at step {run.diverged_at}" if diverged else "did not diverge"
+
+
+def _shared_rows(*histories: dict[str, list]) -> list[dict[str, list]]:
+    """Histories cut to the length of the shortest."""
+    shortest = min((len(x) for each in histories for x in each.values()), default=0)
+    return [{key: x[:shortest] for key, x in each.items()} for each in histories]
+
+
+def _last(history: dict[str, list], metric: str) -> float | None:
+    """The last value of a metric; None if a history has no such one, or no row."""
+    values = history.get(metric)
+    return values[-1] if values else None
 
 
 def _instructions(device: dict[str, Any]) -> tuple:

@@ -15,8 +15,8 @@ PROGRESS_VARIABLE = "FLATMINIMA_PROGRESS"
 SECONDS_BETWEEN_LINES = 60.0
 SECONDS_BETWEEN_NOTES = 5.0
 
-LINE = "{n:.1f} of {total} runs, {rate_fmt}, {remaining} left"
-BAR = "{n:.1f} of {total} runs {bar} {remaining} left"
+LINE = "{desc}, {elapsed} gone, {remaining} left"
+BAR = "{desc} {bar} {remaining} left"
 
 
 class Progress:
@@ -27,32 +27,49 @@ class Progress:
     write nothing to a log. With $FLATMINIMA_PROGRESS, the last line stands in that
     file instead, for whoever started this process to read.
 
+    The time left is that of the work left at the mean rate since the start. The
+    latest rate alone would swing, since runs come back several at a time.
+
     Args:
         total: number of runs.
         done: how much of them was done before.
+        work: what all runs take, in any unit; by default, runs are equal.
+        work_done: how much of that was done before.
     """
 
-    def __init__(self, total: int, done: float = 0.0):
+    def __init__(
+        self,
+        total: int,
+        done: float = 0.0,
+        work: float | None = None,
+        work_done: float | None = None,
+    ):
         note = os.environ.get(PROGRESS_VARIABLE)
         self._note = Path(note) if note else None
         live = sys.stderr.isatty() or "ipykernel" in sys.modules
         self._lines = self._note is not None or not live
         self._last = time.monotonic()
+        self._total, self._done = total, done
         # an explicit False outweighs TQDM_DISABLE, which is meant for bars
         shown: dict[str, Any] = {"disable": False} if self._note else {}
         self._bar = tqdm(
             **shown,
-            total=total,
-            initial=done,
-            desc="runs",
-            unit="run",
+            total=total if work is None else work,
+            initial=done if work_done is None else work_done,
+            desc=self._count(),
             bar_format=LINE if self._lines else BAR,
+            smoothing=0,
             file=io.StringIO() if self._lines else None,
         )
 
-    def advance(self, runs: float) -> None:
-        """Add finished runs, a fraction for a part of one."""
-        self._bar.update(runs)
+    def _count(self) -> str:
+        return f"{self._done:.1f} of {self._total} runs"
+
+    def advance(self, runs: float, work: float | None = None) -> None:
+        """Add finished runs, a fraction for a part of one, and the work in them."""
+        self._done += runs
+        self._bar.set_description_str(self._count(), refresh=False)
+        self._bar.update(runs if work is None else work)
         every = SECONDS_BETWEEN_NOTES if self._note else SECONDS_BETWEEN_LINES
         if self._lines and time.monotonic() - self._last >= every:
             self._last = time.monotonic()
@@ -75,9 +92,9 @@ def _replace(path: Path, text: str) -> None:
 
 
 @contextmanager
-def progress(total: int, done: float = 0.0) -> Iterator[Progress]:
-    """A `Progress` that is closed in the end."""
-    shown = Progress(total, done)
+def progress(*arguments: Any, **keywords: Any) -> Iterator[Progress]:
+    """A `Progress` that is closed in the end; arguments as there."""
+    shown = Progress(*arguments, **keywords)
     try:
         yield shown
     finally:

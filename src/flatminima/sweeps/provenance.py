@@ -38,7 +38,7 @@ def provenance(seconds: float, threads: int) -> dict[str, Any]:
     """What is kept beside a result.
 
     Args:
-        seconds: computing time of the run, all interrupted parts together.
+        seconds: processor time of the run, all interrupted parts together.
         threads: threads that one run used.
 
     Returns:

@@ -139,8 +139,18 @@ def load(folder: Path, config: RunConfig) -> Run | None:
     Warns:
         UserWarning: if there are files that are damaged.
     """
-    found = _find(folder / f"{key(config)}.json", "running it again")
+    found = load_timed(folder, config)
     return found[0] if found else None
+
+
+def load_timed(folder: Path, config: RunConfig) -> tuple[Run, float] | None:
+    """The finished run of a config and the seconds spent on it, or None.
+
+    Warns:
+        UserWarning: if there are files that are damaged.
+    """
+    found = _find(folder / f"{key(config)}.json", "running it again")
+    return (found[0], _seconds(found[1])) if found else None
 
 
 def load_part(folder: Path, config: RunConfig) -> tuple[Run, float] | None:
@@ -150,7 +160,7 @@ def load_part(folder: Path, config: RunConfig) -> tuple[Run, float] | None:
         UserWarning: if there are files that are damaged.
     """
     found = _find(folder / f"{key(config)}.part", "starting over")
-    return (found[0], float(found[1]["provenance"]["seconds"])) if found else None
+    return (found[0], _seconds(found[1])) if found else None
 
 
 def load_record(folder: Path, config: RunConfig) -> dict[str, Any] | None:
@@ -168,6 +178,10 @@ def remove_abandoned(folder: Path) -> None:
                 path.unlink()
         except OSError:  # gone already, or not ours to delete
             continue
+
+
+def _seconds(record: dict[str, Any]) -> float:
+    return float(record["provenance"].get("seconds", 0.0))
 
 
 def _find(path: Path, remedy: str) -> tuple[Run, dict[str, Any]] | None:

@@ -7,6 +7,7 @@ back in parts, so that a killed one goes on from its last part.
 
 import atexit
 import gc
+import os
 import sys
 import time
 import warnings
@@ -29,13 +30,16 @@ import pandas as pd
 from flatminima.identity import library_versions
 from flatminima.paths import record_file, store_folder
 from flatminima.runs import loop
-from flatminima.runs.kind import Run, RunConfig
+from flatminima.runs.kind import Run, RunConfig, engine_of
 from flatminima.sweeps import store
 from flatminima.sweeps.executors import Pool, choose, single_threaded
 from flatminima.sweeps.progress import Progress, progress
 from flatminima.sweeps.provenance import provenance
 from flatminima.sweeps.slots import compute_slot
 from flatminima.sweeps.table import over_seeds, tidy
+
+SPENT_VARIABLE = "FLATMINIMA_SPENT"
+"""Names the file in which sweeps note what runs took."""
 
 SECONDS_PER_PART = 10.0
 """Computing time after which a run comes back, to be kept and sent on."""
@@ -98,20 +102,24 @@ def run_all(
     place = choose(workers, processes, scheduler)
     configs = list(configs)
     folder = folder or store_folder()
-    found = {config: store.load(folder, config) for config in configs}
-    missing = [config for config, run in found.items() if run is None]
+    stored = {config: store.load_timed(folder, config) for config in configs}
+    found = {config: run for config, run in stored.items() if run is not None}
+    missing = [config for config, run in stored.items() if run is None]
+    spent: dict[RunConfig, float] = {}
     if missing:
         store.check_writable(folder)
         store.remove_abandoned(folder)
+        rest = _Sweep(folder, missing)
         with place as pool:
-            found |= _Sweep(folder, missing).compute(pool)
-    runs = [run for config in configs if (run := found[config]) is not None]
-    for config, run in found.items():
-        if run is not None and run.diverged_at is not None:
+            found |= rest.compute(pool)
+        spent = rest.spent
+    _note_spent(found, spent)
+    for config, (run, _) in found.items():
+        if run.diverged_at is not None:
             warnings.warn(
                 f"diverged after {run.diverged_at} steps: {config!r}", stacklevel=2
             )
-    return runs
+    return [found[config][0] for config in configs]
 
 
 def sweep(
@@ -182,13 +190,15 @@ def compute_part(
 
 def _compute(config: RunConfig, run: Run | None, pause: Event | None) -> Part:
     start = time.perf_counter()
+    # of this thread, which does it all: other sweeps and programs do not count
+    busy = time.thread_time()
 
     def paused() -> bool:
         late = time.perf_counter() - start > SECONDS_PER_PART
         return late or (pause is not None and pause.is_set())
 
     run = loop.proceed(config, run, paused)
-    seconds = time.perf_counter() - start
+    seconds = time.thread_time() - busy
     return Part(run, _identity(config), provenance(seconds, threads=1))
 
 
@@ -203,19 +213,26 @@ class _Sweep:
         self.folder = folder
         self.waiting = deque(missing)
         self.running: dict[Future[Part], RunConfig] = {}
-        self.finished: dict[RunConfig, Run] = {}
+        self.finished: dict[RunConfig, tuple[Run, float]] = {}
+        self.spent: dict[RunConfig, float] = {}
         self.parts: dict[RunConfig, tuple[Run, float]] = {}
+        self.calls = _calls(missing)
         for config in missing:
             part = store.load_part(folder, config)
             if part is not None:
                 self.parts[config] = part
 
-    def compute(self, pool: Pool) -> dict[RunConfig, Run]:
-        """Compute and store every cell."""
+    def compute(self, pool: Pool) -> dict[RunConfig, tuple[Run, float]]:
+        """Compute and store every cell; its run and the seconds spent on it."""
         total = len(self.waiting)
         deaths = 0
-        begun = sum(_share(config, part) for config, (part, _) in self.parts.items())
-        with progress(total, begun) as shown:
+        begun = {c: _share(c, part) for c, (part, _) in self.parts.items()}
+        with progress(
+            total,
+            sum(begun.values()),
+            sum(self.calls.values()),
+            sum(self.calls[config] * share for config, share in begun.items()),
+        ) as shown:
             try:
                 while self.waiting or self.running:
                     before = len(self.finished)
@@ -288,17 +305,20 @@ class _Sweep:
                 "on all"
             )
         earlier, seconds = self.parts.get(config, (None, 0.0))
-        seconds += part.provenance["seconds"]
+        now = part.provenance["seconds"]
+        seconds += now
         store.save(
             self.folder, config, part.run, part.provenance | {"seconds": seconds}
         )
+        self.spent[config] = self.spent.get(config, 0.0) + now
         if part.run.finished:
-            self.finished[config] = part.run
+            self.finished[config] = part.run, seconds
             self.parts.pop(config, None)
         else:
             self.parts[config] = (part.run, seconds)
         passed = _share(config, earlier) if earlier is not None else 0.0
-        shown.advance(_share(config, part.run) - passed)
+        share = _share(config, part.run) - passed
+        shown.advance(share, self.calls[config] * share)
 
     def _replace_workers(self, pool: Pool, deaths: int) -> None:
         self.waiting.extendleft(self.running.values())
@@ -326,6 +346,24 @@ def _share(config: RunConfig, run: Run) -> float:
     return 1.0 if run.finished else run.step / config.num_steps
 
 
+def _calls(configs: Iterable[RunConfig]) -> dict[RunConfig, int]:
+    """Calls of their kernel that runs take: much the same time each.
+
+    With every seed a run takes as many. Where an engine does not say, runs count as
+    equal.
+    """
+    settings: dict[RunConfig, int] = {}
+    calls = {}
+    for config in configs:
+        setting = config.with_seeds(0, 0)
+        if setting not in settings:
+            longest = getattr(engine_of(config), "steps_per_call", None)
+            steps = longest(setting) if longest else config.num_steps
+            settings[setting] = -(-config.num_steps // steps)
+        calls[config] = settings[setting]
+    return calls
+
+
 def _difference(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     if theirs["engine"] != ours["engine"]:
         return f"engine {theirs['engine'][:12]}, here {ours['engine'][:12]}"
@@ -339,13 +377,30 @@ def _difference(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
 
 def _record(configs: Sequence[RunConfig]) -> None:
     """Note which runs are to be committed, where somebody asks for it."""
-    path = record_file()
-    if path is not None:
-        lines = [
-            store.canonical(
-                {"module": config.engine, "config": config.model_dump(mode="json")}
-            )
+    _note(
+        record_file(),
+        (
+            {"module": config.engine, "config": config.model_dump(mode="json")}
             for config in configs
-        ]
+        ),
+    )
+
+
+def _note_spent(
+    found: dict[RunConfig, tuple[Run, float]], spent: dict[RunConfig, float]
+) -> None:
+    """Note what runs took, and how much of it just now, where somebody asks for it."""
+    _note(
+        Path(chosen) if (chosen := os.environ.get(SPENT_VARIABLE)) else None,
+        (
+            {"run": store.key(c), "seconds": seconds, "now": spent.get(c, 0.0)}
+            for c, (_, seconds) in found.items()
+        ),
+    )
+
+
+def _note(path: Path | None, values: Iterable[dict[str, Any]]) -> None:
+    """Add values to a file, a line each."""
+    if path is not None:
         with open(path, "ab") as file:
-            file.writelines(line + b"\n" for line in lines)
+            file.writelines(store.canonical(value) + b"\n" for value in values)

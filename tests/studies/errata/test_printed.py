@@ -1,5 +1,7 @@
 """Printed formulas, built literally: what slips in them, and nothing else."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -137,6 +139,13 @@ def test_smoothed_minimiser(p):
         # stationary: p multiplies the true class
         share = 1 / (1 + np.exp(-errata_printed.smoothed_minimiser(p, b)))
         assert share == pytest.approx(p if b == 1 else 1 - p, abs=1e-6)
+
+
+def test_a_minimiser_that_is_none_is_refused(monkeypatch):
+    wrong = SimpleNamespace(x=0.5)
+    monkeypatch.setattr(errata_printed, "minimize_scalar", lambda *_, **__: wrong)
+    with pytest.raises(ArithmeticError, match="slope .* at a = 0.5"):
+        errata_printed.smoothed_minimiser(0.2, 1)
 
 
 def test_undefined_share_is_what_is_not_trained_on():

@@ -11,6 +11,7 @@ from flatminima.sharpness.closed_form import per_example_gradients
 from flatminima.studies.sample_complexity import runs, tables
 from flatminima.sweeps.sweep import run_all, sweep
 from flatminima.theory.certificates.certificate import certify
+from flatminima.theory.certificates.certificate_search import search_certificate
 from flatminima.theory.ntk import kernel_regression
 
 SAM = {"width": 24, "kick": 0.5, "rho": 0.1, "updates": 2000}
@@ -174,6 +175,15 @@ def test_search_comes_near_the_certified_minimum():
         train = sample_xor(row.n, 5, row.seed)
         least = certify(train.x, train.y, tolerance=1e-3).value / (4 * 5**0.5)
         assert least * (1 - 1e-3) <= row.ratio <= 1.01 * least
+
+
+def test_a_search_that_ends_far_from_the_minimum_is_refused(monkeypatch):
+    def hurried(x, y, *, tolerance):
+        return search_certificate(x, y, tolerance=0.5)
+
+    monkeypatch.setattr(runs, "search_certificate", hurried)
+    with pytest.raises(ArithmeticError, match="more than 0.01 above"):
+        tables.search_errors([5], [2.0], 1)
 
 
 def test_no_trained_network_is_flatter_than_the_search_finds():

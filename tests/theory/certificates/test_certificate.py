@@ -5,6 +5,10 @@ The linear programme knows no cones and the descent no convexity: both only boun
 minimum from above, by networks.
 """
 
+from dataclasses import replace
+from types import SimpleNamespace
+
+import clarabel
 import numpy as np
 import pytest
 import torch
@@ -16,10 +20,18 @@ from flatminima.data.xor import hypercube, sample_xor, xor_labels
 from flatminima.models.base import load
 from flatminima.models.relu import relu_lower_bound
 from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
-from flatminima.theory.certificates import column_generation
+from flatminima.theory.certificates import column_generation, cone_programme
 from flatminima.theory.certificates.activation_cones import activation_cones
-from flatminima.theory.certificates.certificate import certify, check, normalise
+from flatminima.theory.certificates.certificate import (
+    certify,
+    check,
+    lonely_pieces,
+    normalise,
+)
 from flatminima.theory.certificates.certificate_search import search_certificate
+from flatminima.theory.certificates.column_generation import generate, price_all
+from flatminima.theory.certificates.cone_network import to_network
+from flatminima.theory.certificates.cone_prices import open_market
 from flatminima.theory.certificates.cone_programme import solve
 from tests.theory.dense import dense_trace
 from tests.theory.examples import seeds
@@ -263,17 +275,143 @@ def test_the_search_certifies_where_the_pointwise_bound_is_attained():
     assert found.value == pytest.approx(4 * np.sqrt(13), rel=1e-3)
 
 
+# --- solvers that are wrong -------------------------------------------------------
+
+
+def solver_that(changes):
+    """A Clarabel that claims success with something else than it found."""
+
+    class Solver:
+        def __init__(self, *arguments):
+            self.solver = clarabel.DefaultSolver(*arguments)
+
+        def solve(self):
+            found = self.solver.solve()
+            x = changes(np.array(found.x))
+            return SimpleNamespace(status=found.status, x=x, z=found.z)
+
+    return SimpleNamespace(**vars(clarabel) | {"DefaultSolver": Solver})
+
+
+def test_a_network_that_misses_its_labels_is_no_upper_bound(monkeypatch):
+    """Its cost is below the minimum, so the gap would be none."""
+    train = sample_xor(10, 4, seed=0)
+    monkeypatch.setattr(cone_programme, "clarabel", solver_that(lambda x: 0.999 * x))
+    with pytest.raises(ArithmeticError, match="the labels were not met"):
+        certify(train.x, train.y)
+    x = with_bias(train.x)
+    with pytest.raises(ArithmeticError, match="the labels were not met"):
+        certify(x, train.y)
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-3, -1e-3])
+def test_how_far_labels_and_budget_are_off(monkeypatch, share):
+    """By hand: f = y = 1 twice, and the reward spends the whole budget."""
+    x, y = np.eye(2), np.ones(2)
+    pieces = [piece for piece in lonely_pieces(x) if piece.sign > 0]
+    monkeypatch.setattr(
+        cone_programme, "clarabel", solver_that(lambda u: (1 + share) * u)
+    )
+    assert solve(x, y, pieces).off == pytest.approx(abs(share), abs=1e-8)
+    found = solve(x, y, pieces, rewards=np.ones((2, 2)), budget=2.0)
+    assert found.off == pytest.approx(abs(share), abs=1e-8)
+    assert found.cost / 2 - 1 == pytest.approx(share, abs=1e-8)
+
+
+def test_how_far_a_cone_is_off(monkeypatch):
+    """Both signs of w x >= 0, moved together: f stays, and both leave the cone."""
+
+    def moved(u):
+        return u - np.array([0.75, 0.0, 0.75, 0.0])
+
+    monkeypatch.setattr(cone_programme, "clarabel", solver_that(moved))
+    pieces = lonely_pieces(np.eye(1))
+    found = solve(np.eye(1), np.full(1, 0.25), pieces)
+    assert found.off == pytest.approx(0.75, abs=1e-6)
+
+
+def test_a_value_below_the_proved_bound_is_not_certified(monkeypatch):
+    def cheaper(*arguments, **options):
+        found = solve(*arguments, **options)
+        return replace(found, cost=0.9 * found.cost)
+
+    train = sample_xor(10, 4, seed=0)
+    monkeypatch.setattr(column_generation, "solve", cheaper)
+    certificate = certify(train.x, train.y)
+    assert not certificate.certified
+    assert certificate.gap == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_network_below_the_lower_bound_is_a_contradiction(monkeypatch):
+    def too_high(*arguments):
+        found = generate(*arguments)
+        return replace(found, lower=1.01 * found.lower)
+
+    train = sample_xor(10, 4, seed=0)
+    monkeypatch.setattr(
+        "flatminima.theory.certificates.column_generation.generate", too_high
+    )
+    with pytest.raises(ArithmeticError, match="below the lower bound"):
+        certify(train.x, train.y)
+
+
+def test_a_network_far_above_its_value_does_not_support_it(monkeypatch):
+    def steeper(*arguments):
+        w, v = to_network(*arguments)
+        return 1.1 * w, v / 1.1
+
+    train = sample_xor(10, 4, seed=0)
+    monkeypatch.setattr(
+        "flatminima.theory.certificates.cone_network.to_network", steeper
+    )
+    certificate = certify(train.x, train.y)
+    assert certificate.gap < 1e-6 and not certificate.certified
+
+
+def test_an_example_that_is_not_alone_is_found_out(monkeypatch):
+    def wrong(*_, **__):
+        return SimpleNamespace(success=True, x=np.ones(3))
+
+    monkeypatch.setattr("flatminima.theory.certificates.certificate.linprog", wrong)
+    assert lonely_pieces(np.eye(2)) == []
+
+
+def test_a_solution_is_that_of_the_pieces_it_comes_with(monkeypatch):
+    """Also where the rounds run out."""
+    train = sample_xor(14, 5, seed=0)
+    x, y, _ = normalise(train.x, train.y)
+    market = open_market(activation_cones(x), x)
+    start = [market.piece(k, sign) for k in range(0, 400, 9) for sign in (1.0, -1.0)]
+    monkeypatch.setattr(column_generation, "MAX_ROUNDS", 1)
+    found = generate(x, y, start, price_all(market, x), 1e-6)
+    assert len(found.pieces) == len(found.solution.costs)
+
+
 # --- refusals --------------------------------------------------------------------
 
 
 def test_antipodal_labels_may_be_out_of_reach():
-    """f(x) - f(-x) is linear in x, whatever the network."""
+    """f(x) - f(-x) is linear in x, so 2 at the sum of two points, where 5 is asked."""
     x = np.vstack([np.eye(2), [[1.0, 1.0]]])
     y = np.array([1.0, 1.0, 5.0, 0.0, 0.0, 0.0])
-    with pytest.raises(ValueError, match="no network of these inputs interpolates"):
+    message = r"no network of these inputs interpolates .* >= 0\.6 max"
+    with pytest.raises(ValueError, match=message):
         certify(np.vstack([x, -x]), y)
     y[2] = 2.0
     assert certify(np.vstack([x, -x]), y).certified
+
+
+def test_labels_that_are_only_dear_are_not_called_out_of_reach():
+    """Almost antipodal points can have any labels, at a price that grows."""
+    x = np.vstack([np.eye(2), [[1.0, 1.0]]])
+    y = np.array([1.0, 1.0, 5.0, 0.0, 0.0, 0.0])
+    turn = np.array([[1.0, -1e-3], [1e-3, 1.0]])
+    rows = np.vstack([x, -x])
+    rows[-1] = turn @ rows[-1]
+    assert certify(rows, y).certified
+    rows[-1] = -x[-1] + [-1e-7, 1e-7]
+    with pytest.raises(ArithmeticError, match="of at least .* the pointwise bound"):
+        certify(rows, y)
 
 
 def test_bad_input_is_refused():

@@ -4,18 +4,25 @@ A known family of minimisers must be inside the bounds; a linear programme over 
 directions must stay inside, and come close where it can.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from scipy.optimize import linprog
 
 from flatminima.data.xor import hypercube, sample_xor, xor_labels, xor_test_set
+from flatminima.theory.certificates import cone_distance, optimal_face
 from flatminima.theory.certificates.certificate import certify
+from flatminima.theory.certificates.cone_programme import solve
 from flatminima.theory.certificates.optimal_face import (
     PredictionRange,
     prediction_range,
 )
 from tests.theory.examples import seeds
+
+ONE_POINT = np.eye(2), np.ones(2), np.ones((1, 2))
+"""Inputs, labels and a new point, the sum of the inputs."""
 
 
 def with_bias(x):
@@ -105,6 +112,64 @@ def test_without_bias_too_few_points_do_not():
     found = prediction_range(certificate, train.x, train.y, test.x)
     assert found.some_wrong(test.y).all()
     assert np.isinf(found.low).any() and np.isfinite(found.low).any()
+
+
+def test_a_solver_that_stops_short_makes_no_point_blind(monkeypatch):
+    """The residual of mu = 2 has no acute angle with a generator, but is no distance.
+
+    The point is the sum of the two inputs, so its prediction is that of their labels.
+    """
+    x, y, new = np.eye(2), np.ones(2), np.ones((1, 2))
+    nnls = cone_distance.nnls
+
+    def wrong(generators, point):
+        if generators.shape == (2, 2) and np.array_equal(point, new[0]):
+            return np.array([2.0, 2.0]), 0.0
+        return nnls(generators, point)
+
+    monkeypatch.setattr(cone_distance, "nnls", wrong)
+    found = prediction_range(certify(x, y), x, y, new)
+    assert np.isfinite(found.high[0]) and np.isfinite(found.low[0])
+
+
+def test_a_point_of_which_nothing_is_proved_is_refused(monkeypatch):
+    def unsettled(generators, point):
+        return cone_distance.Bounds(0.0, 1.0, met=False)
+
+    monkeypatch.setattr(optimal_face, "distance_bounds", unsettled)
+    with pytest.raises(ArithmeticError, match="not proved .* between 0 and 1 away"):
+        prediction_range(certify(np.eye(2), np.ones(2)), *ONE_POINT)
+
+
+def test_a_range_that_is_not_closed_is_refused(monkeypatch):
+    """In one round what is attained and what is proved stay apart."""
+    train = sample_xor(16, 5, seed=0)
+    test = xor_test_set(train, 0)
+    certificate = certify(train.x, train.y)
+    monkeypatch.setattr(optimal_face, "MAX_ROUNDS", 1)
+    with pytest.raises(ArithmeticError, match="a gap of at most 0.001"):
+        prediction_range(certificate, train.x, train.y, test.x[:1])
+
+
+def test_a_prediction_of_what_breaks_its_constraints_is_refused(monkeypatch):
+    def off(*arguments, **options):
+        return replace(solve(*arguments, **options), off=1e-3)
+
+    certificate = certify(*ONE_POINT[:2])
+    monkeypatch.setattr(optimal_face, "solve", off)
+    with pytest.raises(ArithmeticError, match="0.001 off its constraints"):
+        prediction_range(certificate, *ONE_POINT)
+
+
+def test_a_prediction_above_what_is_possible_is_refused(monkeypatch):
+    def higher(*arguments, **options):
+        found = solve(*arguments, **options)
+        return replace(found, reward=found.reward + 0.1)
+
+    certificate = certify(*ONE_POINT[:2])
+    monkeypatch.setattr(optimal_face, "solve", higher)
+    with pytest.raises(ArithmeticError, match="none above .* is possible"):
+        prediction_range(certificate, *ONE_POINT)
 
 
 @given(seed=seeds)

@@ -1,5 +1,7 @@
 """Extreme points: by hand, then scipy's convex hull, then the cube by enumeration."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -98,6 +100,19 @@ def test_a_failing_solver_is_reported(monkeypatch):
     monkeypatch.setattr(extreme_points, "linprog", lambda *_, **__: Failure)
     with pytest.raises(ArithmeticError, match="point 0: out of time"):
         separate(SQUARE)
+
+
+@pytest.mark.parametrize("weights", [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.5, 0.5, 0]])
+def test_a_solver_that_overlooks_a_direction_is_found_out(monkeypatch, weights):
+    """It says that a corner of the square is a mean of the others."""
+    answer = SimpleNamespace(
+        success=True,
+        x=np.zeros(3),
+        ineqlin=SimpleNamespace(marginals=-np.array(weights)),
+    )
+    monkeypatch.setattr(extreme_points, "linprog", lambda *_, **__: answer)
+    with pytest.raises(ArithmeticError, match="not proved whether it is a vertex"):
+        are_vertices(SQUARE)
 
 
 def test_distinct_keeps_first_occurrences_in_order():

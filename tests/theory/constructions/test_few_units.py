@@ -1,5 +1,7 @@
 """What few units can do on the square, by search and by a construction."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,47 @@ def test_random_networks_do_no_better(width, rng):
     f = np.einsum("tij,tj->ti", np.maximum(z, 0), rng.normal(size=(20_000, width)))
     wrong = np.sum(~(f * LABELS > 0), axis=1)
     assert wrong.min() == fewest_errors_on_square(width)
+
+
+@pytest.mark.parametrize(
+    ("rows", "limits", "possible"),
+    [
+        ([[1.0], [-1.0]], [1.0, 1.0], True),  # -1 <= z <= 1
+        ([[1.0], [-1.0]], [-1.0, 1.0], True),  # z = -1
+        ([[1.0], [-1.0]], [-1.0, -1.0], False),  # z <= -1 and z >= 1
+        ([[0.0]], [0.0], True),
+        ([[0.0]], [-1.0], False),
+        ([[1.0, 1], [-1, 0], [0, -1]], [-1.0, 0, 0], False),
+        ([[1.0, 1], [-1, 0], [0, -1]], [-1.0, 0, 2], True),
+    ],
+)
+def test_solutions_of_inequalities_by_hand(rows, limits, possible):
+    assert few_units._has_solution(np.array(rows), np.array(limits)) is possible
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"x": None},
+        {"x": np.ones(2), "ineqlin": SimpleNamespace(marginals=np.zeros(2))},
+        {"x": np.ones(2), "ineqlin": SimpleNamespace(marginals=np.array([-1.0, 0.0]))},
+        {"x": np.ones(2), "ineqlin": SimpleNamespace(marginals=np.array([1.0, 1.0]))},
+    ],
+)
+def test_a_solver_that_proves_nothing_is_reported(monkeypatch, found):
+    """Neither a point that fits 2 <= z <= 1 nor multipliers that rule it out."""
+    answer = SimpleNamespace(status=4, message="numerical difficulties", **found)
+    monkeypatch.setattr(few_units, "linprog", lambda *_, **__: answer)
+    rows, limits = np.array([[1.0], [-1.0]]), np.array([1.0, -2.0])
+    with pytest.raises(ArithmeticError, match="status 4 .* proved neither"):
+        few_units._has_solution(rows, limits)
+
+
+def test_a_solver_that_gives_up_is_not_taken_for_an_answer(monkeypatch):
+    answer = SimpleNamespace(status=1, message="iteration limit", x=None)
+    monkeypatch.setattr(few_units, "linprog", lambda *_, **__: answer)
+    with pytest.raises(ArithmeticError, match="status 1 .iteration limit."):
+        fewest_errors_on_square(1)
 
 
 def test_three_units_are_flattest_and_right_everywhere():

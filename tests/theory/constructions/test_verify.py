@@ -6,7 +6,10 @@ import pytest
 from flatminima.data.streams import Dataset
 from flatminima.data.xor import sample_xor, xor_test_set
 from flatminima.measures import predictions
-from flatminima.theory.constructions.generalising_networks import generalising_bias
+from flatminima.theory.constructions.generalising_networks import (
+    exact_fit_no_bias,
+    generalising_bias,
+)
 from flatminima.theory.constructions.memorising_networks import memorising_bias
 from flatminima.theory.constructions.verify import verify
 from tests.theory.dense import dense_trace
@@ -15,15 +18,31 @@ from tests.theory.dense import dense_trace
 def test_every_number_by_hand():
     # f = 2 relu(x - 1) at 2 and 4: outputs 2 and 6; Tr = mean 2 (h^2 + v^2 |x'|^2).
     w, v = np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([2.0, 0.0])
-    x, y = np.array([[2.0], [4.0]]), np.array([2.0, 5.0])
+    x, y = np.array([[2.0], [4.0]]), np.array([2.0, 6.0])
     seen = verify("bias", w, v, x, y, held_out=Dataset(-x, y))
-    assert seen.worst_error == 1
+    assert seen.worst_error == 0
     assert seen.trace == pytest.approx((1 + 4 * 5) + (9 + 4 * 17), rel=1e-14)
-    bound = 2 * 2 * np.sqrt(5) + 2 * 5 * np.sqrt(17)
+    bound = 2 * 2 * np.sqrt(5) + 2 * 6 * np.sqrt(17)
     assert seen.bound == pytest.approx(bound, rel=1e-14)
     assert seen.relative_excess == pytest.approx(98 / bound - 1, rel=1e-13)
     assert seen.kink_distance == 1
     assert seen.zero_one_error == 1
+
+
+def test_a_trace_says_nothing_of_a_bound_that_is_not_its_own():
+    """A network that misses its labels, and one whose trace, at a kink, is none.
+
+    The second would attain the bound: autograd leaves out the units at the kink.
+    """
+    w, v = np.array([[1.0], [-1.0]]), np.array([2.0])
+    x, y = np.array([[2.0], [4.0]]), np.array([2.0, 5.0])
+    missed = verify("bias", w, v, x, y)
+    assert missed.worst_error == 1 and missed.relative_excess == np.inf
+    data = sample_xor(9, 5, 0)
+    w, v = exact_fit_no_bias(5, 0.0, scale=5**0.25 / 2)
+    at_kink = verify("no_bias", w, v, data.x, data.y)
+    assert at_kink.trace == pytest.approx(at_kink.bound, rel=1e-12)
+    assert at_kink.worst_error < 1e-12 and at_kink.relative_excess == np.inf
 
 
 @pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln"])

@@ -43,6 +43,9 @@ weights on the other inputs."""
 FIGURE_2B_COLUMNS = np.array([42.47, 42.48])
 """The norms that it gives for the first two columns of the first layer."""
 
+FLAT = 1e-6
+"""Slope of a loss, of order 1 elsewhere, that counts as 0."""
+
 
 def equation_5_as_indexed(
     d: int,
@@ -279,6 +282,7 @@ def smoothed_minimiser(p: float, b: int) -> float:
 
     Raises:
         ValueError: if p or b is not allowed.
+        ArithmeticError: if what is found is no minimiser.
     """
     if not 0 < p < 1:
         raise ValueError(f"p = {p}: allowed are 0 < p < 1")
@@ -288,7 +292,12 @@ def smoothed_minimiser(p: float, b: int) -> float:
     def loss(a: float) -> float:
         return float(np.logaddexp(0.0, a) - p * b * a - (1 - p) * (1 - b) * a)
 
-    return float(minimize_scalar(loss, method="brent", tol=1e-10).x)
+    found = float(minimize_scalar(loss, method="brent", tol=1e-10).x)
+    # the loss is convex, so a slope of 0 is all that a minimiser needs
+    slope = 1 / (1 + np.exp(-found)) - p * b - (1 - p) * (1 - b)
+    if not abs(slope) <= FLAT:
+        raise ArithmeticError(f"the loss has slope {slope:.2g} at a = {found:.6g}")
+    return found
 
 
 def undefined_share(

@@ -22,7 +22,8 @@ from flatminima.theory.certificates.optimal_face import (
 
 FATES = ("right", "wrong", "undecided", "unbounded")
 """What the flattest networks of a training set say of a held-out point: all have its
-sign; all have the other sign; they differ; they differ by any amount."""
+sign; all have the other sign; they differ, or come within `TOLERANCE` of 0; they differ
+by any amount."""
 
 TOLERANCE = 1e-2
 """Of the ends of a range. Labels are 1 and -1."""

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.mlp.config import Config
 
+GAP = 1e-2
+"""How near to the minimum a search has to come, relative to it."""
+
 
 def sizes(d: int, ratios: Sequence[float], power: int = 1) -> list[int]:
     """Numbers of training points, the nearest integers to ratio d^power, ascending.

@@ -13,7 +13,7 @@ from flatminima.measures.predictions import outputs, sign_errors
 from flatminima.models.base import load
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.mlp.problem import problem
-from flatminima.studies.sample_complexity.runs import sizes
+from flatminima.studies.sample_complexity.runs import GAP, sizes
 from flatminima.sweeps.sweep import run_all
 from flatminima.theory.certificates.certificate_search import search_certificate
 from flatminima.theory.ntk import kernel_regression
@@ -87,6 +87,7 @@ def search_errors(
 
     Raises:
         ValueError: if a value is out of range.
+        ArithmeticError: if a search ends further from the minimum than that.
     """
     at_least("seeds", seeds, 1)
     rows = []
@@ -96,7 +97,13 @@ def search_errors(
                 train = sample_xor(n, d, seed)
                 # a start may climb to 0, which has no direction and is passed over
                 with np.errstate(invalid="ignore"):
-                    found = search_certificate(train.x, train.y, tolerance=1e-2)
+                    found = search_certificate(train.x, train.y, tolerance=GAP)
+                if not found.value <= (1 + GAP) * found.uncertified_lower:
+                    raise ArithmeticError(
+                        f"the search ended at {found.value:.6g}, more than {GAP:g} "
+                        f"above {found.uncertified_lower:.6g}: d = {d}, n = {n}, seed "
+                        f"{seed}"
+                    )
                 test = xor_test_set(train, seed)
                 model = load("no_bias").Model()
                 weights = found.w, found.v

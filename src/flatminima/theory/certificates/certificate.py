@@ -31,7 +31,11 @@ from jaxtyping import Float
 from scipy.optimize import linprog
 
 from flatminima.models.relu import relu_lower_bound
-from flatminima.theory.certificates.activation_cones import activation_cones, cones_at
+from flatminima.theory.certificates.activation_cones import (
+    Cones,
+    activation_cones,
+    cones_at,
+)
 from flatminima.theory.certificates.column_generation import (
     Generated,
     generate,
@@ -39,10 +43,22 @@ from flatminima.theory.certificates.column_generation import (
 )
 from flatminima.theory.certificates.cone_network import to_network
 from flatminima.theory.certificates.cone_prices import Piece, open_market
-from flatminima.theory.certificates.cone_programme import solve
+from flatminima.theory.certificates.cone_programme import FEASIBLE, solve
 
 ALONE = 1e-6
 """Margin, for inputs of norm at most 1, from which an example counts as alone."""
+
+NEAR = 1e-3
+"""Share by which the trace of the network may exceed the value that it supports."""
+
+ROUNDING = 1e-9
+"""Share by which a trace may fall short of a lower bound."""
+
+SPANNED = 1e-9
+"""Share of y outside of what the networks span that counts as none."""
+
+RANK = 1e-13
+"""Eigenvalues below this share of the largest count as 0."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +69,8 @@ class Certificate:
         value: the programme's optimum, up to the solver's accuracy; `trace` is the
             trace of a network, so the infimum is at most that.
         lower: rigorous lower bound, up to rounding.
-        gap: value / lower - 1; 0 if both are 0 or rounding makes it negative.
-        certified: gap is at most the tolerance.
+        gap: |value / lower - 1|; 0 if both are 0.
+        certified: gap is at most the tolerance, and trace / value - 1 at most 1e-3.
         uncertified_lower: the dual value divided by the highest price that a search
             found, which is a bound only if the search missed no cone. Equal to
             `lower` where all cones were priced.
@@ -97,7 +113,7 @@ def certify(
         ValueError: if x and y do not fit, if no network interpolates them (without
             bias, antipodal points cannot have any labels), or if there are too many
             cones: see `certificate_search`.
-        ArithmeticError: as `activation_cones` and `solve`.
+        ArithmeticError: as `activation_cones`, `generate` and `conclude`.
     """
     check(x, y)
     unit_x, unit_y, scale = normalise(x, y)
@@ -109,6 +125,7 @@ def certify(
         if attained is not None:
             return conclude(x, y, attained, tolerance, num_cones=0)
     cones = activation_cones(unit_x)
+    _refuse_unreachable(cones, unit_x, unit_y)
     market = open_market(cones, unit_x)
     bound = np.sign(unit_y) * np.linalg.norm(unit_x, axis=1)
     whitened = np.einsum(
@@ -137,6 +154,9 @@ def conclude(
         tolerance: relative gap that counts as certified.
         num_cones: to report.
         rigorous: the dual point was checked on all cones.
+
+    Raises:
+        ArithmeticError: if the two sides contradict each other, or as `to_network`.
     """
     unit_x, unit_y, scale = normalise(x, y)
     w, v = to_network(unit_x, unit_y, generated.pieces, generated.solution)
@@ -150,12 +170,17 @@ def conclude(
     value, dual_value = generated.solution.cost * factor, generated.lower * factor
     floor = relu_lower_bound(np.sum(x**2, axis=1), y, 2.0)
     lower = max(dual_value, floor) if rigorous else floor
-    gap = max(value / lower - 1, 0.0)
+    if trace < lower * (1 - ROUNDING):
+        raise ArithmeticError(
+            f"an interpolating network has trace {trace:.9g}, below the lower bound "
+            f"{lower:.9g}: the solver was wrong, or the points are nearly degenerate"
+        )
+    gap = abs(value / lower - 1)
     return Certificate(
         value=value,
         lower=lower,
         gap=gap,
-        certified=gap <= tolerance,
+        certified=gap <= tolerance and trace <= value * (1 + NEAR),
         uncertified_lower=max(dual_value, floor),
         w=w,
         v=v,
@@ -206,12 +231,19 @@ def lonely_pieces(x: np.ndarray) -> list[Piece]:
             bounds=[(-1, 1)] * r + [(0, 1)],
             method="highs",
         )
-        if found.success and found.x[r] > ALONE:
+        if found.x is not None and _alone(x, int(i), found.x[:r]) > ALONE:
             points.append(found.x[:r])
     if not points:
         return []
     market = open_market(cones_at(x, np.array(points)), x)
     return [market.piece(k, sign) for k in range(len(points)) for sign in (1.0, -1.0)]
+
+
+def _alone(x: np.ndarray, i: int, w: np.ndarray) -> float:
+    """By how much w, of entries at most 1, has example i and no other active."""
+    heights = x @ w / max(1.0, np.abs(w).max())
+    others = np.delete(heights, i)[np.any(np.delete(x, i, axis=0), axis=1)]
+    return float(min(heights[i], np.min(-others, initial=np.inf)))
 
 
 def _attain_pointwise(
@@ -225,9 +257,31 @@ def _attain_pointwise(
     solution = solve(x, y, pieces)
     dual = np.sign(y) * np.linalg.norm(x, axis=1)
     lower = float(dual @ y)
-    if solution.cost > lower * (1 + tolerance):
+    if solution.off > FEASIBLE or abs(solution.cost / lower - 1) > tolerance:
         return None
     return Generated(pieces, solution, dual, lower)
+
+
+def _refuse_unreachable(cones: Cones, x: np.ndarray, y: np.ndarray) -> None:
+    """Refuse labels that are outside of the span of all networks' outputs, with proof.
+
+    On its cone a unit's output is any X_S u, so the outputs of all networks span the
+    range of sum_S X_S X_S^T. What y has outside is a nu with X_S^T nu = 0 on all
+    cones. Then nu . f = 0 for every network, and sum |y - f| >= nu . y / max |nu|.
+    """
+    active = cones.active.astype(float)
+    values, vectors = np.linalg.eigh((active.T @ active) * (x @ x.T))
+    null = vectors[:, values <= RANK * values[-1]]
+    nu = null @ (null.T @ y)
+    size = np.linalg.norm(nu)
+    if size <= SPANNED * np.linalg.norm(y):
+        return
+    seen = np.linalg.norm(active @ (nu[:, None] * x), axis=1).max()
+    if seen <= SPANNED * size:
+        raise ValueError(
+            "no network of these inputs interpolates the labels y: "
+            f"sum |y - f| >= {nu @ y / np.abs(nu).max():.2g} max |y|"
+        )
 
 
 def _nothing_to_fit(x: np.ndarray) -> Certificate:

@@ -48,7 +48,9 @@ def search_certificate(
         exists than the search found.
 
     Raises:
-        ValueError: as `certify`, or if starts or ascents is below 1, or if y is 0.
+        ValueError: if x and y do not fit, if starts or ascents is below 1, or if y is
+            0.
+        ArithmeticError: as `generate` and `conclude`.
     """
     check(x, y)
     at_least("starts", starts, 1)

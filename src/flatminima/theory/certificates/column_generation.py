@@ -7,7 +7,7 @@ import numpy as np
 
 from flatminima.theory.certificates.cone_network import used_pieces
 from flatminima.theory.certificates.cone_prices import Market, Piece, Prices, search
-from flatminima.theory.certificates.cone_programme import Solution, solve
+from flatminima.theory.certificates.cone_programme import FEASIBLE, Solution, solve
 
 BATCH = 60
 """Pieces added in one round of column generation."""
@@ -54,21 +54,22 @@ def generate(
         tolerance: relative gap at which to stop.
 
     Raises:
-        ValueError: if no network interpolates.
+        ArithmeticError: if the labels are not met at any price that is tried, or not
+            in `MAX_ROUNDS`.
     """
     dual = np.sign(y) * np.linalg.norm(x, axis=1)
-    lower = float(dual @ y)
+    lower = pointwise = float(dual @ y)
     pieces = list({piece.key: piece for piece in start}.values())
     penalties = iter(PENALTIES)
     penalty = next(penalties)
     met = False
     for _ in range(MAX_ROUNDS):
-        solution = solve(x, y, pieces, penalty=penalty)
+        solved, solution = pieces, solve(x, y, pieces, penalty=penalty)
         prices = pricer(solution.dual, 1 + tolerance / 4)
         value = float(solution.dual @ y) / prices.highest
         if value > lower:
             lower, dual = value, solution.dual / prices.highest
-        met = solution.slack <= 1e-6 * np.abs(y).sum()
+        met = solution.slack <= 1e-6 * np.abs(y).sum() and solution.off <= FEASIBLE
         if met and solution.cost <= lower * (1 + tolerance):
             break
         known = {piece.key for piece in pieces}
@@ -78,9 +79,11 @@ def generate(
                 break
             following = next(penalties, None)
             if following is None:
-                raise ValueError(
-                    "no network of these inputs interpolates the labels y: "
-                    f"sum |y - f| >= {solution.slack:.2g} max |y|"
+                raise ArithmeticError(
+                    f"the labels were not met: sum |y - f| = {solution.slack:.2g} "
+                    f"max |y| is left where a unit of it costs {penalty:g}. A network "
+                    f"that meets them has a trace of at least {lower / pointwise:.3g} "
+                    "times the pointwise bound"
                 )
             penalty = following
         if len(pieces) > 6 * len(x):
@@ -88,4 +91,4 @@ def generate(
         pieces = [*pieces, *fresh[:BATCH]]
     if not met:
         raise ArithmeticError(f"the labels were not met in {MAX_ROUNDS} rounds")
-    return Generated(pieces, solution, dual, lower)
+    return Generated(solved, solution, dual, lower)

@@ -18,11 +18,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from flatminima.theory.certificates.activation_cones import Cones
-from flatminima.theory.certificates.cone_distance import distance_to_cone
+from flatminima.theory.certificates.cone_distance import distance_bounds
 
 RIDGE = 1e-12
 """Added to X_S^T X_S, as a share of its mean eigenvalue, so that it has a root
-where S does not span. It lowers a price by a share of the order of RIDGE only."""
+where S does not span. It lowers a price by a share of the order of RIDGE, times the
+square of ||u|| over ||X_S u|| at the best u."""
 
 
 RANK = 1e-9
@@ -148,10 +149,10 @@ def search(
             highest = max(highest, float(bound[k]))
             break
         rows = market.cones.inequalities(int(market.live[k]))
-        polar = -market.whiten[k] @ rows.T
+        polar, cost = -market.whiten[k] @ rows.T, float(market.cost[k])
         for sign in (1.0, -1.0):
-            distance = distance_to_cone(polar, sign * whitened[k])
-            price = distance / float(market.cost[k])
+            # From above, so that no cone has a higher price, met or not from below.
+            price = distance_bounds(polar, sign * whitened[k]).high / cost
             if price > threshold:
                 found.append((price, int(k), sign))
     found.sort(key=lambda item: -item[0])

@@ -22,6 +22,9 @@ from flatminima.theory.certificates.cone_prices import Piece
 ACCURACY = 1e-10
 """Asked of the solver: gap and residuals. Less, down to 5e-5, is "AlmostSolved"."""
 
+FEASIBLE = 1e-5
+"""How far a solution that is relied on may be off its constraints."""
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -35,6 +38,9 @@ class Solution:
         slack: sum of |y - f|, not 0 only with a penalty that was worth paying.
         dual: nu, the multipliers of the interpolation constraints.
         budget_dual: lambda, that of the budget; 1 without one.
+        off: how far u is off its constraints, whatever the solver says of it: the
+            largest of |y - f| besides the slack, the distance from a cone (relative
+            to u if that is above 1) and the share of the budget that is overdrawn.
     """
 
     cost: float
@@ -44,6 +50,7 @@ class Solution:
     slack: float
     dual: Float[np.ndarray, " n"]
     budget_dual: float
+    off: float
 
 
 def solve(
@@ -133,6 +140,11 @@ def solve(
     values = np.array(solution.x)
     u = values[: groups * width].reshape(groups, width)[:, :r]
     paid = costs * [np.linalg.norm(p.root @ v) for p, v in zip(pieces, u, strict=True)]
+    outside = [
+        np.max(margin - p.inequalities @ v, initial=0.0) / max(1.0, np.linalg.norm(v))
+        for p, v in zip(pieces, u, strict=True)
+    ]
+    over = 0.0 if budget is None else paid.sum() / budget - 1
     multipliers = np.array(solution.z)
     return Solution(
         cost=float(paid.sum()),
@@ -142,4 +154,5 @@ def solve(
         slack=float(np.abs(values[groups * width :]).sum()),
         dual=-multipliers[:n],
         budget_dual=1.0 if budget is None else float(multipliers[-1]),
+        off=float(max(np.abs(outputs @ values - y).max(), *outside, over)),
     )

@@ -15,6 +15,9 @@ from flatminima.data.streams import Dataset
 TOLERANCE = 1e-9
 """A gap below this share of the set's extent is not told apart from no gap."""
 
+MEAN = 1e-8
+"""A mean of other points this near, as a share of the extent, is the point itself."""
+
 
 @dataclass(frozen=True)
 class Separation:
@@ -126,7 +129,11 @@ def _refuse_repeats(x: np.ndarray) -> None:
 
 
 def _separate_one(x: np.ndarray, i: int) -> tuple[np.ndarray, float]:
-    """Unit direction and margin of one point; the margin is 0 if there is none."""
+    """Unit direction and margin of one point; the margin is 0 if there is none.
+
+    Either answer is checked: the direction by its margin, and a margin of 0 by the
+    multipliers, which write the point as a mean of the others.
+    """
     n, d = x.shape
     if n == 1:
         return np.eye(d)[0], np.inf
@@ -143,8 +150,17 @@ def _separate_one(x: np.ndarray, i: int) -> tuple[np.ndarray, float]:
     if not solution.success:
         raise ArithmeticError(f"point {i}: {solution.message}")
     norm = np.linalg.norm(solution.x[:d])
-    if norm == 0:
-        return solution.x[:d], 0.0
-    direction = solution.x[:d] / norm
+    direction = solution.x[:d] / max(norm, 1e-300)
     margin = float(np.min(gaps @ direction))
-    return direction, margin if margin > TOLERANCE * extent else 0.0
+    if margin > TOLERANCE * extent:
+        return direction, margin
+    weights = np.maximum(-solution.ineqlin.marginals, 0.0)
+    total = weights.sum()
+    apart = np.linalg.norm(weights @ gaps) / total if total > 0 else np.inf
+    if apart > MEAN * extent:
+        raise ArithmeticError(
+            f"point {i}: linprog separates it by {margin:.2g} and leaves it "
+            f"{apart:.2g} from a mean of the others, so it is not proved whether it is "
+            "a vertex"
+        )
+    return direction, 0.0

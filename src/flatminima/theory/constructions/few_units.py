@@ -21,6 +21,10 @@ from flatminima.theory.constructions.verify import verify
 LABELS = SIGNS.prod(axis=1)
 """Of the four points of the square."""
 
+EXACT = 1e-6
+"""What counts as 0. Coefficients are -1, 0 or 1 and variables few, so what is not 0 at
+a vertex is a ratio of small determinants, far above."""
+
 
 def fewest_errors_on_square(width: int) -> int:
     """Fewest wrong signs of a 2-MLP-Bias on the square; an output of 0 is wrong.
@@ -137,7 +141,42 @@ def _feasible(
     ]
     rows += [np.kron(-LABELS[i] * signs * active[i], points[i]) for i in right]
     limits = np.concatenate([np.zeros(4 * units), -np.ones(len(right))])
+    return _has_solution(np.array(rows), limits)
+
+
+def _has_solution(
+    rows: Float[np.ndarray, "inequalities variables"],
+    limits: Float[np.ndarray, " inequalities"],
+) -> bool:
+    """Whether rows z <= limits for some z, proved either way.
+
+    The programme min {s >= 0 : rows z - s <= limits} has a solution and multipliers
+    lambda >= 0 whatever the answer. Either the z has s = 0, or rows^T lambda = 0 and
+    limits . lambda < 0, which no z allows (Farkas).
+
+    Raises:
+        ArithmeticError: if the solver returns neither.
+    """
     found = linprog(
-        np.zeros(3 * units), A_ub=np.array(rows), b_ub=limits, bounds=(None, None)
+        np.append(np.zeros(rows.shape[1]), 1.0),
+        A_ub=np.column_stack([rows, -np.ones(len(rows))]),
+        b_ub=limits,
+        bounds=[(None, None)] * rows.shape[1] + [(0, None)],
     )
-    return bool(found.status == 0)
+    if found.x is not None:
+        if np.max(rows @ found.x[:-1] - limits) <= EXACT:
+            return True
+        multipliers = np.maximum(-found.ineqlin.marginals, 0.0)
+        if _refutes(multipliers, rows, limits):
+            return False
+    raise ArithmeticError(
+        f"linprog ended with status {found.status} ({found.message}) and proved "
+        "neither that the inequalities have a solution nor that they have none"
+    )
+
+
+def _refutes(multipliers: np.ndarray, rows: np.ndarray, limits: np.ndarray) -> bool:
+    """Whether multipliers >= 0 of sum 1 show that no z has rows z <= limits."""
+    multipliers = multipliers / max(multipliers.sum(), 1e-300)
+    combined = np.abs(multipliers @ rows).max()
+    return bool(combined <= EXACT and limits @ multipliers < -1e3 * EXACT)

@@ -10,6 +10,12 @@ from flatminima.measures.predictions import batch_size, zero_one_error
 from flatminima.models.base import load
 from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
 
+LARGEST_ERROR = 1e-6
+"""Largest error of an output, as a share of the largest label, that counts as none."""
+
+KINK = 1e-12
+"""Distance from a kink, as a share of the largest pre-activation, that counts as 0."""
+
 
 @dataclass(frozen=True)
 class Verified:
@@ -19,7 +25,9 @@ class Verified:
         worst_error: max_i |f(x_i) - y_i|.
         trace: Tr Hess L, closed form.
         bound: certified lower bound on the trace of every interpolating network.
-        relative_excess: trace / bound - 1; 0 if both are 0.
+        relative_excess: trace / bound - 1; 0 if both are 0. It is inf where they
+            say nothing of each other: if the network does not interpolate, which
+            the bound is for, or sits at a kink, where the trace is none.
         kink_distance: min |z_ij| over examples and live units, those whose weights
             are not all zero, and for Sim-LN also min_i | ||h_i|| - eps |. The
             trace is that of a smooth function where this is not 0.
@@ -68,23 +76,25 @@ def verify(
         )
     live = np.any(w != 0, axis=0) | (v != 0)
     rows = batch_size(len(v))
-    worst_error, total, kink = 0.0, 0.0, np.inf
+    worst_error, total, kink, largest = 0.0, 0.0, np.inf, 0.0
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
         at = per_example_gradients(model, w, v, inputs[part])
         worst_error = max(worst_error, float(np.max(np.abs(at.f - y[part]))))
         total += trace_hessian(architecture, model, at, y[part]) * len(at.f)
-        kink = min(kink, np.min(np.abs(inputs[part] @ w[:, live]), initial=np.inf))
+        z = np.abs(inputs[part] @ w[:, live])
+        kink, largest = min(kink, z.min(initial=np.inf)), max(largest, z.max(initial=0))
         if "eps" in model._fields:
             norm = np.linalg.norm(at.h, axis=1)
             kink = min(kink, np.min(np.abs(norm - model.eps)))
     trace = total / len(x)
     bound = architecture.lower_bound(model, np.sum(inputs**2, axis=1), y)
+    off = worst_error > LARGEST_ERROR * np.abs(y).max() or kink <= KINK * largest
     return Verified(
         worst_error=worst_error,
         trace=trace,
         bound=bound,
-        relative_excess=_relative_excess(trace, bound),
+        relative_excess=np.inf if off else _relative_excess(trace, bound),
         kink_distance=float(kink),
         zero_one_error=(
             float("nan")

@@ -22,6 +22,7 @@ from flatminima.claims.sentences import Placeholder, Sentence
 SHARE = Rule(kind="share")
 BEATS = Rule(kind="beats")
 ATTAINS = Rule(kind="attains")
+PART = Rule(kind="exact", metric="share of x", words="share")
 CROSSES = Rule(kind="crosses", along="eps", logarithmic=True)
 
 
@@ -62,7 +63,11 @@ def told(rule, asked, effect, low=None, high=None, n=10) -> str:
         (ATTAINS, (None, 1.0, 2.0), NO_NUMBER),
         (CROSSES, (-2.0, -3.0, -1.0), "0.010 (0.001 to 0.100)"),
         (Rule(kind="exact", metric="|f - y|"), (3.1e-15, None, None), "3.1 × 10⁻¹⁵"),
-        (Rule(kind="exact", metric="share of x"), (4 / 15, None, None), "26.7 %"),
+        (
+            Rule(kind="exact", metric="share of x", words="share"),
+            (4 / 15, None, None),
+            "26.7 %",
+        ),
         (ATTAINS, (1234567.0, None, None), "1.23 × 10⁶"),
         (ATTAINS, (1234.0, 900.0, 1600.0), "1200 (900 to 1600)"),
     ],

@@ -120,6 +120,7 @@ def sweeping(configs: Sequence[Config], *, seconds_per_part=0.1, build=None, **h
         how: arguments of `run_all`.
     """
     task = {
+        "module": configs[0].engine,
         "configs": [config.model_dump(mode="json") for config in configs],
         "seconds_per_part": seconds_per_part,
         "build": build,

@@ -1,5 +1,6 @@
 """A program that sweeps, to be killed or interrupted; see `cells.sweeping`."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -13,11 +14,12 @@ def main() -> None:
     if task["build"] is not None:
         # before the import of the kernels, which ask once
         paths.build_folder = lambda: Path(task["build"])
-    from flatminima.runs.mlp.config import Config
     from flatminima.sweeps import sweep
 
+    kind = importlib.import_module(task["module"])
+
     sweep.SECONDS_PER_PART = task["seconds_per_part"]
-    sweep.run_all([Config(**config) for config in task["configs"]], **task["how"])
+    sweep.run_all([kind.Config(**config) for config in task["configs"]], **task["how"])
 
 
 if __name__ == "__main__":

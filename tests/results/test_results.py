@@ -16,7 +16,7 @@ from flatminima.results import collecting, verifying
 from flatminima.results.__main__ import main
 from flatminima.results.collecting import collect
 from flatminima.results.reading import load
-from flatminima.results.rows import BadResult, difference, setting, weights
+from flatminima.results.rows import BadResult, difference, setting, summary
 from flatminima.results.verifying import verify
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.kind import Run
@@ -179,7 +179,7 @@ def test_a_forged_divergence_is_caught(path):
 
 
 def test_forged_weights_are_caught(path):
-    forge(path, put("weights", "alignment", value=[0.25]), slice(0, 1))
+    forge(path, put("summary", "alignment", value=0.25), slice(0, 1))
     (problem,) = verify([path], 0, 0)
     assert "differs by" in problem
 
@@ -203,12 +203,12 @@ def test_what_is_no_line_of_results_is_refused(tmp_path, content, message):
     [
         (put("module", value="os.path"), "not one of this engine"),
         (put("module", value=3), "not one of this engine"),
-        (put("module", value="flatminima.paths"), "not a run: AttributeError"),
-        (put("module", value="flatminima.none"), "not a run: ModuleNotFoundError"),
+        (put("module", value="flatminima.paths"), "not one of this engine"),
+        (put("module", value="flatminima.runs.no"), "not a run: ModuleNotFoundError"),
         (put("config", "lr", value=-1.0), "lr"),
         (put("config", "zeal", value=1), "zeal"),
         (put("history", value={}), "not a run: KeyError"),
-        (put("weights", value={}), "not a run: KeyError"),
+        (put("summary", value=3), "not a run: AttributeError"),
     ],
 )
 def test_a_row_that_is_no_run_of_this_engine_is_refused(path, change, message):
@@ -540,15 +540,21 @@ def test_flows_are_committed_and_verified(tmp_path, config, place, capsys):
     counted = {"here": "2 by bits", "elsewhere": "2 by statistics"}[place]
     assert counted in capsys.readouterr().out
     table = load(path).of(config)
-    lost = table[table["last"]][list(alignment.SUMMARY)].isna().all(axis=None)
-    assert lost == (config is WILD_FLOW)
+    assert table[table["last"]]["diverged"].all() == (config is WILD_FLOW)
 
 
-def test_a_run_without_parameters_has_no_units():
-    nothing = weights(Run(pd.DataFrame(), (), 0, diverged_at=0))
-    assert all(nothing.pop(name) == [None] for name in alignment.SUMMARY)
-    assert nothing.keys() == alignment.unit_table(np.ones((4, 4))).keys()
-    assert all(values == [] for values in nothing.values())
+def test_a_run_without_arrays_keeps_nothing_of_them():
+    assert summary(SMALL, Run(pd.DataFrame(), {}, 0, diverged_at=0)) == {}
+
+
+def test_a_kind_of_run_keeps_what_it_says():
+    run = fetch(SMALL)
+    kept = summary(SMALL, run)
+    w = run.arrays["w"].astype(float)
+    assert {name: kept[name] for name in alignment.SUMMARY} == alignment.summary(w)
+    assert {name: kept[name] for name in alignment.unit_table(w)} == (
+        alignment.unit_table(w)
+    )
 
 
 def test_chaotic_runs_are_compared_by_statistics_elsewhere(path, capsys):

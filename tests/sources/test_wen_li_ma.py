@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from flatminima.runs.loop import checkpoints
 from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.train import checkpoints
 from flatminima.sources import controls
 from flatminima.sources.wen_li_ma import FIGURES, figure, fixed_scale, scale_of
 

@@ -7,20 +7,18 @@ from importlib.resources.abc import Traversable
 import yaml
 
 from flatminima.claims.model import Claim
-from flatminima.statistics.thresholds import Thresholds
+from flatminima.statistics.thresholds import Thresholds, thresholds
 
 
 @cache
 def load() -> tuple[Thresholds, dict[str, Claim]]:
-    """Thresholds of `claims.yml`, and the claims of all studies by id.
+    """The thresholds of all rules, and the claims of all studies by id.
 
     Raises:
         ValueError: if a file does not fit `Thresholds` and `Claim`, or two claims have
             one id.
     """
-    text = files("flatminima").joinpath("claims.yml").read_text(encoding="utf-8")
-    thresholds = Thresholds(**yaml.safe_load(text)["thresholds"])
-    return thresholds, read_claims(files("flatminima.studies"))
+    return thresholds(), read_claims(files("flatminima.studies"))
 
 
 def read_claims(studies: Traversable) -> dict[str, Claim]:

@@ -1,10 +1,14 @@
 """Curves along training."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from pandas.core.groupby import SeriesGroupBy
 
 from flatminima.plots.style import RULE_STYLES, WIDTH
 
@@ -28,14 +32,15 @@ def training_curves(
     for rule in rules:
         rows = table[(table["rule"] == rule) & (table["step"] > 0)]
         colour, style = RULE_STYLES[rule]
+        line = {"color": colour, "ls": style, "label": rule}
         by_step = rows.groupby("step")
-        _band(axes[0], by_step["train_loss"], colour, style, rule, loss_floor)
-        _band(axes[1], by_step["test_accuracy"], colour, style, rule)
+        band(axes[0], by_step["train_loss"], loss_floor, **line)
+        band(axes[1], by_step["test_accuracy"], **line)
         raw = (rows["trace"] / rows["bound_outputs"]).where(rows["trace"] > 0)
         median = raw.groupby(rows["step"]).median()
         axes[2].plot(median.index, median, color=colour, lw=0.7, alpha=0.6)
         flat = (rows["retracted_trace"] / rows["bound"]).groupby(rows["step"])
-        _band(axes[2], flat, colour, style, rule)
+        band(axes[2], flat, **line)
     for axis, title in zip(
         axes, ("training loss", "test accuracy", "trace / bound"), strict=True
     ):
@@ -52,11 +57,20 @@ def training_curves(
     return fig
 
 
-def _band(axis, groups, colour, style, label, floor=0.0) -> None:
+def band(
+    axis: Axes, groups: SeriesGroupBy, floor: float = -np.inf, **line: Any
+) -> None:
+    """A median over seeds with a band from the 10th to the 90th percentile.
+
+    Args:
+        axis: where to draw.
+        groups: values by position.
+        floor: smaller values are drawn here.
+        line: style of the median; the band takes its colour.
+    """
     levels = [0.1, 0.5, 0.9]
-    quantiles = groups.quantile(levels).unstack().reindex(columns=levels)
+    quantiles = groups.quantile(np.array(levels)).unstack().reindex(columns=levels)
     quantiles = quantiles.clip(lower=floor).dropna()
-    axis.plot(quantiles.index, quantiles[0.5], color=colour, ls=style, label=label)
-    axis.fill_between(
-        quantiles.index, quantiles[0.1], quantiles[0.9], color=colour, alpha=0.18, lw=0
-    )
+    axis.plot(quantiles.index, quantiles[0.5], **line)
+    low, high = quantiles[0.1], quantiles[0.9]
+    axis.fill_between(quantiles.index, low, high, color=line["color"], alpha=0.18, lw=0)

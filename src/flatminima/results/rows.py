@@ -55,12 +55,12 @@ def config_of(row: dict[str, Any]) -> RunConfig:
         ValueError: if a field is out of range.
     """
     module = row["module"]
-    known = isinstance(module, str) and (
-        module.startswith("flatminima.runs.") or module in sys.modules
-    )
-    if not known:
+    if isinstance(module, str) and module.startswith("flatminima.runs."):
+        importlib.import_module(module)
+    kind = getattr(sys.modules.get(str(module)), "Config", None)
+    if kind is None or getattr(kind, "engine", None) != module:
         raise BadResult(f"module = {module!r}: not one of this engine")
-    return importlib.import_module(module).Config(**row["config"])
+    return kind(**row["config"])
 
 
 def engine_now(row: dict[str, Any]) -> str:

@@ -1,13 +1,24 @@
 """The rules between a source's two: one cause changes at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from flatminima.checks import at_least
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.wen_li_ma import figure
 
-RULES = ("GD + wd", "n-SAM", "SGD", "SGD + wd", "1-SAM", "1-SAM + wd")
+CAUSES: dict[str, tuple[Literal["one", "full"], bool, bool]] = {
+    "GD + wd": ("full", False, True),
+    "n-SAM": ("full", True, False),
+    "SGD": ("one", False, False),
+    "SGD + wd": ("one", False, True),
+    "1-SAM": ("one", True, False),
+    "1-SAM + wd": ("one", True, True),
+}
+"""What tells rules apart: batch, whether there is an ascent step, whether decay."""
+
+RULES = tuple(CAUSES)
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,44 @@ SETTINGS = {
     "sim_ln": _setting(figure("6a"), 0.05),
 }
 """For Sim-LN the source has no baseline; its weight decay here is our choice."""
+
+
+def rules(
+    names: Sequence[str], *, rho: float, weight_decay: float = 0.0, **fields: Any
+) -> dict[str, Config]:
+    """A rule and its controls, which differ from it by one cause or more.
+
+    Args:
+        names: of `RULES`.
+        rho: radius of those that take an ascent step.
+        weight_decay: of those that decay.
+        fields: of `Config`, the same for all.
+
+    Returns:
+        Configs by the name of the rule, in the order of the names.
+
+    Raises:
+        ValueError: if a value is out of range, or if two of the names would be the
+            same rule because rho or weight_decay is 0.
+    """
+    found = {}
+    for name in names:
+        batch, climbs, decays = CAUSES[name]
+        for used, what, value in (
+            (climbs, "rho", rho),
+            (decays, "weight_decay", weight_decay),
+        ):
+            if used and not value > 0:
+                raise ValueError(
+                    f"{what} = {value}: must be above 0, rules without are run"
+                )
+        found[name] = Config(
+            **fields,
+            batch=batch,
+            rho=rho if climbs else 0.0,
+            weight_decay=weight_decay if decays else 0.0,
+        )
+    return found
 
 
 def scenario(
@@ -71,11 +120,6 @@ def scenario(
     setting = SETTINGS[architecture]
     rho = setting.rho if rho is None else rho
     weight_decay = setting.weight_decay if weight_decay is None else weight_decay
-    for name, value in (("rho", rho), ("weight_decay", weight_decay)):
-        if not value > 0:
-            raise ValueError(
-                f"{name} = {value}: must be above 0, rules without are run"
-            )
     at_least("epochs", epochs, 1)
     at_least("full_batch_steps", full_batch_steps, 1)
     Config(architecture="bias", d=d, n=n, width=width)  # refuse bad sizes first
@@ -88,14 +132,9 @@ def scenario(
         "init_scale": setting.init_scale,
         "measure_at": (min(full_batch_steps, epochs * n),),
     }
-    one: dict[str, Any] = {"batch": "one", "num_steps": epochs * n}
-    full: dict[str, Any] = {"batch": "full", "num_steps": full_batch_steps}
-    configs = [
-        Config(**base, **full, weight_decay=weight_decay),
-        Config(**base, **full, rho=rho),
-        Config(**base, **one),
-        Config(**base, **one, weight_decay=weight_decay),
-        Config(**base, **one, rho=rho),
-        Config(**base, **one, rho=rho, weight_decay=weight_decay),
-    ]
-    return {config.rule: config for config in configs}
+    num_steps = {"one": epochs * n, "full": full_batch_steps}
+    base |= {"rho": rho, "weight_decay": weight_decay}
+    return {
+        name: rules([name], **base, num_steps=num_steps[batch])[name]
+        for name, (batch, _, _) in CAUSES.items()
+    }

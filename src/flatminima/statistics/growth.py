@@ -22,8 +22,8 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.optimize import isotonic_regression
 
-from flatminima.claims.register import load
 from flatminima.data.streams import generator
+from flatminima.statistics.thresholds import thresholds
 
 LEVELS = {"zero_one": 0.1, "mse": 0.25}
 """Test errors at which n is read off, by metric; fixed before the runs."""
@@ -61,7 +61,7 @@ class Estimate:
 
     def interval(self) -> Interval:
         """Percentile interval at the book's level; an unknown draw widens both ends."""
-        tail = (1 - load()[0].level) / 2
+        tail = (1 - thresholds().level) / 2
         unknown = np.isnan(self.draws)
         lowest = np.where(unknown, -np.inf, self.draws)
         highest = np.where(unknown, np.inf, self.draws)
@@ -156,7 +156,9 @@ def needed(
     seeds = len(errors)
     if seeds == 0:
         raise ValueError("errors: no seed among them")
-    counts = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=load()[0].resamples)
+    counts = rng.multinomial(
+        seeds, np.full(seeds, 1 / seeds), size=thresholds().resamples
+    )
     value = crossing(sizes, errors.mean(axis=0), level)
     return Estimate(float(value), crossing(sizes, counts / seeds @ errors, level))
 

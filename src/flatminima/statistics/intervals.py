@@ -1,5 +1,6 @@
 """Intervals over seeds."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
-from flatminima.claims.register import load
-from flatminima.statistics.thresholds import Thresholds
+from flatminima.statistics.thresholds import Thresholds, thresholds
 from flatminima.sweeps.table import per_seed
 
 POOLED = ("test_accuracy", "single_active", "memorising", "injective")
@@ -28,21 +28,20 @@ def mean_interval(table: pd.DataFrame, metric: str) -> tuple[float, float, float
     Returns:
         (mean, low, high); NaN if the metric is for a seed.
     """
-    thresholds, _ = load()
     values = per_seed(table, metric, diverged=0.0).to_numpy(dtype=float)
     if np.isnan(values).any():  # the test set has no point
         return np.nan, np.nan, np.nan
     if metric in POOLED:
         points = _num_points(table, metric)
-        low, high = _share_interval(values, points, thresholds)
+        low, high = _share_interval(values, points, thresholds())
     else:
-        low, high = bootstrap(values, thresholds)
+        low, high = bootstrap(values, thresholds())
     return float(values.mean()), low, high
 
 
 def bootstrap(
     values: Float[np.ndarray, " seeds"],
-    thresholds: Thresholds,
+    given: Thresholds,
     statistic: Any = np.mean,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval over seeds; a point if all values agree.
@@ -57,8 +56,8 @@ def bootstrap(
     interval = stats.bootstrap(
         (values,),
         statistic,
-        confidence_level=thresholds.level,
-        n_resamples=thresholds.resamples,
+        confidence_level=given.level,
+        n_resamples=given.resamples,
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
@@ -66,13 +65,13 @@ def bootstrap(
 
 
 def _share_interval(
-    values: np.ndarray, points: int, thresholds: Thresholds
+    values: np.ndarray, points: int, given: Thresholds
 ) -> tuple[float, float]:
     if len(values) > 1 and np.ptp(values) > 0:
-        return bootstrap(values, thresholds)
+        return bootstrap(values, given)
     total = points * len(values)
     interval = stats.binomtest(round(values.mean() * total), total).proportion_ci(
-        thresholds.level, method="wilson"
+        given.level, method="wilson"
     )
     return float(interval.low), float(interval.high)
 
@@ -81,3 +80,24 @@ def _num_points(table: pd.DataFrame, metric: str) -> int:
     """Points of one seed that a share is of: test points, else training examples."""
     column = "test_points" if metric == "test_accuracy" else "n"
     return max(int(table[column].iloc[0]), 1)
+
+
+def centre(rows: pd.DataFrame, metric: str) -> tuple[float, float, float]:
+    """Middle, low and high of a metric over the seeds of one setting, for a figure.
+
+    NaN if there is no value.
+
+    Args:
+        rows: one a seed.
+        metric: "test_accuracy", with its mean, in which a run that diverged counts as
+            0; or "ratio", with the median of trace over bound after retraction.
+    """
+    if metric == "ratio":
+        values = (rows["retracted_trace"] / rows["bound"])[~rows["diverged"]].dropna()
+    else:
+        values = per_seed(rows, metric, diverged=0.0).dropna()
+    if values.empty:
+        return np.nan, np.nan, np.nan
+    statistic: Callable[..., Any] = np.median if metric == "ratio" else np.mean
+    low, high = bootstrap(values.to_numpy(), thresholds(), statistic)
+    return float(statistic(values)), low, high

@@ -1,10 +1,14 @@
 """The numbers behind every rule."""
 
+from functools import cache
+from importlib.resources import files
+
+import yaml
 from pydantic import BaseModel, ConfigDict
 
 
 class Thresholds(BaseModel):
-    """The numbers behind every rule, from `claims.yml`.
+    """The numbers behind every rule, from `thresholds.yml`.
 
     Attributes:
         level: confidence level of all intervals.
@@ -31,3 +35,14 @@ class Thresholds(BaseModel):
     min_seeds: int
     max_diverged: float
     resamples: int
+
+
+@cache
+def thresholds() -> Thresholds:
+    """Those of `thresholds.yml`.
+
+    Raises:
+        ValueError: if the file does not fit.
+    """
+    text = files("flatminima.statistics").joinpath("thresholds.yml").read_text("utf8")
+    return Thresholds(**yaml.safe_load(text))

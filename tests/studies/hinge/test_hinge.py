@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from flatminima.runs.loop import checkpoints
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.problem import initial_state
-from flatminima.runs.mlp.train import advance
+from flatminima.runs.mlp.train import advance, checkpoints
 from flatminima.studies.hinge import constructions, tables
 from flatminima.studies.hinge import runs as hinge_runs
 from flatminima.sweeps.sweep import sweep

@@ -7,7 +7,7 @@ import pytest
 from flatminima.models import sim_ln
 from flatminima.runs.kind import Run
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.measures import INTERPOLATES
+from flatminima.runs.mlp.measures import NEAR_INTERPOLATION
 from flatminima.runs.mlp.problem import problem
 from flatminima.sharpness.closed_form import linearised, per_example_gradients
 from flatminima.sharpness.gauss_newton import retract
@@ -31,7 +31,7 @@ TINY = Config(
 @pytest.fixture
 def table():
     found = rescaled_traces(TINY, 2, FACTORS)
-    assert found["train_loss"].max() < INTERPOLATES
+    assert found["train_loss"].max() < NEAR_INTERPOLATION
     return found
 
 

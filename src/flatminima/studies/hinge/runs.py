@@ -11,7 +11,7 @@ import numpy as np
 
 from flatminima.checks import at_least
 from flatminima.runs.mlp.config import Config
-from flatminima.sources.controls import SETTINGS
+from flatminima.sources import controls
 
 
 def rules(
@@ -37,7 +37,7 @@ def rules(
     at_least("epochs", epochs, 1)
     at_least("lengths", lengths, 2)
     Config(architecture="bias", d=d, n=n, width=width)  # refuse bad sizes first
-    setting = SETTINGS[architecture]
+    setting = controls.SETTINGS[architecture]
     base: dict[str, Any] = {
         "architecture": architecture,
         "d": d,
@@ -50,12 +50,8 @@ def rules(
         "num_checkpoints": 2,
         "measure_at": halvings(epochs * n, lengths),
     }
-    configs = [
-        Config(**base, rho=setting.rho),
-        Config(**base),
-        Config(**base, weight_decay=setting.weight_decay),
-    ]
-    return {config.rule: config for config in configs}
+    base |= {"rho": setting.rho, "weight_decay": setting.weight_decay}
+    return controls.rules(["1-SAM", "SGD", "SGD + wd"], **base)
 
 
 def halvings(steps: int, count: int) -> tuple[int, ...]:

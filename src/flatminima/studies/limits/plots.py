@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from flatminima.plots.style import ARCHITECTURES, RULE_STYLES, WIDTH
-from flatminima.studies.robust.plots import interval
+from flatminima.statistics.intervals import centre
 
 MARKERS = {"1-SAM": "o", "SGD": "D", "SGD + wd": "s"}
 
@@ -41,7 +41,7 @@ def accuracy_against_noise(table: pd.DataFrame) -> Figure:
         of_network = ends[ends["architecture"] == name]
         for rule, of_rule in of_network.groupby("rule", sort=False):
             levels = of_rule.groupby("label_noise")
-            found = [interval(part, "test_accuracy") for _, part in levels]
+            found = [centre(part, "test_accuracy") for _, part in levels]
             middle, low, high = np.array(found).T
             colour, style = RULE_STYLES[str(rule)]
             axis.errorbar(
@@ -81,7 +81,7 @@ def dots_by_network(tables: Mapping[str, pd.DataFrame]) -> Figure:
             for offset, (rule, rows) in zip(
                 (-0.22, 0.0, 0.22), ends.groupby("rule", sort=False), strict=False
             ):
-                middle, low, high = interval(rows, metric)
+                middle, low, high = centre(rows, metric)
                 axis.errorbar(
                     middle,
                     k + offset,

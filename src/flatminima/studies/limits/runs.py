@@ -15,6 +15,7 @@ from flatminima.data.xor import xor_labels
 from flatminima.plots.style import ARCHITECTURES
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.problem import problem
+from flatminima.sources import controls
 from flatminima.sources.wen_li_ma import FIGURES, figure
 from flatminima.sweeps.sweep import fetch
 
@@ -82,12 +83,7 @@ def rules(
         "lr": lr,
         "dtype": "float32",
     }
-    configs = [
-        Config(**fields, rho=rho),
-        Config(**fields),
-        Config(**fields, weight_decay=WEIGHT_DECAY),
-    ]
-    return {config.rule: config for config in configs}
+    return controls.rules(RULES, rho=rho, weight_decay=WEIGHT_DECAY, **fields)
 
 
 def noise(

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flatminima.claims.quantities import NONE, QUANTITIES
+from flatminima.claims.quantities import NONE, QUANTITIES, numbers
+from flatminima.claims.register import load
 from flatminima.claims.report import FIGURE_MIME, Verdict
 from flatminima.sources.wen_li_ma import FIGURES
 from flatminima.statistics.intervals import mean_interval
-from flatminima.studies.paper_figures.runs import FigureRuns, _measured
+from flatminima.studies.paper_figures.runs import FigureRuns
 from flatminima.sweeps.table import per_seed
 
 
@@ -187,6 +188,15 @@ def _cells(row: Outcome) -> list[str]:
         *(row.figure, row.setting, row.reported, _measured(row), row.verdict),
         *(_against_bound(row), runs),
     ]
+
+
+def _measured(row: Outcome) -> str:
+    """The outcome with its name, as verdicts show it."""
+    if row.value is None:
+        return f"{row.metric} {NONE}"
+    t, _ = load()
+    marks = [t.low, t.almost, t.high]
+    return f"{row.metric} {numbers(row.value, row.low, row.high, marks)}"
 
 
 def _against_bound(row: Outcome) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
@@ -13,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from flatminima.plots.style import WIDTH
+from flatminima.plots.training import band
 from flatminima.sources.wen_li_ma import FIGURES
 from flatminima.studies.paper_figures.runs import FigureRuns
 
@@ -71,26 +71,10 @@ def _curves(
     upper: Axes, lower: Axes, metric: str, table: pd.DataFrame, style: dict
 ) -> None:
     rows = table[table["step"] > 0]
-    _band(upper, rows, rows[metric], style)
+    band(upper, rows.groupby("epoch")[metric], **style)
     raw = rows["trace"].where(rows["trace"] > 0).groupby(rows["epoch"]).median()
     lower.plot(raw.index, raw, color=style["color"], lw=0.8, alpha=0.7)
-    _band(lower, rows, rows["retracted_trace"], style)
-
-
-def _band(axis: Axes, rows: pd.DataFrame, values: pd.Series, style: dict) -> None:
-    levels = [0.1, 0.5, 0.9]
-    groups = values.groupby(rows["epoch"])
-    quantiles = groups.quantile(np.array(levels)).unstack()
-    quantiles = quantiles.reindex(columns=levels).dropna()
-    axis.plot(quantiles.index, quantiles[0.5], **style)
-    axis.fill_between(
-        quantiles.index,
-        quantiles[0.1],
-        quantiles[0.9],
-        color=style["color"],
-        alpha=0.18,
-        lw=0,
-    )
+    band(lower, rows.groupby("epoch")["retracted_trace"], **style)
 
 
 def _phases(axis: Axes, runs: FigureRuns) -> None:

@@ -12,14 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from flatminima.claims.quantities import NONE, numbers
-from flatminima.claims.register import load
 from flatminima.plots.style import ARCHITECTURES
 from flatminima.results.reading import Committed
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.wen_li_ma import EARLY, FIGURES, figure, figures
 from flatminima.statistics.intervals import mean_interval
-from flatminima.studies.paper_figures.outcomes import Outcome
 from flatminima.sweeps.sweep import sweep
 from flatminima.sweeps.table import at_step
 
@@ -178,12 +175,3 @@ def phase_table(runs: FigureRuns) -> pd.DataFrame:
     columns = ["η", "ρ", "until epoch", label, "low", "high", "output error"]
     index = pd.RangeIndex(1, len(rows) + 1, name="phase")
     return pd.DataFrame(rows, index, [*columns, "trace / bound"])
-
-
-def _measured(row: Outcome) -> str:
-    """The outcome with its name, as verdicts show it."""
-    if row.value is None:
-        return f"{row.metric} {NONE}"
-    t, _ = load()
-    marks = [t.low, t.almost, t.high]
-    return f"{row.metric} {numbers(row.value, row.low, row.high, marks)}"

@@ -1,9 +1,5 @@
 """Dots and intervals over the variations of several architectures."""
 
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -11,11 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from flatminima.claims.register import load
 from flatminima.plots.style import ARCHITECTURES, RULE_STYLES, WIDTH
-from flatminima.statistics.intervals import bootstrap
+from flatminima.statistics.intervals import centre
 from flatminima.studies.robust.runs import label
-from flatminima.sweeps.table import per_seed
 
 METRICS = {"test_accuracy": ("test accuracy", 0.95), "ratio": ("trace / bound", 1.05)}
 """Label of each metric, and the threshold that the claims' rules use."""
@@ -93,7 +87,7 @@ def _dot(axis: Axes, rows: pd.DataFrame, rule: str, metric: str, y: float) -> No
         edge = axis.get_yaxis_transform()
         axis.plot(0.02, y, color=colour, marker="x", ms=5, transform=edge)
         return
-    middle, low, high = interval(rows, metric)
+    middle, low, high = centre(rows, metric)
     axis.errorbar(
         middle,
         y,
@@ -105,24 +99,3 @@ def _dot(axis: Axes, rows: pd.DataFrame, rule: str, metric: str, y: float) -> No
         lw=1.3,
         ls="none",
     )
-
-
-def interval(rows: pd.DataFrame, metric: str) -> tuple[float, float, float]:
-    """Middle, low and high of a metric over the seeds of one setting.
-
-    NaN if there is no value.
-
-    Args:
-        rows: one a seed.
-        metric: "test_accuracy", with its mean, or "ratio", with its median.
-    """
-    thresholds, _ = load()
-    if metric == "ratio":
-        values = (rows["retracted_trace"] / rows["bound"])[~rows["diverged"]].dropna()
-    else:
-        values = per_seed(rows, metric, diverged=0.0).dropna()
-    if values.empty:
-        return np.nan, np.nan, np.nan
-    statistic: Callable[..., Any] = np.median if metric == "ratio" else np.mean
-    low, high = bootstrap(values.to_numpy(), thresholds, statistic)
-    return float(statistic(values)), low, high

@@ -7,6 +7,7 @@ multiplies one of `FIELDS` by a factor and leaves all else as it is.
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from flatminima.claims.report import Verdict, few_seeds_note
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.sharpness.closed_form import per_example_gradients
-from flatminima.sources.controls import SETTINGS
+from flatminima.sources import controls
 from flatminima.sweeps.sweep import sweep
 from flatminima.sweeps.table import SEEDS, at_step
 
@@ -83,24 +84,21 @@ def varied_configs(
             raise ValueError(
                 f"{name} = {list(given)}: must be different, above 0 and not 1"
             )
-    setting = SETTINGS[architecture]
-    base = Config.model_validate(
-        {
-            "architecture": architecture,
-            "d": d,
-            "n": n,
-            "width": width,
-            "num_steps": num_steps,
-            "num_checkpoints": 2,
-            "lr": setting.lr,
-            "init_scale": setting.init_scale,
-            "dtype": "float32",
-        }
-    )
+    setting = controls.SETTINGS[architecture]
+    base: dict[str, Any] = {
+        "architecture": architecture,
+        "d": d,
+        "n": n,
+        "width": width,
+        "num_steps": num_steps,
+        "num_checkpoints": 2,
+        "lr": setting.lr,
+        "init_scale": setting.init_scale,
+        "dtype": "float32",
+    }
     measured = sorted({num_steps, *(scaled(num_steps, f) for f in lengths)})
     configs = {}
-    for rule, rho in zip(RULES, (setting.rho, 0.0), strict=True):
-        at = changed(base, rho=rho)
+    for rule, at in controls.rules(RULES, rho=setting.rho, **base).items():
         configs[rule, *BASE] = changed(
             at, num_steps=measured[-1], measure_at=tuple(measured)
         )

@@ -10,7 +10,7 @@ from flatminima.measures.predictions import batch_size, zero_one_error
 from flatminima.models.base import load
 from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
 
-INTERPOLATES = 1e-6
+LARGEST_ERROR = 1e-6
 """Largest error of an output, as a share of the largest label, that counts as none."""
 
 KINK = 1e-12
@@ -89,7 +89,7 @@ def verify(
             kink = min(kink, np.min(np.abs(norm - model.eps)))
     trace = total / len(x)
     bound = architecture.lower_bound(model, np.sum(inputs**2, axis=1), y)
-    off = worst_error > INTERPOLATES * np.abs(y).max() or kink <= KINK * largest
+    off = worst_error > LARGEST_ERROR * np.abs(y).max() or kink <= KINK * largest
     return Verified(
         worst_error=worst_error,
         trace=trace,

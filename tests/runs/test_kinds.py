@@ -1,0 +1,126 @@
+"""What every kind of run promises, over all kinds that there are, and a toy."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flatminima.identity import reachable
+from flatminima.runs import loop
+from flatminima.runs.flow.config import FlowConfig
+from flatminima.runs.kind import Run, engine_of, input_files
+from flatminima.runs.mlp import train
+from flatminima.runs.mlp.config import Config
+from flatminima.sources.wen_li_ma import scale
+from flatminima.sweeps import store
+from flatminima.sweeps.table import tidy
+from tests.runs import oscillator
+
+SMALL = {"d": 4, "n": 6, "width": 5, "num_steps": 60, "num_checkpoints": 4}
+START = Config(architecture="bias", **SMALL)
+KINDS = {
+    "two layers": START.model_copy(update={"rho": 0.05, "measure_at": (7,)}),
+    "frozen ascent": Config(architecture="bias", ascent="frozen", rho=0.3, **SMALL),
+    "batch": Config(architecture="sim_ln", batch=3, rho=0.1, **SMALL),
+    "deep": Config(architecture="deep", rho=0.05, middle_init_scale=0.5, **SMALL),
+    "batch norm": Config(architecture="sim_bn", bias_rate=0.5, **SMALL),
+    "flow": FlowConfig(start=START, kind="kink_aware", max_iterations=5),
+    "oscillator": oscillator.Config(num_steps=300),
+}
+WILD = {
+    "two layers": START.model_copy(update={"lr": 0.2, "init_scale": 1e3}),
+    "flow": FlowConfig(
+        start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), kind="naive"
+    ),
+    "oscillator": oscillator.Config(damping=-1e3, num_steps=3000),
+}
+each_kind = pytest.mark.parametrize("name", KINDS)
+
+
+def assert_same(a: Run, b: Run) -> None:
+    assert list(a.arrays) == list(b.arrays)
+    for one, two in zip(a.params, b.params, strict=True):
+        np.testing.assert_array_equal(one, two, strict=True)
+    pd.testing.assert_frame_equal(a.history, b.history, check_exact=True)
+    assert (a.step, a.finished, a.diverged_at) == (b.step, b.finished, b.diverged_at)
+
+
+@each_kind
+@given(pauses=st.lists(st.integers(0, 3), max_size=6))
+def test_a_pause_anywhere_changes_no_bit(name, pauses):
+    config, engine = KINDS[name], engine_of(KINDS[name])
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(engine, "steps_per_call"):
+            patch.setattr(engine, "steps_per_call", lambda config: 12)
+        whole = loop.run(config)
+        asked = iter([k for pause in pauses for k in [0] * pause + [1]])
+        run = None
+        while run is None or not run.finished:
+            run = loop.proceed(config, run, lambda: bool(next(asked, 0)))
+    assert_same(whole, run)
+
+
+@each_kind
+def test_a_run_survives_the_store(name, store):
+    from flatminima.sweeps import store as stored
+
+    config, run = KINDS[name], loop.run(KINDS[name])
+    stored.save(store, config, run, {"seconds": 1.0})
+    assert_same(stored.load(store, config), run)
+
+
+@each_kind
+def test_its_table_says_what_it_is(name):
+    config = KINDS[name]
+    table = tidy(config, loop.run(config))
+    assert set(table["rule"]) == {config.rule}
+    assert {"test_points", "scale", "last", "diverged"} <= set(table.columns)
+    assert table["last"].tolist() == [False] * (len(table) - 1) + [True]
+    again = config.with_seeds(3, 4)
+    assert (again.columns["data_seed"], again.columns["init_seed"]) == (3, 4)
+    assert hash(again.with_seeds(0, 0)) == hash(config.with_seeds(0, 0))
+
+
+@pytest.mark.parametrize("name", WILD)
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")
+def test_divergence_is_a_result(name):
+    run = loop.run(WILD[name])
+    assert run.finished
+    assert run.diverged_at == run.step > 0
+    assert all(np.isnan(p).all() for p in run.params)
+    assert tidy(WILD[name], run)["diverged"].all()
+
+
+@each_kind
+def test_its_key_is_that_of_its_modules_and_of_the_loop(name, monkeypatch):
+    config = KINDS[name]
+    modules = reachable(*engine_of(config).modules(config), *store.ROOTS)
+    seen = []
+    monkeypatch.setattr(store, "source_digest", lambda *roots: seen.append(roots) or "")
+    store.key(config)
+    assert reachable(*seen[0]) == modules
+    assert set(store.ROOTS) <= set(modules)
+
+
+def test_the_content_of_the_files_that_it_reads_joins_its_key(tmp_path, monkeypatch):
+    file, config = tmp_path / "data.bin", KINDS["oscillator"]
+    plain = store.key(config)
+    monkeypatch.setattr(oscillator, "inputs", lambda config: (file,), raising=False)
+    with pytest.raises(FileNotFoundError, match=r"data\.bin"):
+        store.key(config)
+    file.write_bytes(b"one")
+    assert input_files(config) == (file,)
+    one = store.key(config)
+    file.write_bytes(b"two")
+    assert len({plain, one, store.key(config)}) == 3
+
+
+def test_the_kinds_of_the_engine_are_those_that_are_tried():
+    engines = {config.engine for config in KINDS.values()}
+    assert engines - {oscillator.__name__} == {
+        "flatminima.runs.mlp.train",
+        "flatminima.runs.flow.run",
+    }
+    assert engine_of(START) is train
+    assert scale(START).startswith("scaled-down")

@@ -1,0 +1,109 @@
+"""The house: rooms on floors, and arrows of imports that all run down."""
+
+import pkgutil
+
+import pytest
+
+import flatminima
+from flatminima.identity import imported_modules, reachable
+from flatminima.runs.flow.config import FlowConfig
+from flatminima.runs.kind import engine_of
+from flatminima.runs.mlp.config import Config
+from flatminima.sweeps.store import ROOTS
+
+FLOORS = [
+    {"identity", "paths", "checks"},
+    {"data", "models"},
+    {"measures", "kernels"},
+    {"sharpness"},
+    {"theory"},
+    {"runs"},
+    {"sources", "sweeps"},
+    {"statistics"},
+    {"claims", "results", "plots"},
+    {"studies"},
+]
+FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(flatminima.__path__, "flatminima.")
+    if not module.name.endswith("__main__")
+]
+CONFIGS = {
+    "two layers": Config(architecture="bias"),
+    "batch": Config(architecture="sim_ln", batch=4),
+    "deep": Config(architecture="deep"),
+    "batch norm": Config(architecture="sim_bn"),
+    "flow": FlowConfig(start=Config(architecture="bias"), kind="naive"),
+}
+
+
+def room(module: str) -> str:
+    """The room of a module: a folder of the engine, or a module at its door."""
+    return module.split(".")[1]
+
+
+def test_every_module_has_a_floor():
+    assert {room(module) for module in MODULES} == set(FLOOR)
+
+
+def test_few_modules_stand_at_the_door():
+    files = {module for module in MODULES if module.count(".") == 1}
+    packages = {m.rpartition(".")[0] for m in MODULES}
+    assert len(files - packages) <= 6
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_down(module):
+    for target in imported_modules(module):
+        if target != "flatminima" and room(target) != room(module):
+            assert FLOOR[room(target)] < FLOOR[room(module)], f"{module} -> {target}"
+
+
+def test_the_engine_does_not_know_the_studies():
+    engine = [module for module in MODULES if room(module) != "studies"]
+    assert not [m for m in reachable(*engine) if m.startswith("flatminima.studies")]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if room(m) == "studies"])
+def test_studies_meet_in_the_figures_of_the_paper_only(module):
+    for target in imported_modules(module):
+        parts = target.split(".")
+        if len(parts) > 2 and parts[1] == "studies":
+            assert parts[2] in (module.split(".")[2], "paper_figures")
+
+
+def test_what_a_sweep_needs_knows_no_kind_of_run():
+    found = reachable("flatminima.sweeps.sweep", "flatminima.results.verifying")
+    runs = {module for module in found if module.startswith("flatminima.runs")}
+    assert runs == {"flatminima.runs", *ROOTS}
+
+
+def test_claims_know_neither_xor_nor_a_kind_of_run():
+    found = reachable("flatminima.claims.decide", "flatminima.claims.crossings")
+    strangers = ("flatminima.data", "flatminima.models", "flatminima.sources")
+    assert not [module for module in found if module.startswith(strangers)]
+    runs = {module for module in found if module.startswith("flatminima.runs")}
+    assert runs <= {"flatminima.runs", *ROOTS}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_key_depends_on_one_kind_of_run(name):
+    """A flow starts from a trained network, so it has that kind beside its own."""
+    config = CONFIGS[name]
+    found = reachable(*engine_of(config).modules(config), *ROOTS)
+    kinds = {m.split(".")[2] for m in found if m.startswith("flatminima.runs.")}
+    own = config.engine.split(".")[2]
+    assert kinds - {"kind", "loop"} == {own, "mlp"}
+    assert not {"sweeps", "sources", "claims", "results", "plots", "studies"} & {
+        room(module) for module in found if module != "flatminima"
+    }
+
+
+def test_one_architecture_a_key():
+    for name in ("two layers", "deep", "batch norm"):
+        config = CONFIGS[name]
+        found = reachable(*engine_of(config).modules(config))
+        models = {m.rpartition(".")[2] for m in found if ".models." in m}
+        others = {"bias", "no_bias", "sim_ln", "softplus", "sim_bn", "deep"}
+        assert models & others == {config.architecture}

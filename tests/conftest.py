@@ -27,11 +27,16 @@ LONGEST_FIRST = [
     "book/test_new.py",
     "book/test_build.py",
     "book/test_pages.py",
+    "book/test_interrupt.py",
+    "book/test_found.py",
+    "book/test_budget.py",
+    "plots/test_plots.py",
     "chapters/test_smoke.py",
     "faults/test_killed.py",
     "faults/test_cluster.py",
     "test_identity.py",
     "test_kernel_race.py",
+    "runs/flow/test_descent.py",
     "faults/test_places.py",
 ]
 """Files that take longest. A worker takes whole files, so the last to begin is short.
@@ -69,9 +74,6 @@ def pytest_configure(config):
         "uncompiled: also run with NUMBA_DISABLE_JIT=1, where coverage sees kernels",
     )
     config.addinivalue_line("markers", "slow: left out by `make fast`")
-    config.addinivalue_line(
-        "markers", "timed: measures seconds, so that no other test may run beside it"
-    )
 
 
 def pytest_collection_modifyitems(items):

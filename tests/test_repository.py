@@ -22,7 +22,7 @@ from flatminima_book.check import check_sources
 from flatminima_book.notebooks import load_chapters
 from flatminima_book.parameters import parse_value, read_parameter_file, refuse_unknown
 from flatminima_book.project import load, toc_names
-from tests.conftest import LONGEST_FIRST
+from tests.conftest import LONGEST_FIRST, SLOW
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -379,6 +379,55 @@ def test_workflows_test_build_and_check_and_only_then_publish():
     assert "ci.yml" in flows["publish"]["jobs"][deploy["needs"]]["uses"]
 
 
+def cache_problems(text: str) -> list[str]:
+    """How the workflow could serve stale runs, or never compute any again."""
+    flow = yaml.safe_load(text)
+    problems = [] if flow[True].get("schedule") else ["no build from nothing"]
+    steps = flow["jobs"]["book"]["steps"]
+    runs = [step.get("run") for step in steps]
+    places = [k for k, s in enumerate(steps) if "/cache@" in s.get("uses", "")]
+    if len(places) != 1 or places[0] > runs.index("make book"):
+        return [*problems, "finished runs are not kept before the build"]
+    (place,) = places
+    step = steps[place]
+    if step["with"]["path"] != "_build/store" or "restore-keys" in step["with"]:
+        problems.append(f"keeps {step['with']}")
+    hashed = re.search(r"hashFiles\(([^)]*)\)", step["with"]["key"])
+    names = re.findall("'([^']+)'", hashed[1]) if hashed else []
+    if set(names) != {"src/flatminima/**", "requirements.lock"}:
+        problems.append(f"keyed by {names}")
+    problems += [f"no file {name}" for name in names if not list(ROOT.glob(name))]
+    if step.get("if") != "github.event_name != 'schedule'":
+        problems.append("the build from nothing finds runs")
+    return problems
+
+
+def test_the_store_is_kept_by_engine_and_lock_but_at_night():
+    assert cache_problems(read(".github/workflows/ci.yml")) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("  schedule:", "  workflow_dispatch:", "no build from nothing"),
+        ("'src/flatminima/**'", "'src/flatminima/*.py'", "keyed by"),
+        (", 'requirements.lock'", "", "keyed by"),
+        ("path: _build/store", "path: _build", "keeps"),
+        ("!= 'schedule'", "!= 'push'", "finds runs"),
+        ("actions/cache@v5", "actions/other@v5", "not kept before"),
+        (
+            "          key: store",
+            "          restore-keys: s\n          key: s",
+            "keeps",
+        ),
+    ],
+)
+def test_a_cache_that_is_not_sound_is_found(old, new, problem):
+    text = read(".github/workflows/ci.yml")
+    assert old in text
+    assert problem in "; ".join(cache_problems(text.replace(old, new)))
+
+
 # --- the book -----------------------------------------------------------------
 
 
@@ -474,9 +523,9 @@ def test_an_output_is_found(cell, problem):
 # --- tests ---------------------------------------------------------------------
 
 
-def test_the_files_that_tests_begin_with_are_there():
-    assert LONGEST_FIRST
-    missing = [name for name in LONGEST_FIRST if not (ROOT / "tests" / name).is_file()]
+def test_the_files_that_tests_sort_and_mark_are_there():
+    assert LONGEST_FIRST and SLOW
+    missing = [n for n in [*LONGEST_FIRST, *SLOW] if not (ROOT / "tests" / n).exists()]
     assert missing == []
 
 

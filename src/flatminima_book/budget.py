@@ -136,7 +136,7 @@ def charge(chapters: Sequence[Chapter], spent: Mapping[str, Spent]) -> dict[str,
 
     Args:
         chapters: All, in reading order.
-        spent: What chapters took, by name; those that failed are not in it.
+        spent: What each of them took, by name.
 
     Returns:
         By name. A run that several chapters use counts once: for the one that the
@@ -156,13 +156,11 @@ def charge(chapters: Sequence[Chapter], spent: Mapping[str, Spent]) -> dict[str,
     charged: set[str] = set()
     costs = {}
     for name in ordered:
-        if name in spent:
-            new = {run: s for run, (s, _) in spent[name].runs.items()}
-            costs[name] = spent[name].own + sum(
-                seconds for run, seconds in new.items() if run not in charged
-            )
-            charged |= set(new)
-    return {name: costs[name] for name in after if name in costs}
+        runs = spent[name].runs
+        new = sum(seconds for run, (seconds, _) in runs.items() if run not in charged)
+        costs[name] = spent[name].own + new
+        charged |= set(runs)
+    return {name: costs[name] for name in after}
 
 
 def compare(

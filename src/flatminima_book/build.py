@@ -165,9 +165,9 @@ def _build(
     begun: float,
 ) -> list[str]:
     outcomes = execute_all(project, chosen, given, say)
-    costs = charge(
-        chapters, {n: o.spent for n, o in outcomes.items() if o.failure is None}
-    )
+    spent = {n: o.spent for n, o in outcomes.items() if o.failure is None}
+    # without all chapters nobody knows whose the runs are that some of them share
+    costs = charge(chapters, spent) if len(spent) == len(chapters) else {}
     status = _status(project, chapters, outcomes, costs)
     ready = [c for c in chapters if _is_ready(project, c.name, status)]
     harvest = gather(project, ready)

@@ -54,11 +54,6 @@ def test_a_shared_run_counts_for_the_chapter_that_is_waited_for():
     assert charge(deep, spent) == {"start": 1, "one": 1, "two": 6}
 
 
-def test_a_chapter_that_failed_costs_nothing_and_pays_for_none():
-    spent = {"two": Spent(1.0, {"a": (5.0, 0.0)})}
-    assert charge(chapters(one="", two=""), spent) == {"two": 6}
-
-
 def test_what_the_engine_noted(tmp_path):
     path = tmp_path / "spent"
     assert read_runs(path) == {}
@@ -127,9 +122,9 @@ def test_a_bad_budget_is_refused(book, settings, message):
 
 def limit(book, settings):
     """Give the fixture book a budget."""
-    text = '[tool.flatminima_book]\nclaims = "claims.yml"\n'
-    text += f"[tool.flatminima_book.budget]\n{settings}\n"
-    book.write("pyproject.toml", text)
+    text = (book.root / "pyproject.toml").read_text()
+    table = f"\n[tool.flatminima_book.budget]\n{settings}\n"
+    book.write("pyproject.toml", text + table)
 
 
 def test_an_allowance_for_a_stranger_is_found(book):
@@ -175,6 +170,27 @@ def test_a_build_counts_what_chapters_took_and_fails_beyond_the_budget(book):
         assert f"<td>{entry['core_seconds']:.1f}</td><td>400</td>" in page
     kept = book.root / "_build/executed"
     assert {path.name for path in kept.iterdir()} == {"one.ipynb", "two.ipynb"}
+
+
+def test_a_build_of_some_chapters_charges_none(book, quick):
+    """It cannot know which runs belong to the others."""
+    limit(book, "mean = 1\nmost = 0.001\nmargin = 1")
+    said = []
+
+    def press(**options):
+        return build_book(book.project, said.append, pages=False, **options)
+
+    assert press(only=["one"]) == []
+    assert not any("core-seconds" in line for line in said)
+    problems = press()
+    assert [line[:27] for line in problems] == [
+        "chapter one took 1 core-sec",
+        "chapter two took 1 core-sec",
+    ]
+    book.edit("book/two.md", "print(d)", "1 / 0")
+    book.pair("two")
+    (problem,) = press()
+    assert "ZeroDivisionError" in problem
 
 
 def test_a_book_without_a_budget_may_take_anything(book):

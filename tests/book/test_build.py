@@ -71,7 +71,7 @@ def test_progress_and_status_are_kept(built):
     assert status["machine"]["python"] == sys.version.split()[0]
 
 
-def test_a_broken_chapter_is_one_line_and_the_others_still_run(book):
+def test_a_broken_chapter_is_one_line_and_the_others_still_run(book, quick):
     book.edit("book/one.md", "from IPython", "raise RuntimeError('no\\nway')\nfrom I")
     book.pair("one")
     problems, _ = press(book)
@@ -90,7 +90,7 @@ def test_an_expectation_may_name_two_words(book, expected, sound):
     assert (moved(book.project, [entry]) == []) is sound
 
 
-def test_a_verdict_that_moves_fails_after_everything_is_written(built):
+def test_a_verdict_that_moves_fails_after_everything_is_written(built, quick):
     book, _ = built
     path = book.root / "params/two/expected.yml"
     sound = path.read_text()
@@ -123,7 +123,7 @@ def test_a_verdict_nobody_expected_fails(built):
     assert "expected nothing for these parameters, got holds" in lines[0]
 
 
-def test_verdicts_that_break_the_contract(book):
+def test_verdicts_that_break_the_contract(book, quick):
     book.chapter(
         "one",
         "<!-- one-a -->",
@@ -146,7 +146,7 @@ def test_verdicts_that_break_the_contract(book):
     assert "chapter two: claim two-a lacks key n" in problems
 
 
-def test_outputs_that_a_page_must_not_show(book):
+def test_outputs_that_a_page_must_not_show(book, quick):
     figure = code("import matplotlib.pyplot as plt\nplt.plot([0, 1]);")
     book.chapter("one", claim("one-a", "one"), figure, code("import os; os.getcwd()"))
     caption = code(

@@ -12,6 +12,7 @@ from flatminima_book.check import check_sources
 from flatminima_book.found import place, resting
 from tests.book.fixture_book import FOUND, add_found, code, make_book
 
+pytestmark = pytest.mark.usefixtures("quick")
 FILE = "studies/one/found.yml"
 
 
@@ -82,7 +83,7 @@ def test_flaws_of_the_sentences(book, old, new, message):
 
 
 def test_both_words_of_an_expectation_must_be_written_for(book):
-    book.edit("book/expected.yml", "one-a: holds", "one-a: holds or partly")
+    book.edit("params/one/expected.yml", "one-a: holds", "one-a: holds or partly")
     assert "box, “It is flat, by {one-a}.”: written for one-a: holds, but" in only_first(
         book
     )
@@ -115,9 +116,9 @@ def test_every_chapter_with_claims_has_a_box(book):
 
 
 def test_expected_verdicts_that_cannot_be_read_are_told_once(book):
-    text = "- chapter: one\n  parameters: {}\n  verdicts: {a: holds, a: fails}\n"
-    book.write("book/expected.yml", text)
-    assert only(book) == "expected.yml: line 3: a is given twice"
+    text = "- parameters: {}\n  verdicts: {one-a: holds, one-a: fails}\n"
+    book.write("params/one/expected.yml", text)
+    assert only(book) == "params/one/expected.yml: line 2: one-a is given twice"
 
 
 def test_a_file_of_no_chapter(book):
@@ -152,7 +153,7 @@ def test_the_cells_that_show_them(book, old, new, message):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(tmp_path_factory, quickly):
     """A book whose second chapter tells what the build gave it of the first."""
     book = make_book(tmp_path_factory.mktemp("built") / "root")
     add_found(book)
@@ -167,7 +168,8 @@ def built(tmp_path_factory):
     after = "---\nflatminima:\n  after: [one]\njupytext:"
     book.edit("book/two.md", "---\njupytext:", after)
     book.pair("two")
-    assert build_book(book.project, lambda line: None) == []
+    with quickly():
+        assert build_book(book.project, lambda line: None) == []
     return book
 
 
@@ -213,7 +215,7 @@ def test_a_verdict_that_moves_names_the_sentences(book):
     problems = build_book(book.project, lambda line: None, pages=False)
     assert problems == [
         "chapter one: claim one-a: expected holds, got fails; if this is right, edit "
-        "book/expected.yml and what rests on it: one, box: “It is flat, by {one-a}.”; "
+        "params/one/expected.yml and what rests on it: one, box: “It is flat, by {one-a}.”; "
         "one, box: “In dimension {setting.d} it is flat too.”; "
         "one, passage later: “See [the start](intro.md).”"
     ]

@@ -9,6 +9,7 @@ from flatminima_book.pages import log_problems, stopped_by
 from flatminima_book.status import PLACE
 from tests.book.fixture_book import make_book
 
+pytestmark = pytest.mark.usefixtures("quick")
 
 def press(book):
     """Build with pages; returns problems."""
@@ -16,12 +17,13 @@ def press(book):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(tmp_path_factory, quickly):
     """The same book built at two paths of different lengths."""
     books = []
     for name in ("a", "another-place"):
         book = make_book(tmp_path_factory.mktemp(name) / name)
-        assert press(book) == []
+        with quickly():
+            assert press(book) == []
         books.append(book)
     return books
 

@@ -10,6 +10,7 @@ from flatminima_book.build import build_book, retypeset, scaled, sole_build, use
 from flatminima_book.notebooks import load_chapters, read_notebook
 from tests.book.fixture_book import claim, code
 
+pytestmark = pytest.mark.usefixtures("quick")
 
 @pytest.fixture
 def big(book):

@@ -23,7 +23,7 @@ from flatminima_book.execute import Outcome, execute
 from flatminima_book.notebooks import load_chapters, read_notebook, read_source, tagged
 from flatminima_book.parameters import read_parameter_file
 from flatminima_book.project import load
-from tests.chapters.one_kernel import Executed, Run, one_kernel
+from tests.one_kernel import Executed, Run, one_kernel
 
 ROOT = Path(__file__).parents[2]
 PROJECT = load(ROOT)
@@ -51,14 +51,17 @@ def folder(tmp_path_factory) -> Path:
 def run(folder) -> Iterator[Run]:
     """Runs a notebook in the kernel of all chapters."""
     store = str(folder / "store")
-    with one_kernel(ROOT, folder, FLATMINIMA_STORE=store) as run:
+    with one_kernel(folder, FLATMINIMA_STORE=store) as run:
         yield run
 
 
 @pytest.fixture(scope="module")
-def executed(run) -> dict[str, Executed]:
+def executed(run, folder) -> dict[str, Executed]:
     """Every chapter at smoke scale."""
-    return {n: run(chapter.paired, smoke(n)) for n, chapter in CHAPTERS.items()}
+    return {
+        name: run(chapter.paired, smoke(name), ROOT, folder)
+        for name, chapter in CHAPTERS.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -137,14 +140,15 @@ def test_two_seeds_decide_nothing(name, executed):
 
 
 @each_chapter
-def test_two_seeds_strike_what_was_found(name, outcomes, folder):
-    shown = [d for d in displayed(folder / f"{name}.ipynb") if sentences.MIME in d]
+def test_two_seeds_strike_what_was_found(name, executed):
+    notebook = executed[name].notebook
+    shown = [data for data in displayed(notebook) if sentences.MIME in data]
     told = {data[sentences.MIME]["passage"]: data for data in shown}
     assert len(told) == len(shown)
     if name in PROJECT.without_box:
         assert told == {}
         return
-    verdicts = shown_verdicts(folder / f"{name}.ipynb")
+    verdicts = shown_verdicts(notebook)
     if any("2 seeds; a verdict needs 10" in verdict["note"] for verdict in verdicts):
         assert "2 seeds decide nothing" in told[""]["text/plain"]
         assert "<del>" in told[""]["text/html"]
@@ -177,10 +181,10 @@ def test_a_chapter_sees_nothing_of_the_one_before(run, tmp_path):
     metadata = nbformat.read(any_chapter.paired, as_version=4).metadata
     cells = [new_code_cell(LEAVES_TRACES)]
     nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
-    first, second = run(path, {}).notebook, run(path, {}).notebook
+    first, second = (run(path, {}, ROOT, tmp_path).notebook for _ in range(2))
     assert outputs(first, "stream") == outputs(second, "stream")
     said = {output["name"]: output["text"] for output in outputs(second, "stream")}
-    assert said["stdout"].startswith("False 3 ")  # In: "", parameters, this
+    assert said["stdout"].startswith("False 2 ")  # In: "" and this
     assert "UserWarning: again" in said["stderr"]
     # not as an SVG, which chapters ask for
     assert [set(data) for data in displayed(second)] == [{"image/png", "text/plain"}]

@@ -22,8 +22,11 @@ from flatminima.claims.sentences import Placeholder, Sentence
 SHARE = Rule(kind="share")
 BEATS = Rule(kind="beats")
 ATTAINS = Rule(kind="attains")
-PART = Rule(kind="exact", metric="share of x", words="share")
 CROSSES = Rule(kind="crosses", along="eps", logarithmic=True)
+
+
+def exact(metric: str) -> Rule:
+    return Rule(kind="exact", metric=metric, words="deviation")
 
 
 def verdict(effect, low=None, high=None, n=10) -> Verdict:
@@ -62,12 +65,8 @@ def told(rule, asked, effect, low=None, high=None, n=10) -> str:
         (ATTAINS, (None, None, None), NO_NUMBER),
         (ATTAINS, (None, 1.0, 2.0), NO_NUMBER),
         (CROSSES, (-2.0, -3.0, -1.0), "0.010 (0.001 to 0.100)"),
-        (Rule(kind="exact", metric="|f - y|"), (3.1e-15, None, None), "3.1 × 10⁻¹⁵"),
-        (
-            Rule(kind="exact", metric="share of x", words="share"),
-            (4 / 15, None, None),
-            "26.7 %",
-        ),
+        (exact("|f - y|"), (3.1e-15, None, None), "3.1 × 10⁻¹⁵"),
+        (exact("share of x"), (4 / 15, None, None), "26.7 %"),
         (ATTAINS, (1234567.0, None, None), "1.23 × 10⁶"),
         (ATTAINS, (1234.0, 900.0, 1600.0), "1200 (900 to 1600)"),
     ],
@@ -112,7 +111,8 @@ def test_parts_of_what_has_no_number():
 
 def test_what_is_told_in_which_unit():
     matched = Rule(kind="associated", metric="test accuracy at matched trace")
-    tau = Rule(kind="associated", metric="-(Kendall tau of trace and test accuracy)")
+    metric = "-(Kendall tau of trace and test accuracy)"
+    tau = Rule(kind="associated", metric=metric, words="rank correlation")
     assert unit_of(matched) == "points"
     assert unit_of(tau) == "plain"
     assert unit_of(Rule(kind="share", metric="test_r2")) == "plain"

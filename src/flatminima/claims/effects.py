@@ -2,7 +2,8 @@
 
 One format holds everywhere. An effect has as many digits as its interval supports:
 its last digit is the first one of half the interval's width, or later where an end
-would look like 0 and is not. A share that is not whole is never told as 100 %.
+would look like 0 and is not. Per cent are never rounded to tens, and a share that is
+not whole is never told as 100 %.
 """
 
 import math
@@ -131,6 +132,8 @@ def last_digit(effect: Effect) -> int:
         power = _power(value) - (2 if abs(value) >= TINY else 1)
     # whether an end is 0 may decide a claim, so only that is told as 0
     power = min([power, *(_power(end) for end in [value, *ends] if end)])
+    if effect.unit != "plain":  # tens could move an end across a threshold
+        power = min(power, 0)
     if effect.unit == "percent" and 0 < value < 100:
         power = min(power, _power(100 - value))
     largest = max(abs(end) for end in [value, *ends])

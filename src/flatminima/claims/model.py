@@ -37,8 +37,8 @@ class Rule(BaseModel):
         min_seeds: seeds that decide it, in place of the number for all claims; 0 to
             keep that.
         reason: for `not testable`, why.
-        words: what pages call the number that decides, where `words.QUANTITIES` has
-            no words for the metric, or others.
+        words: what pages call the number that decides, where
+            `quantities.QUANTITIES` has no words for the metric, or others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

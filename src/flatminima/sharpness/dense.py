@@ -35,7 +35,7 @@ def dense_trace(
     inputs = torch.as_tensor(architecture.inputs(model, x))
     labels = torch.as_tensor(y)
 
-    def mean_loss(theta):
+    def mean_loss(theta: torch.Tensor) -> torch.Tensor:
         first = theta[: w.size].reshape(w.shape)
         f = architecture.forward(model, first, theta[w.size :], inputs)
         return objective(loss, f, labels)

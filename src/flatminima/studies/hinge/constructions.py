@@ -1,6 +1,6 @@
 """Flattest networks of both kinds along the hinge."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,15 @@ def sim_ln_constructions(n: int, d: int, floors: Sequence[float]) -> pd.DataFram
     )
 
 
-def _row(architecture, names, w, v, n, d, **constants) -> dict[str, float | str]:
+def _row(
+    architecture: str,
+    names: Mapping[str, float | str],
+    w: np.ndarray,
+    v: np.ndarray,
+    n: int,
+    d: int,
+    **constants: float,
+) -> dict[str, float | str]:
     train = sample_xor(n, d, seed=0)
     found = verify(
         architecture,
@@ -74,7 +82,8 @@ def _row(architecture, names, w, v, n, d, **constants) -> dict[str, float | str]
         held_out=xor_test_set(train, 0),
         **constants,
     )
-    return names | {
+    return {
+        **names,
         "excess": found.relative_excess,
         "worst_error": found.worst_error,
         "test_accuracy": 1 - found.zero_one_error,

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
+from matplotlib.typing import ColorType
 
 from flatminima.plots.style import WIDTH
 from flatminima.statistics.growth import (
@@ -173,7 +174,7 @@ def flatness(errors: pd.DataFrame) -> Figure:
     return fig
 
 
-def _mark(axis: Axes, need: Estimate, level: float, colour) -> None:
+def _mark(axis: Axes, need: Estimate, level: float, colour: ColorType) -> None:
     """A diamond at a crossing, with the finite part of its interval."""
     if need.censored:
         return
@@ -183,7 +184,7 @@ def _mark(axis: Axes, need: Estimate, level: float, colour) -> None:
     axis.plot(need.value, level, "D", ms=5, color=colour, mec="black", mew=0.6)
 
 
-def _fitted(axis: Axes, needs: Mapping[int, Estimate], colour) -> None:
+def _fitted(axis: Axes, needs: Mapping[int, Estimate], colour: ColorType) -> None:
     """The line whose slope is the exponent; none if an n is censored."""
     if len(needs) < 2 or exponent(needs).censored:
         return

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from flatminima.checks import at_least
 from flatminima.data.streams import Dataset, generator
@@ -23,7 +24,12 @@ from flatminima.theory.constructions.memorising_networks import (
 from flatminima.theory.constructions.verify import verify
 
 
-def memorising(architecture: str, x, y, eps: float = 1e-4):
+def memorising(
+    architecture: str,
+    x: Float[np.ndarray, "n d"],
+    y: Float[np.ndarray, " n"],
+    eps: float = 1e-4,
+) -> tuple[np.ndarray, np.ndarray]:
     """The memorising network of an architecture; see `memorising_networks`.
 
     Raises:

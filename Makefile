@@ -50,21 +50,18 @@ chapter: $(STAMP) ## Execute one chapter: CHAPTER=name PARAMS="-p name value"
 	@test -n "$(CHAPTER)" || { echo 'Say which: make chapter CHAPTER=scenario-2'; exit 1; }
 	@$(PRESS) chapter $(CHAPTER) $(PARAMS)
 
-# Tests that measure seconds have the machine to themselves. The third run of pytest
-# makes coverage see the kernels, as plain Python.
+# The second run of pytest makes coverage see the kernels, as plain Python.
 test: $(STAMP) ## Lint, types and tests; needs no built book
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests src --ignore=tests/browser $(PARALLEL) -q -m "not timed" \
+	$(BIN)/python -m pytest tests src --ignore=tests/browser $(PARALLEL) -q \
 	  --cov --cov-report= --junitxml=_build/tests.xml
-	$(BIN)/python -m pytest tests --ignore=tests/browser -q -m timed \
-	  --cov --cov-append --cov-report= --junitxml=_build/timed.xml
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -m uncompiled \
 	  $$(grep -rl mark.uncompiled tests --include="test_*.py") \
 	  --cov --cov-append --cov-report=term --cov-fail-under=90 \
 	  --junitxml=_build/uncompiled.xml
-	@echo "Tested: lint, types, tests (_build/tests.xml, timed.xml, uncompiled.xml)"
+	@echo "Tested: lint, types, tests (_build/tests.xml, uncompiled.xml)"
 
 fast: $(STAMP) ## The tests that take little, for between two edits
 	$(BIN)/python -m pytest tests src $(PARALLEL) -q -m "not slow"

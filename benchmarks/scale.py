@@ -8,10 +8,13 @@ best counts; the load of the machine is written down beside them.
 import json
 import logging
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -156,10 +159,10 @@ def warm(pool: Pool, workers: int, config: Config) -> None:
 
 
 @contextmanager
-def local_dask(workers: int) -> Iterator[Pool]:
-    """A Dask cluster of worker processes on this machine, over the loopback.
+def local_cluster(workers: int) -> Iterator[str]:
+    """The address of Dask worker processes on this machine, over the loopback.
 
-    Its workers keep freed memory, see `memory`, against Dask's default.
+    They keep freed memory, see `memory`, against Dask's default.
     """
     import dask
     from distributed import LocalCluster
@@ -176,8 +179,14 @@ def local_dask(workers: int) -> Iterator[Pool]:
             dashboard_address=":0",
             silence_logs=logging.ERROR,
         ) as cluster,
-        executors.dask(cluster.scheduler_address) as pool,
     ):
+        yield cluster.scheduler_address
+
+
+@contextmanager
+def local_dask(workers: int) -> Iterator[Pool]:
+    """Workers of a `local_cluster`."""
+    with local_cluster(workers) as address, executors.dask(address) as pool:
         yield pool
 
 
@@ -383,6 +392,67 @@ def sweeps(pools: Pools, kinds: dict[str, Config], plan: Plan) -> list[dict[str,
     ]
 
 
+def sweep_endlessly(**where: Any) -> None:
+    """A short run, then some without an end: what `interrupts` interrupts.
+
+    Args:
+        where: arguments of `run_all`.
+    """
+    endless = EMPTY.model_copy(update={"num_steps": 10**9})
+    run_all([EMPTY, *over_seeds([endless], 2)], **where)
+
+
+def interrupts(plan: Plan, places: Sequence[str]) -> list[dict[str, Any]]:
+    """Seconds from Ctrl-C until a sweep has ended, the least by place.
+
+    It is pressed once the first run is stored. A sweep promises two seconds.
+
+    Raises:
+        RuntimeError: if a sweep ends before that, or in another way.
+    """
+    rows: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        where: dict[str, dict[str, Any]] = {
+            "threads": {"workers": plan.workers},
+            "processes": {"workers": plan.workers, "processes": True},
+        }
+        if "dask" in places:
+            address = stack.enter_context(local_cluster(plan.workers))
+            where["dask"] = {"scheduler": address}
+        for place in places:
+            job = partial(_seconds_to_end, where[place])
+            (seconds,) = _best([job], plan.repeats)
+            rows.append({"place": place, "seconds": seconds})
+    return rows
+
+
+def _seconds_to_end(where: dict[str, Any]) -> float:
+    """Start an endless sweep in a program of its own, interrupt and wait for it."""
+    code = f"from benchmarks.scale import sweep_endlessly; sweep_endlessly(**{where!r})"
+    with empty_store():
+        folder = paths.store_folder()
+        sweep = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parents[1],
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            while sweep.poll() is None and not list(folder.glob("*.json")):
+                time.sleep(0.01)
+            start = time.perf_counter()
+            with suppress(ProcessLookupError):
+                os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does it
+            said = sweep.communicate()[1]
+            seconds = time.perf_counter() - start
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(sweep.pid, signal.SIGKILL)
+    if sweep.returncode != -signal.SIGINT:
+        raise RuntimeError(f"a sweep ended with {sweep.returncode}: {said.decode()}")
+    return seconds
+
+
 def _best(jobs: Sequence[Callable[[], float]], repeats: int) -> list[float]:
     """Least result of every job; the jobs take turns, so all share a bad minute."""
     rounds = [[job() for job in jobs] for _ in range(repeats)]
@@ -396,6 +466,7 @@ def measure(plan: Plan, places: Sequence[str] = tuple(PLACES)) -> dict[str, Any]
     seconds_alone(CELL)
     seconds_alone(CELL.model_copy(update={"batch": "full", "num_steps": 10}))
     result: dict[str, Any] = {"cells": cells(plan), "spread": spread(plan)}
+    result["interrupts"] = interrupts(plan, places)
     kinds = equal_cells(plan)
     if "processes" in places:
         result["memory"] = memory(kinds["measuring"], plan.repeats)

@@ -73,9 +73,6 @@ def pytest_configure(config):
         "uncompiled: also run with NUMBA_DISABLE_JIT=1, where coverage sees kernels",
     )
     config.addinivalue_line("markers", "slow: left out by `make fast`")
-    config.addinivalue_line(
-        "markers", "timed: measures seconds, so that no other test may run beside it"
-    )
 
 
 def pytest_collection_modifyitems(items):

@@ -5,6 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from flatminima.data.load import num_test_points
+from flatminima.sources.wen_li_ma import COMPARED, scale_of
+
 SETTING: dict[str, Any] = {
     "architecture": "bias",
     "batch": "one",
@@ -41,12 +44,20 @@ def runs(count: int = 10, **columns: Any) -> pd.DataFrame:
         | {"data_seed": k, "init_seed": k, "step": 3000, "last": True}
         for k in range(count)
     ]
+    ends = [end | facts(end) for end in ends]
     starts = [
         end | {"step": 0, "last": False, "test_accuracy": -7.0, "trace": -7.0}
         for end in ends
     ]
     pairs = zip(starts, ends, strict=True)
     return pd.DataFrame([row for pair in pairs for row in pair])
+
+
+def facts(row: dict[str, Any]) -> dict[str, Any]:
+    """What `tidy` adds from a config: how it compares, and the held-out points."""
+    compared = {name: row[name] for name in COMPARED}
+    points = num_test_points(row["data"], row["n"], row["d"])
+    return {"scale": scale_of(**compared), "test_points": points}
 
 
 def pick(value: Any, k: int) -> Any:

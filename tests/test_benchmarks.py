@@ -143,6 +143,15 @@ def test_measurements_of_sweeps(tmp_path):
         "growing": 4,
     }
     assert (found.sweeps["seconds"] > 0).all()
+    assert found.interrupts["place"].tolist() == ["threads"]
+    assert (found.interrupts["seconds"] > 0).all()
+
+
+def test_a_sweep_that_ends_otherwise_is_not_timed():
+    with pytest.raises(
+        RuntimeError, match="(?s)ended with 1: .*workers = 0: at least 1"
+    ):
+        scale._seconds_to_end({"workers": 0})
 
 
 def test_a_timed_sweep_computes_everything_in_a_store_of_its_own(store, monkeypatch):

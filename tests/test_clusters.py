@@ -11,7 +11,7 @@ import sys
 import pytest
 import yaml
 
-from tests.faults.cells import ROOT, program
+from tests.faults.cells import PATIENCE, ROOT, program
 
 RECIPES = sorted((ROOT / "clusters").glob("*.py"))
 
@@ -80,7 +80,7 @@ def test_the_local_cluster_stays_until_ctrl_c():
         assert line.startswith("export FLATMINIMA_SCHEDULER=tcp://127.0.0.1:")
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        out, problems = process.communicate(timeout=60)
+        out, problems = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (0, "Stopped.\n")
     assert "Traceback" not in problems
 

@@ -108,6 +108,7 @@ def test_a_box_has_at_most_five_sentences():
     [
         "1-SAM on 2-MLP-Bias and 3-layer networks",
         "n-SAM in Figure 4b, Figures 4a, 4b and 5 to 7c, Theorem 1.1, Table A2",
+        "Lemma A.3, Theorems A.2 and B.1 of the appendix",
         "the bound $4\\sqrt{d+1}$ of $x_1 x_2$",
         "as [scenario II](scenario-2.md) says",
         "{s2-sam-fails} of {fig-4b.n}",
@@ -120,6 +121,7 @@ def test_digits_of_names_are_no_numbers(says):
 @pytest.mark.parametrize(
     ("says", "typed"),
     [
+        ("Lemma A.3 is off by A.5", ["A.5"]),
         ("right on 79 %", ["79"]),
         ("1.03 times, in 10 runs.", ["1.03", "10"]),
         ("about $0.79$", ["0.79"]),

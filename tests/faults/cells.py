@@ -19,13 +19,14 @@ import pandas as pd
 from flatminima.runs import loop
 from flatminima.runs.kind import Run
 from flatminima.runs.mlp.config import Config
+from flatminima.sweeps import store as sweeps_store
 
 ROOT = Path(__file__).parents[2]
 
 _proceed = loop.proceed  # tests replace it to see what a sweep computes
 
-PATIENCE = 90.0
-"""Seconds until a wait fails. On an idle machine it takes a tenth."""
+PATIENCE = 300.0
+"""Seconds until a wait fails, so that no test hangs. None measures a time."""
 
 SHORT = Config(
     architecture="bias", d=6, n=8, width=16, lr=0.001, num_steps=100, num_checkpoints=3
@@ -71,6 +72,12 @@ def finished(store: Path) -> set[Path]:
 def parts(store: Path) -> set[Path]:
     """Unfinished runs."""
     return set(store.glob("*.part"))
+
+
+def step_of(store: Path, config: Config) -> int:
+    """How far a run that is not finished has come, 0 if it has no part."""
+    part = sweeps_store.load_part(store, config)
+    return 0 if part is None else part[0].step
 
 
 def wait_until(happened: Callable[[], object], what: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from flatminima.runs import loop
 from tests.faults.cells import ROOT, program
 
-SECONDS_PER_TEST = 240
+SECONDS_PER_TEST = 900
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import sys
-import time
 import warnings
 
 import pytest
@@ -52,8 +51,14 @@ def test_a_killed_worker_is_replaced(cluster, store):
 
     def kill_one():
         wait_until(lambda: len(finished(store)) >= 2, "the short cells")
+        busy: list[int] = []
+
+        def found_one():
+            busy.extend(filter(None, client.run(busy_worker).values()))
+            return busy
+
         with Client(cluster, set_as_default=False) as client:
-            busy = [pid for pid in client.run(busy_worker).values() if pid]
+            wait_until(found_one, "a busy worker")
         os.kill(busy[0], signal.SIGKILL)
 
     with warnings.catch_warnings():
@@ -81,19 +86,16 @@ def test_a_worker_with_another_library(cluster, store, monkeypatch):
     assert finished(store) == set()
 
 
-@pytest.mark.timed
 def test_ctrl_c(cluster, store):
     with sweeping([SHORT, *seeds(ENDLESS, 2)], scheduler=cluster) as process:
         wait_until(lambda: finished(store), "the first cell")
         assert "1 of 3 runs were finished" in interrupt(process)
 
 
-@pytest.mark.timed
 def test_the_scheduler_is_killed(tmp_path, store, capfd, monkeypatch):
     # in a notebook there would be a bar, and other tests import what tells one
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     file = tmp_path / "scheduler.json"
-    lost_at = []
     scheduler_options = ["--host", "127.0.0.1", "--port", 0, "--no-dashboard"]
     worker_options = ["--nthreads", 1, "--no-nanny", "--no-dashboard"]
     found = ["--scheduler-file", file]
@@ -104,7 +106,6 @@ def test_the_scheduler_is_killed(tmp_path, store, capfd, monkeypatch):
         def kill():
             wait_until(lambda: finished(store), "the first cell")
             scheduler.kill()
-            lost_at.append(time.monotonic())
 
         with (
             program("-m", "dask", "worker", *worker_options, *found),
@@ -112,14 +113,11 @@ def test_the_scheduler_is_killed(tmp_path, store, capfd, monkeypatch):
             pytest.raises(SchedulerLost, match="is gone. Finished .* are stored") as e,
         ):
             run_all([SHORT, ENDLESS], scheduler=address)
-        assert time.monotonic() - lost_at[0] < 8
     assert address in str(e.value)
     assert_same([sweeps_store.load(store, SHORT)], [unbroken(SHORT)])
 
-    begun = time.monotonic()
     with pytest.raises(SchedulerLost, match="no Dask scheduler answers there") as e:
         run_all([SHORT, ENDLESS], scheduler=address)
-    assert time.monotonic() - begun < 10
     assert address in str(e.value)
     # the error says it all
     assert capfd.readouterr().err == ""

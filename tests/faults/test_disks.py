@@ -31,7 +31,7 @@ def disk(folder, size):
     try:
         yield
     finally:
-        subprocess.run(["umount", str(folder)], check=True, timeout=10)
+        subprocess.run(["umount", str(folder)], check=True, timeout=60)
 
 
 def may_mount() -> bool:
@@ -53,7 +53,7 @@ def mounts(test):
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
         if done.stderr.startswith("unshare:"):
             pytest.skip(f"may not mount a disk: {done.stderr.strip()}")

@@ -1,9 +1,6 @@
-"""Ctrl-C ends a sweep within two seconds, and the same again goes on."""
+"""Ctrl-C ends a sweep, and the same again goes on; `make scale` measures how soon."""
 
-import time
 import warnings
-
-import pytest
 
 from flatminima.sweeps.sweep import run_all
 from tests.faults.cells import (
@@ -14,20 +11,26 @@ from tests.faults.cells import (
     finished,
     parts,
     seeds,
+    step_of,
     sweeping,
     unbroken,
     wait_until,
 )
 from tests.faults.interrupts import interrupt
 
-pytestmark = pytest.mark.timed
 LONGER = LONG.model_copy(update={"num_steps": 4 * LONG.num_steps})
 
 
 def test_threads_hand_back_what_they_have(store, started):
-    cells = [SHORT, *seeds(LONGER, 2)]
+    long = seeds(LONGER, 2)
+    cells = [SHORT, *long]
+
+    def all_have_begun():
+        # by their names: a short cell may come back in parts as well
+        return finished(store) and all(step_of(store, config) > 0 for config in long)
+
     with sweeping(cells, workers=2) as process:
-        wait_until(lambda: finished(store) and len(parts(store)) == 2, "snapshots")
+        wait_until(all_have_begun, "snapshots")
         said = interrupt(process)
     assert "1 of 3 runs were finished and 2 have begun" in said
     assert str(store) in said
@@ -36,15 +39,14 @@ def test_threads_hand_back_what_they_have(store, started):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         runs = run_all(cells, workers=2)
-    assert set(started) == set(seeds(LONGER, 2))
+    assert set(started) == set(long)
     assert all(steps[0] > 0 for steps in started.values())
     assert_same(runs, [unbroken(config) for config in cells])
 
 
 def test_while_the_kernels_are_compiled(tmp_path):
     with sweeping(seeds(ENDLESS, 2), build=tmp_path / "build", workers=2) as process:
-        wait_until(lambda: list(tmp_path.glob("build/slots/*.lock")), "a worker")
-        time.sleep(0.3)
+        wait_until(lambda: list(tmp_path.glob("build/numba/**/*.nbi")), "a function")
         said = interrupt(process)
     assert "0 of 2 runs were finished" in said
     compiled = tmp_path.glob("build/numba/**/serial.run-*.nbc")

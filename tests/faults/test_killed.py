@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 import warnings
 
 import psutil
@@ -12,6 +11,7 @@ from flatminima.sweeps import store as sweeps_store
 from flatminima.sweeps.sweep import run_all
 from tests.faults.cells import (
     LONG,
+    PATIENCE,
     SHORT,
     assert_same,
     finished,
@@ -42,7 +42,7 @@ def test_a_killed_sweep_goes_on_where_it_was(store, started):
             "a snapshot",
         )
         process.kill()
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(PATIENCE) == -signal.SIGKILL
     kept = {path: path.stat().st_mtime_ns for path in finished(store)}
     begun = snapshots(store)
     assert any(begun.values())
@@ -75,8 +75,9 @@ def test_a_killed_worker_process_is_replaced(store):
 
     def kill_one():
         wait_until(lambda: finished(store), "the first cell")
-        time.sleep(0.3)  # until it is in the middle of the second
         (worker,) = workers_of_this_process()
+        before = worker.cpu_times().user
+        wait_until(lambda: worker.cpu_times().user > before + 0.2, "work on the second")
         worker.kill()
 
     with warnings.catch_warnings(record=True) as caught:
@@ -97,7 +98,7 @@ def test_two_sweeps_of_the_same_cells_at_once(store, monkeypatch):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             runs = run_all(CELLS, workers=2)
-        _, problems = process.communicate(timeout=60)
+        _, problems = process.communicate(timeout=PATIENCE)
     assert (process.returncode, problems) == (0, "")
     assert_same(runs, [unbroken(config) for config in CELLS])
     assert_same(runs, [sweeps_store.load(store, config) for config in CELLS])

@@ -6,7 +6,6 @@ import select
 import subprocess
 import sys
 import termios
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +13,9 @@ import pytest
 
 from flatminima.sweeps import progress as sweeps_progress
 from flatminima.sweeps.progress import PROGRESS_VARIABLE, progress
+
+PATIENCE = 300
+"""Seconds until a wait fails, so that no test hangs."""
 
 SWEEP = """
 from flatminima.progress import progress
@@ -47,8 +49,7 @@ def on_a_terminal(**variables):
     )
     os.close(theirs)
     written = b""
-    end = time.monotonic() + 30
-    while time.monotonic() < end and select.select([ours], [], [], 30)[0]:
+    while select.select([ours], [], [], PATIENCE)[0]:
         try:
             chunk = os.read(ours, 4096)
         except OSError:  # Linux says so once the other end is closed
@@ -57,7 +58,7 @@ def on_a_terminal(**variables):
             break
         written += chunk
     os.close(ours)
-    assert child.wait(30) == 0
+    assert child.wait(PATIENCE) == 0
     return written.decode()
 
 
@@ -102,7 +103,7 @@ def test_a_log_that_wants_no_bars_gets_no_lines(disable, lines):
         env=environment(**({"TQDM_DISABLE": disable} if disable else {})),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=True,
     )
     assert child.stderr.count(" runs, ") == len(child.stderr.splitlines()) == lines
@@ -127,7 +128,7 @@ def test_a_note_is_written_also_where_bars_are_off(tmp_path):
     often = "import flatminima.sweeps.progress as p; p.SECONDS_BETWEEN_NOTES = 0.0"
     off = {"TQDM_DISABLE": "1", PROGRESS_VARIABLE: str(note)}
     command = [sys.executable, "-c", often + SWEEP]
-    subprocess.run(command, env=environment(**off), timeout=30, check=True)
+    subprocess.run(command, env=environment(**off), timeout=PATIENCE, check=True)
     assert note.read_text().startswith("3.0 of 3 runs, ")
 
 

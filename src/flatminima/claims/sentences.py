@@ -31,7 +31,7 @@ ENDS = ("effect", "low", "high", "n")
 MATH = re.compile(r"(\$[^$]+\$)")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 LINK = re.compile(r"\]\([^)]*\)")
-PLACE = r"[A-Z]?\d+(?:\.\d+)*[a-z]?"
+PLACE = r"(?:[A-Z]\.?)?\d+(?:\.\d+)*[a-z]?"
 NAMES = re.compile(
     r"\d-(?:[A-Z][\w-]*|layers?\b)"
     r"|\b(?:Figure|Theorem|Definition|Proposition|Lemma|Section|Table|Equation)s? "

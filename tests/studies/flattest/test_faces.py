@@ -11,6 +11,7 @@ from flatminima.studies.flattest.faces import (
     FATES,
     fate_shares,
     fates,
+    forced,
     predictions,
     shares_of_all,
 )
@@ -84,21 +85,62 @@ def test_shares_add_up_and_name_every_fate():
     assert shares.loc[10, list(FATES)].tolist() == [1, 0, 0, 0]
 
 
+def spanned(known, new):
+    """Whether each new row is a combination of the known ones."""
+    rank = np.linalg.matrix_rank(known)
+    return [np.linalg.matrix_rank(np.vstack([known, row])) == rank for row in new]
+
+
+@pytest.mark.parametrize(("d", "n"), [(4, 10), (4, 12), (5, 26)])
+def test_forced_outputs_are_those_that_no_weights_can_change(d, n):
+    """An output that many random units can change, with f = y kept, is not forced."""
+    units = np.random.default_rng(0).standard_normal((d, 200))
+    seen = []
+    for seed in range(10):
+        train = sample_xor(n, d, seed)
+        test = xor_test_set(train, seed)
+        outputs = [np.maximum(x @ units, 0) for x in (train.x, test.x)]
+        found = forced(train.x, test.x)
+        assert found.tolist() == spanned(*outputs)
+        weights = np.linalg.lstsq(outputs[0], train.y, rcond=None)[0]
+        np.testing.assert_allclose(
+            (outputs[1] @ weights)[found], test.y[found], atol=1e-9
+        )
+        seen += found.tolist()
+    assert 0 < np.mean(seen) < 1
+
+
+def test_three_opposite_pairs_force_a_cube_and_two_do_not():
+    cube = hypercube(3)
+    for missing in range(8):
+        train = np.delete(cube, missing, axis=0)
+        assert forced(train, cube[[missing]]).tolist() == [True]
+        other = np.delete(cube, [missing, (missing + 1) % 8], axis=0)
+        assert not forced(other, cube[[missing, (missing + 1) % 8]]).any()
+
+
+def test_with_a_bias_nothing_is_forced():
+    (row,) = shares_of_all("bias", [(3, 7)]).to_dict("records")
+    assert row["forced"] == 0 and row["unbounded"] == 1
+
+
 @pytest.mark.parametrize("n", [6, 7])
 def test_shares_of_all_sets_are_those_without_symmetries(n):
     """Every set asked by itself, with `prediction_range` and no table."""
     cube = hypercube(3)
-    right, unbounded = [], []
+    right, unbounded, known = [], [], []
     for chosen in combinations(range(8), n):
         x, new = cube[list(chosen)], np.delete(cube, chosen, axis=0)
         y, y_new = xor_labels(x), xor_labels(new)
         found = prediction_range(certify(x, y), x, y, new, tolerance=1e-2)
         right.append(found.all_correct(y_new).mean())
         unbounded.append(np.isinf(found.high).mean())
+        known.append(forced(x, new).mean())
     (row,) = shares_of_all("no_bias", [(3, n)]).to_dict("records")
     assert row["sets"] == len(right) > row["classes"]
     assert row["right"] == pytest.approx(np.mean(right))
     assert row["unbounded"] == pytest.approx(np.mean(unbounded))
+    assert row["forced"] == pytest.approx(np.mean(known))
     assert sum(row[fate] for fate in FATES) == pytest.approx(1)
 
 

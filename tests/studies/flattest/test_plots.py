@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from flatminima.studies.flattest import contest as flattest_contest
 from flatminima.studies.flattest import plots
 from flatminima.studies.flattest.faces import FATES
 
@@ -57,57 +56,3 @@ def test_face_shares():
     np.testing.assert_allclose(heights[:, 0], [0.125, 0.125, 0.125, 0.625])
     np.testing.assert_allclose(heights[:, 1], [1, 0, 0, 0])
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["8", "10"]
-
-
-def contest():
-    """Two seeds of every contender; the second flow of each stops early."""
-    tables = {}
-    for name in (
-        flattest_contest.NAIVE,
-        flattest_contest.NAIVE_TRUE,
-        flattest_contest.KINK_AWARE,
-        flattest_contest.WIDER,
-        flattest_contest.SAM,
-    ):
-        rows = []
-        for seed, steps in ((0, [0, 5, 10]), (1, [0, 5])):
-            for step in steps:
-                row = {"data_seed": seed, "init_seed": seed, "step": step}
-                row |= {"retracted_trace": 3.0 - step / 10, "bound": 1.0}
-                row |= {"test_accuracy": 0.5 + step / 50, "last": step == steps[-1]}
-                row |= {"rising_share": 0.2 + 0.2 * seed, "jump_share": 0.1}
-                rows.append(row)
-        tables[name] = pd.DataFrame(rows)
-        if name != flattest_contest.SAM:
-            tables[name] = tables[name].assign(
-                max_iterations=10, accepted_rising_share=0.3
-            )
-    return tables
-
-
-def test_flow_paths():
-    tables = contest()
-    figure = plots.flow_paths(tables)
-    excess, accuracy, plane = figure.axes
-    assert len(excess.get_lines()) == 4  # training has another time
-    np.testing.assert_allclose(excess.get_lines()[0].get_xdata(), [0, 5, 10])
-    # at step 10 the flow that stopped at 5 counts with its last value
-    np.testing.assert_allclose(excess.get_lines()[0].get_ydata(), [2, 1.5, 1.25])
-    np.testing.assert_allclose(accuracy.get_lines()[0].get_ydata(), [0.5, 0.6, 0.65])
-    assert len(plane.collections) == 5
-    ends = np.asarray(plane.collections[-1].get_offsets())
-    np.testing.assert_allclose(sorted(ends[:, 1]), [0.6, 0.7])
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == list(tables)
-
-
-def test_rising():
-    tables = contest()
-    figure = plots.rising(tables)
-    shares, jumps, accepted = figure.axes
-    assert [tick.get_text() for tick in shares.get_yticklabels()] == list(tables)
-    points, median = shares.get_lines()[:2]
-    np.testing.assert_allclose(points.get_xdata(), [0.2, 0.4])
-    np.testing.assert_allclose(median.get_xdata(), 0.3)
-    assert len(jumps.get_lines()) == 10
-    assert len(accepted.get_lines()) == 8  # 1-SAM accepts everything

@@ -10,6 +10,7 @@ import torch
 
 from flatminima.claims import decide
 from flatminima.claims.register import load
+from flatminima.claims.report import few_seeds
 from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.runs.mlp.train import advance
 from flatminima.sources.controls import SETTINGS
@@ -150,15 +151,15 @@ def test_diverged_runs_are_rows_and_no_warnings():
 # --- verdicts, on tables made by hand -----------------------------------------
 
 
-def by_hand(architecture="bias", **columns) -> pd.DataFrame:
-    """A base and two variations of ten seeds; 1-SAM has the columns given."""
+def by_hand(architecture="bias", seeds=10, **columns) -> pd.DataFrame:
+    """A base and two variations of some seeds; 1-SAM has the columns given."""
     parts = []
     settings = [BASE, ("lr", 0.5), ("lr", 2.0)]
     for k, (field, factor) in enumerate(settings):
         for rule in robust_runs.RULES:
             mine = {name: values[k] for name, values in columns.items()}
             rows = runs(
-                10,
+                seeds,
                 architecture=architecture,
                 rule=rule,
                 **(mine if rule == "1-SAM" else {"test_accuracy": 0.6}),
@@ -215,6 +216,24 @@ def test_survives(words, verdict, effect):
         assert (name in found.note) == (word != words[0])
     assert found.scale.startswith("scaled-down: d = 30")
     assert found.scale.endswith("varied")
+
+
+@pytest.mark.parametrize("seeds", [1, 9, 10])
+def test_a_verdict_of_too_few_seeds_says_so(seeds):
+    table = by_hand(test_accuracy=[0.3, 0.3, 0.3], seeds=seeds)
+    words = robust_runs.words(table)["generalises"]
+    found = robust_runs.survives("robust-bias-generalises", table, words)
+    too_few = seeds < 10
+    assert found.verdict == ("undecided" if too_few else "holds")
+    assert few_seeds(found) == ((seeds, 10) if too_few else None)
+    assert (found.effect, found.n) == (None if too_few else 0.0, 2)
+
+
+def test_words_that_few_seeds_could_not_decide_are_not_trusted():
+    table = by_hand(seeds=3)
+    words = pd.Series("holds", index=robust_runs.words(table).index)
+    found = robust_runs.survives("robust-bias-generalises", table, words)
+    assert (found.verdict, few_seeds(found)) == ("undecided", (3, 10))
 
 
 def test_a_table_of_symbols():

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool, Float
 
 from flatminima.checks import at_least
 from flatminima.data.streams import Dataset, generator
@@ -43,7 +44,7 @@ def predictions(
 
     Args:
         architecture: "bias" or "no_bias".
-        sizes: pairs (d, n), d at most `certificate_tables.LARGEST_D`, n < 2^d.
+        sizes: pairs (d, n), d at most `certificates.LARGEST_D`, n < 2^d.
         draws: training sets of every size, seeds 0, 1, ...
         points: held-out points of a training set, drawn without replacement; all
             of them if there are no more.
@@ -51,7 +52,8 @@ def predictions(
 
     Returns:
         Columns architecture, d, n, seed, point (its number), x (its signs), y, low,
-        high (attained within the slack, perhaps infinite) and fate, one of `FATES`.
+        high (attained within the slack, perhaps infinite), fate, one of `FATES`, and
+        forced (`forced`).
 
     Raises:
         ValueError: if an argument is out of range.
@@ -107,8 +109,8 @@ def shares_of_all(architecture: str, sizes: Sequence[tuple[int, int]]) -> pd.Dat
         sizes: pairs (d, n), as in `cube_symmetries.training_sets`.
 
     Returns:
-        One row a size: d, n, sets, classes (of sets that are images of each other) and
-        the columns `FATES`.
+        One row a size: d, n, sets, classes (of sets that are images of each other), the
+        columns `FATES`, and forced, the share at which flatness has no say (`forced`).
 
     Raises:
         ValueError: if a size or the architecture is out of range.
@@ -116,28 +118,53 @@ def shares_of_all(architecture: str, sizes: Sequence[tuple[int, int]]) -> pd.Dat
     rows = []
     for d, n in sizes:
         check_small(d, n)
-        counts, sets, classes = dict.fromkeys(FATES, 0.0), 0, 0
+        counts, sets, classes = dict.fromkeys([*FATES, "forced"], 0.0), 0, 0
         for train, test, size in training_sets(n, d):
-            for fate in _ask(architecture, train, test)["fate"]:
+            asked = _ask(architecture, train, test)
+            for fate in asked["fate"]:
                 counts[fate] += size / len(test.y)
+            counts["forced"] += size * asked["forced"].mean()
             sets, classes = sets + size, classes + 1
         shares = {fate: count / sets for fate, count in counts.items()}
         rows.append({"d": d, "n": n, "sets": sets, "classes": classes} | shares)
     return pd.DataFrame(rows)
 
 
+def forced(
+    x: Float[np.ndarray, "n r"], new: Float[np.ndarray, "m r"]
+) -> Bool[np.ndarray, " m"]:
+    """Whether all interpolating networks, flat or not, have one output at a new point.
+
+    The f of units without bias is an even function plus a linear one, and both are
+    free where no two points are parallel. So f(z) is what the training set makes it
+    if and only if -z is in it, and z in the span of the points of which it has both
+    signs.
+
+    Args:
+        x: what the first layer sees of the training set. Points that are parallel are
+            opposites, as on the cube.
+        new: the same of points held out.
+    """
+    seen = {tuple(point) for point in x}
+    pairs = np.array([point for point in x if tuple(-point) in seen])
+    pairs = pairs.reshape(-1, x.shape[1])
+    rank = np.linalg.matrix_rank(pairs) if len(pairs) else 0
+    return np.array(
+        [
+            tuple(-z) in seen and np.linalg.matrix_rank(np.vstack([pairs, z])) == rank
+            for z in new
+        ]
+    )
+
+
 def _ask(
     architecture: str, train: Dataset, test: Dataset, slack: float = SLACK
 ) -> pd.DataFrame:
-    """The rows of one training set: point, x (signs), y, low, high, fate."""
+    """The rows of one training set: point, x (signs), y, low, high, fate, forced."""
     x = first_layer_inputs(architecture, train.x)
+    new = first_layer_inputs(architecture, test.x)
     found = prediction_range(
-        certify(x, train.y),
-        x,
-        train.y,
-        first_layer_inputs(architecture, test.x),
-        slack=slack,
-        tolerance=TOLERANCE,
+        certify(x, train.y), x, train.y, new, slack=slack, tolerance=TOLERANCE
     )
     return pd.DataFrame(
         {
@@ -147,6 +174,7 @@ def _ask(
             "low": found.low,
             "high": found.high,
             "fate": fates(found, test.y),
+            "forced": forced(x, new),
         }
     )
 

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from flatminima.claims import decide
-from flatminima.claims.report import Verdict
+from flatminima.claims.register import load
+from flatminima.claims.report import Verdict, few_seeds_note
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.sharpness.closed_form import per_example_gradients
 from flatminima.sources import controls
 from flatminima.sweeps.sweep import sweep
-from flatminima.sweeps.table import at_step
+from flatminima.sweeps.table import SEEDS, at_step
 
 FIELDS = ("lr", "rho", "width", "init_scale", "num_steps")
 
@@ -203,7 +204,7 @@ def survives(claim_id: str, table: pd.DataFrame, decided: pd.Series) -> Verdict:
 
     The effect is the share of variations that are decided otherwise. The claim fails
     if there is one, is undecided if the base or, without such a one, a variation is,
-    and holds if all words are the same.
+    and holds if all words are the same. Too few seeds decide nothing.
 
     Args:
         claim_id: a claim whose rule is of kind "exact", on that share.
@@ -220,8 +221,13 @@ def survives(claim_id: str, table: pd.DataFrame, decided: pd.Series) -> Verdict:
     notes = [f"base: {base}"]
     for word, settings in others[others != base].groupby(others):
         notes.append(f"{word}: {', '.join(label(*s) for s in settings.index)}")
+    thresholds, known = load()
+    needed = known[claim_id].rule.min_seeds or thresholds.min_seeds
+    seeds = len(start[SEEDS].drop_duplicates())
+    if seeds < needed:
+        notes.append(few_seeds_note(seeds, needed))
     verdict = replace(verdict, n=len(others), note="; ".join(notes))
-    if base == "undecided":
+    if base == "undecided" or seeds < needed:
         return replace(verdict, verdict="undecided", effect=None)
     if verdict.verdict == "holds" and is_open:
         return replace(verdict, verdict="undecided")

@@ -58,6 +58,8 @@ class Costs:
             returned.
         overhead: one row for each place and number of workers: cells, alone,
             between, overhead, client_cpu, client_wait.
+        interrupts: one row a place: seconds from Ctrl-C until a sweep has ended;
+            none in a file from before they were measured.
         sweeps: one row a timed sweep: kind, place, workers, cells, num_steps,
             num_checkpoints, seconds.
     """
@@ -69,6 +71,7 @@ class Costs:
     client: dict[str, float]
     memory: dict[str, float]
     overhead: pd.DataFrame
+    interrupts: pd.DataFrame
     sweeps: pd.DataFrame
 
     @property
@@ -104,6 +107,7 @@ def read(file: Path = FILE) -> Costs:
         provenance=found["provenance"],
         client=found["client"],
         memory=found.get("memory", {}),
+        interrupts=pd.DataFrame(found.get("interrupts", [])),
         **{name: pd.DataFrame(found[name]) for name in frames},
     )
 

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from flatminima.theory.certificates.activation_cones import activation_cones, refine
 from flatminima.theory.certificates.certificate import Certificate, check, normalise
 from flatminima.theory.certificates.column_generation import BATCH, MAX_ROUNDS
-from flatminima.theory.certificates.cone_distance import distance_bounds
+from flatminima.theory.certificates.cone_distance import distance_to_cone
 from flatminima.theory.certificates.cone_prices import Market, open_market, search
 from flatminima.theory.certificates.cone_programme import FEASIBLE, solve
 
@@ -77,8 +77,8 @@ def prediction_range(
     Raises:
         ValueError: if the certificate is not certified, if the labels are all 0, if
             shapes do not fit, or if slack or tolerance is out of range.
-        ArithmeticError: if the tolerance is not reached, if a point is too near the
-            border of the conic hull, or as `activation_cones` and `solve`.
+        ArithmeticError: if the tolerance is not reached, or as `activation_cones`,
+            `distance_to_cone` and `solve`.
     """
     check(x, y)
     if x_new.ndim != 2 or x_new.shape[1] != x.shape[1]:
@@ -98,7 +98,7 @@ def prediction_range(
     for k, new in enumerate(x_new / size):
         if not np.any(new):
             continue
-        if _outside(unit_x, new):
+        if distance_to_cone(unit_x.T, new) > OUTSIDE * np.linalg.norm(new):
             ends[:, k] = -np.inf, np.inf, -np.inf, np.inf
             continue
         market = open_market(refine(cones, unit_x, new), unit_x)
@@ -108,18 +108,6 @@ def prediction_range(
         ends[:, k] = -low, high, -low_bound, high_bound
     ends *= height
     return PredictionRange(ends[0], ends[1], ends[2], ends[3], slack)
-
-
-def _outside(x: np.ndarray, new: np.ndarray) -> bool:
-    """Whether a point is outside of the conic hull of the rows; proved, either way."""
-    low, high, _ = distance_bounds(x.T, new)
-    limit = OUTSIDE * float(np.linalg.norm(new))
-    if low <= limit < high:
-        raise ArithmeticError(
-            f"x_new holds a point of which it is not proved whether it is in the conic "
-            f"hull of x: it is between {low:.2g} and {high:.2g} away"
-        )
-    return low > limit
 
 
 def _highest(

@@ -7,8 +7,8 @@ from flatminima.claims import decide
 from flatminima.runs.flow.manifold import ON_THE_SET
 from flatminima.runs.flow.moves import moves
 from flatminima.sources.wen_li_ma import scale_of_flow
-from flatminima.studies.flattest import contest
-from flatminima.studies.flattest import tables as flattest_tables
+from flatminima.studies.flattest_flows import contest
+from flatminima.studies.flattest_flows import tables as flow_tables
 from flatminima.sweeps.sweep import fetch
 
 SMALL = {
@@ -76,10 +76,10 @@ def test_contest_has_the_columns_of_claims(small):
     cell = small["1-SAM"].with_seeds(4, 4)
     row = tables["1-SAM"].iloc[-1]
     assert row["rising_share"] == moves(cell, fetch(cell), 4).rising_share
-    summary = flattest_tables.ends(tables)
+    summary = flow_tables.ends(tables)
     assert summary.index.tolist() == list(small)
     assert summary.loc["1-SAM", "rising, accepted":].isna().all()
-    reasons = flattest_tables.reasons(tables)
+    reasons = flow_tables.reasons(tables)
     assert "1-SAM" not in reasons.index
     assert (reasons.drop(columns="median iterations").sum(axis=1) == 2).all()
 
@@ -91,13 +91,13 @@ def test_a_run_that_diverges_has_no_moves(small):
     tables = contest.contest({"1-SAM": config}, [(0, 0)], 4)
     assert tables["1-SAM"]["diverged"].all()
     assert tables["1-SAM"][["rising_share", "jump_share"]].isna().all(axis=None)
-    assert flattest_tables.ends(tables).loc["1-SAM", "test accuracy"] == 0
+    assert flow_tables.ends(tables).loc["1-SAM", "test accuracy"] == 0
 
 
 def test_ends_are_medians_and_intervals(small):
     tables = contest.contest({"naive": small["naive"]}, [(0, 0), (1, 1)], 1)
     last = tables["naive"][tables["naive"]["last"]]
-    row = flattest_tables.ends(tables).loc["naive"]
+    row = flow_tables.ends(tables).loc["naive"]
     ratio = last["retracted_trace"] / last["bound"]
     assert row["trace / bound"] == pytest.approx(np.median(ratio))
     assert row["test accuracy"] == pytest.approx(last["test_accuracy"].mean())

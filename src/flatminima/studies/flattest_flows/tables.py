@@ -21,7 +21,7 @@ def ends(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """One row a contender, at the end of its runs.
 
     Args:
-        tables: from `flow_recipes.contest`.
+        tables: from `contest.contest`.
 
     Returns:
         seeds; trace / bound (median); test accuracy with low and high (mean and
@@ -52,7 +52,7 @@ def reasons(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """How many flows stopped for which reason, and after how many iterations.
 
     Args:
-        tables: from `flow_recipes.contest`; those without a `reason` are left out.
+        tables: from `contest.contest`; those without a `reason` are left out.
     """
     rows = {}
     for name, table in tables.items():

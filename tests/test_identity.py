@@ -185,8 +185,8 @@ def edit(clone: Path, file: str, old: str, new: str) -> None:
 SWEEP = """
 import flatminima
 from pathlib import Path
-from flatminima.config import Config
-from flatminima.sweep import sweep
+from flatminima.runs.mlp.config import Config
+from flatminima.sweeps.sweep import sweep
 
 assert Path(flatminima.__file__).is_relative_to(Path.cwd()), flatminima.__file__
 small = dict(d=4, n=5, width=4, num_steps=4, num_checkpoints=2)

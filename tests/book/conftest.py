@@ -11,6 +11,7 @@ from tests.one_kernel import executor
 
 Context = Callable[[], AbstractContextManager[None]]
 
+
 @pytest.fixture
 def book(tmp_path: Path) -> Book:
     """A sound book that a test can spoil."""

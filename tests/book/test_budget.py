@@ -58,7 +58,9 @@ def test_what_the_engine_noted(tmp_path):
     path = tmp_path / "spent"
     assert read_runs(path) == {}
     lines = [("a", 5.0, 3.0), ("b", 1.0, 0.0), ("a", 5.0, 0.0)]
-    entries = [dict(zip(("run", "seconds", "now"), line, strict=True)) for line in lines]
+    entries = [
+        dict(zip(("run", "seconds", "now"), line, strict=True)) for line in lines
+    ]
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     assert read_runs(path) == {"a": (5.0, 3.0), "b": (1.0, 0.0)}
 
@@ -114,9 +116,8 @@ def test_nothing_that_ran_is_within_the_budget():
 )
 def test_a_bad_budget_is_refused(book, settings, message):
     book.write("pyproject.toml", f"[tool.flatminima_book.budget]\n{settings}\n")
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=r"^pyproject\.toml: budget: ") as error:
         _ = book.project
-    assert str(error.value).startswith("pyproject.toml: budget: ")
     assert message in str(error.value)
 
 

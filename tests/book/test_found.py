@@ -43,7 +43,11 @@ def spoil(book, old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("It is flat, by {one-a}", "By 0.5", f"{FILE}: box, sentence 1: '0.5' is typed"),
+        (
+            "It is flat, by {one-a}",
+            "By 0.5",
+            f"{FILE}: box, sentence 1: '0.5' is typed",
+        ),
         ("{one-a: holds or partly}", "{one-b: holds}", "there is no claim one-b"),
         (
             "{one-a: holds or partly}",
@@ -84,8 +88,9 @@ def test_flaws_of_the_sentences(book, old, new, message):
 
 def test_both_words_of_an_expectation_must_be_written_for(book):
     book.edit("params/one/expected.yml", "one-a: holds", "one-a: holds or partly")
-    assert "box, “It is flat, by {one-a}.”: written for one-a: holds, but" in only_first(
-        book
+    assert (
+        "box, “It is flat, by {one-a}.”: written for one-a: holds, but"
+        in only_first(book)
     )
     book.write(FILE, FOUND.replace("{one-a: holds}", "{one-a: partly or holds}"))
     assert check_sources(book.project) == []
@@ -116,9 +121,9 @@ def test_every_chapter_with_claims_has_a_box(book):
 
 
 def test_expected_verdicts_that_cannot_be_read_are_told_once(book):
-    text = "- parameters: {}\n  verdicts: {one-a: holds, one-a: fails}\n"
+    text = "- parameters: {}\n  verdicts: {a: holds, a: fails}\n"
     book.write("params/one/expected.yml", text)
-    assert only(book) == "params/one/expected.yml: line 2: one-a is given twice"
+    assert only(book) == "params/one/expected.yml: line 2: a is given twice"
 
 
 def test_a_file_of_no_chapter(book):
@@ -132,7 +137,11 @@ def test_a_file_of_no_chapter(book):
         ('box("one", d=d)', "box", "shows its box 0 times instead of once"),
         ('box("one", d=d)', 'box("two", d=d)', "found.box is of chapter two"),
         ('box("one", d=d)', 'box("one", d=d);', "needs a cell of its own"),
-        ('found.box("one", d=d)', 'x = found.box("one", d=d)', "needs a cell of its own"),
+        (
+            'found.box("one", d=d)',
+            'x = found.box("one", d=d)',
+            "needs a cell of its own",
+        ),
         ('"later")', '"never")', None),
         ('found.passage("one"', 'print(d)\nfound.passage("one"', "a cell of its own"),
     ],
@@ -187,7 +196,9 @@ def test_the_box_is_at_the_head_of_the_page(built):
     assert "<p><strong>A word before.</strong></p>" in body
     assert "It is <em>flat</em> in 3." in body
     assert text.count("<strong>A word before.") == 1  # not where the cell was
-    assert 'found.box("one"' not in html.unescape(re.sub("<[^>]+>", "", text))  # nor its code
+    assert 'found.box("one"' not in html.unescape(
+        re.sub("<[^>]+>", "", text)
+    )  # nor its code
 
 
 def test_a_passage_is_prose_where_its_cell_was(built):
@@ -215,7 +226,8 @@ def test_a_verdict_that_moves_names_the_sentences(book):
     problems = build_book(book.project, lambda line: None, pages=False)
     assert problems == [
         "chapter one: claim one-a: expected holds, got fails; if this is right, edit "
-        "params/one/expected.yml and what rests on it: one, box: “It is flat, by {one-a}.”; "
+        "params/one/expected.yml and what rests on it: "
+        "one, box: “It is flat, by {one-a}.”; "
         "one, box: “In dimension {setting.d} it is flat too.”; "
         "one, passage later: “See [the start](intro.md).”"
     ]
@@ -258,11 +270,14 @@ ADMONITION = "::::{admonition} What we found\n:class: found\n\n- It is flat.\n::
     ("text", "head"),
     [
         ("# A\n\nText.", "# A\n\n"),
-        ("(a)=\n# A\n\n*Is it\nflat?* Yes.\n\nText.", "(a)=\n# A\n\n*Is it\nflat?* Yes.\n\n"),
+        (
+            "(a)=\n# A\n\n*Is it\nflat?* Yes.\n\nText.",
+            "(a)=\n# A\n\n*Is it\nflat?* Yes.\n\n",
+        ),
         ("# A\n\n*Is it flat?*", "# A\n\n*Is it flat?*\n\n"),
         ("# A", "# A\n\n"),
     ],
-)  # fmt: skip
+)
 def test_the_head_of_a_page(text, head):
     executed = notebook(text, BOX)
     assert place(executed, "one") == []

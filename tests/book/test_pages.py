@@ -11,6 +11,7 @@ from tests.book.fixture_book import make_book
 
 pytestmark = pytest.mark.usefixtures("quick")
 
+
 def press(book):
     """Build with pages; returns problems."""
     return build_book(book.project, lambda line: None)

@@ -1,6 +1,7 @@
 """A build at another scale: which chapters take which parameters."""
 
 import json
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from flatminima_book.notebooks import load_chapters, read_notebook
 from tests.book.fixture_book import claim, code
 
 pytestmark = pytest.mark.usefixtures("quick")
+
 
 @pytest.fixture
 def big(book):
@@ -43,9 +45,8 @@ def test_chapters_with_a_file_are_given_it(big):
     ],
 )
 def test_a_scale_or_chapter_that_is_not_there_is_refused(big, scale, only, message):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         given(big, scale, only)
-    assert str(error.value) == message
 
 
 def test_a_book_without_parameter_files_has_no_scale(book):
@@ -84,7 +85,10 @@ def test_parameters_reach_the_kernel_and_nothing_is_expected_of_them(big):
     assert used(two, read_notebook(executed / "two.ipynb")) == two.defaults | {"d": 7}
     card = json.loads((big.root / "_build/scorecard.json").read_text())
     assert [entry["expected"] for entry in card] == ["holds", None]
-    assert sorted(path.name for path in executed.iterdir()) == ["one.ipynb", "two.ipynb"]
+    assert sorted(path.name for path in executed.iterdir()) == [
+        "one.ipynb",
+        "two.ipynb",
+    ]
 
 
 def test_chosen_chapters_alone_are_executed(book):

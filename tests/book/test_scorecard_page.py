@@ -4,8 +4,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from flatminima.claims import decide
-from flatminima.claims import report
+from flatminima.claims import decide, report
 from flatminima_book.clean import clean
 from flatminima_book.notebooks import load_chapters
 from flatminima_book.scorecard_page import scorecard_fragment

@@ -156,7 +156,7 @@ def test_verify_passes_what_is_untouched_and_leaves_no_store(path, store, capsys
     assert "3 rows; running 3 again" in said
     assert "compared 3 of 3: 3 by bits" in said
     assert f"verified: {path}" in said
-    assert not (sweeps_store / "verify").exists()
+    assert not (store / "verify").exists()
 
 
 def test_a_forger_who_mends_the_checksum_is_caught_by_the_rerun(path, capsys):
@@ -484,14 +484,14 @@ def test_a_comparison_that_fails_loses_no_other(path, store, monkeypatch, capsys
     assert "compared 3 of 3: 2 by bits" in said.out and "1 by failed" in said.out
     assert "raised TypeError('a path that nobody tried')" in said.err
     assert "data_seed=1" in said.err and said.err.count("error:") == 1
-    assert f"the reruns are kept in {sweeps_store / 'verify'}" in said.err
-    assert len(list((sweeps_store / "verify").glob("*.json"))) == 3
+    assert f"the reruns are kept in {store / 'verify'}" in said.err
+    assert len(list((store / "verify").glob("*.json"))) == 3
 
 
 def test_reruns_are_kept_where_there_is_a_problem(path, store, monkeypatch):
     forge(path, put("history", "trace", value=[1.0, 1.0]), slice(0, 1))
     assert len(verify([path], 0, 0)) == 1
-    assert len(list((sweeps_store / "verify").glob("*.json"))) == 3
+    assert len(list((store / "verify").glob("*.json"))) == 3
     computed = []
     proceed = train.proceed
     monkeypatch.setattr(train, "proceed", lambda *a: computed.append(a) or proceed(*a))
@@ -510,7 +510,7 @@ def test_a_rerun_that_fails_says_how_it_stands(path, store, monkeypatch, capsys)
     assert "compared 2 of 3: 2 by bits" in said.out
     assert "stopped with 0 problems so far" in said.err
     assert "error: out of memory" in said.err
-    assert len(list((sweeps_store / "verify").glob("*.json"))) == 2
+    assert len(list((store / "verify").glob("*.json"))) == 2
 
 
 def test_a_rerun_that_cannot_be_read_is_a_problem(path, monkeypatch):
@@ -618,7 +618,7 @@ def test_an_interrupted_verification_says_how_it_stands_and_goes_on(
         assert "differs by" in said.err
         assert "interrupted with 1 problems so far" in said.err
         assert main(["verify", str(path)]) == 130
-    assert len(list((sweeps_store / "verify").glob("*.json"))) == 2
+    assert len(list((store / "verify").glob("*.json"))) == 2
     assert main(["verify", str(path)]) == 1
     assert "compared 3 of 3" in capsys.readouterr().out
 

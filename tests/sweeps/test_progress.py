@@ -18,7 +18,7 @@ PATIENCE = 300
 """Seconds until a wait fails, so that no test hangs."""
 
 SWEEP = """
-from flatminima.progress import progress
+from flatminima.sweeps.progress import progress
 with progress(3, 0.1) as shown:
     for part in (0.2, 0.1 + 0.2, 1.0, 0.7, 0.7):
         shown.advance(part)

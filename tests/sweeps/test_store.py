@@ -192,7 +192,7 @@ def test_a_crash_between_or_during_writes_leaves_nothing(
 def test_a_crash_while_overwriting_is_noticed(store, run, monkeypatch):
     # new arrays beside the old record: never mixed
     sweeps_store.save(store, CONFIG, run, {})
-    other = Run(run.history, tuple(p + 1 for p in run.params), run.step)
+    other = Run(run.history, {k: a + 1 for k, a in run.arrays.items()}, run.step)
     write = sweeps_store._write
 
     def only_arrays(path, content):

@@ -98,7 +98,7 @@ def test_at_zero_the_bias_does_nothing():
     bare = Config(**(sam.model_dump() | {"architecture": "no_bias", "bias_input": 1.0}))
     w, v = start.params
     with_bias = advance(start, sam, 96)
-    without = advance(type(start)((w[:-1].copy(), v.copy()), 0), bare, 96)
+    without = advance(type(start)({"w": w[:-1].copy(), "v": v.copy()}, 0), bare, 96)
     np.testing.assert_allclose(with_bias.params[0][:-1], without.params[0], atol=1e-12)
     np.testing.assert_allclose(with_bias.params[1], without.params[1], atol=1e-12)
     np.testing.assert_array_equal(with_bias.params[0][-1], w[-1])

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from flatminima.statistics.intervals import centre
 from flatminima.studies.robust import plots
 from flatminima.studies.robust.runs import BASE, RULES
 from tests.tables import runs, some
@@ -62,10 +63,10 @@ def test_a_diverged_run_counts_as_0_in_the_accuracy_and_is_no_ratio():
     chosen = (rows["field"] == "lr") & (rows["rule"] == "1-SAM")
     mine = rows[chosen & (rows["architecture"] == "sim_ln")]
     accuracy = mine["test_accuracy"].tolist()
-    mean, *_ = plots.interval(mine, "test_accuracy")
+    mean, *_ = centre(mine, "test_accuracy")
     assert mean == pytest.approx(sum(accuracy[3:]) / 10)
     ratios = (mine["retracted_trace"] / 0.5).tolist()
-    median, *_ = plots.interval(mine, "ratio")
+    median, *_ = centre(mine, "ratio")
     assert median == np.median(ratios[3:])
 
 
@@ -74,7 +75,7 @@ def test_nothing_to_average():
     rows["retracted_trace"] = np.nan
     base = rows[(rows["field"] == "base") & (rows["rule"] == "SGD")]
     one = base[base["architecture"] == "no_bias"]
-    assert np.isnan(plots.interval(one, "ratio")).all()
+    assert np.isnan(centre(one, "ratio")).all()
 
 
 def test_another_metric_is_refused():

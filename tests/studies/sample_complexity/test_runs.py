@@ -181,7 +181,7 @@ def test_a_search_that_ends_far_from_the_minimum_is_refused(monkeypatch):
     def hurried(x, y, *, tolerance):
         return search_certificate(x, y, tolerance=0.5)
 
-    monkeypatch.setattr(runs, "search_certificate", hurried)
+    monkeypatch.setattr(tables, "search_certificate", hurried)
     with pytest.raises(ArithmeticError, match="more than 0.01 above"):
         tables.search_errors([5], [2.0], 1)
 

@@ -348,9 +348,7 @@ def test_a_network_below_the_lower_bound_is_a_contradiction(monkeypatch):
         return replace(found, lower=1.01 * found.lower)
 
     train = sample_xor(10, 4, seed=0)
-    monkeypatch.setattr(
-        "flatminima.theory.certificates.column_generation.generate", too_high
-    )
+    monkeypatch.setattr("flatminima.theory.certificates.certificate.generate", too_high)
     with pytest.raises(ArithmeticError, match="below the lower bound"):
         certify(train.x, train.y)
 
@@ -362,7 +360,7 @@ def test_a_network_far_above_its_value_does_not_support_it(monkeypatch):
 
     train = sample_xor(10, 4, seed=0)
     monkeypatch.setattr(
-        "flatminima.theory.certificates.cone_network.to_network", steeper
+        "flatminima.theory.certificates.certificate.to_network", steeper
     )
     certificate = certify(train.x, train.y)
     assert certificate.gap < 1e-6 and not certificate.certified

@@ -652,9 +652,13 @@ def test_a_device_that_tells_little_is_still_named(path):
 
 
 def test_sensitivity_of_a_short_run_is_rounding():
-    """20 smooth steps move a history by a few units in the last place."""
-    apart = collecting.sensitivity(SMALL, fetch(SMALL))
-    assert 0 < apart < 1e-12
+    """20 smooth steps move a history by a few units in the last place.
+
+    One alone may be moved by none: which, is a matter of the processor's rounding.
+    """
+    cells = over_seeds([SMALL], 8)
+    apart = [collecting.sensitivity(config, fetch(config)) for config in cells]
+    assert 0 < max(apart) < 1e-12
     moving = fetch(SMALL)
     moving.history["trace"] *= 1.25  # relative to the larger of the two: 1/5
     assert collecting.sensitivity(SMALL, moving) == pytest.approx(0.2, rel=1e-9)

@@ -129,7 +129,7 @@ def timed_sweep(configs: Sequence[Config], pool: Pool) -> Timing:
 
     with (
         empty_store(),
-        patch("flatminima.sweeps.executors.choose", lambda *_: nullcontext(pool)),
+        patch("flatminima.sweeps.sweep.choose", lambda *_: nullcontext(pool)),
         patch.object(store, "save", clocked),
     ):
         cpu, start = time.process_time(), time.perf_counter()

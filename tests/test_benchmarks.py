@@ -150,7 +150,8 @@ def test_measurements_of_sweeps(tmp_path):
 
 def test_a_sweep_that_ends_otherwise_is_not_timed():
     with pytest.raises(
-        RuntimeError, match="(?s)ended with 1: .*workers = 0: at least 1"
+        RuntimeError,
+        match="(?s)ended with 1: .*workers = 0: must be an integer of at least 1",
     ):
         scale._seconds_to_end({"workers": 0})
 

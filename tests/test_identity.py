@@ -217,8 +217,8 @@ def test_an_edit_recomputes_exactly_the_runs_that_used_it(clone):
 
     everything = {(a, b) for a in ("bias", "sim_ln") for b in ("one", "full")}
     assert new_runs() == everything
-    edit(clone, "plots.py", "import", "# edited\nimport")
-    edit(clone, "sweep.py", '"""Many', '"""Edited. Many')
+    edit(clone, "plots/style.py", "import", "# edited\nimport")
+    edit(clone, "sweeps/sweep.py", '"""Many', '"""Edited. Many')
     edit(clone, "kernels/serial.py", '"""sum a_j^2."""', '"""The sum of squares."""')
     assert new_runs() == {("bias", "one"), ("sim_ln", "one")}
     edit(clone, "models/relu.py", "h = max(z[j], zero)", "h = max(zero, z[j])")

@@ -108,8 +108,8 @@ def _code_cells(notebook: Notebook) -> Iterator[tuple[Notebook, dict[str, str]]]
 def imported(source: str) -> dict[str, str]:
     """Names that the imports of a cell bind, with the dotted path of each.
 
-    >>> imported("import numpy as np; from flatminima import claims")
-    {'np': 'numpy', 'claims': 'flatminima.claims.decide'}
+    >>> imported("import numpy as np; from flatminima.claims import decide")
+    {'np': 'numpy', 'decide': 'flatminima.claims.decide'}
     """
     found = {}
     for node in _parse(source):

@@ -18,6 +18,7 @@ from flatminima.results.collecting import collect
 from flatminima.results.reading import load
 from flatminima.results.rows import BadResult, difference, setting, summary
 from flatminima.results.verifying import verify
+from flatminima.runs import loop
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.kind import Run
 from flatminima.runs.mlp import train
@@ -493,8 +494,8 @@ def test_reruns_are_kept_where_there_is_a_problem(path, store, monkeypatch):
     assert len(verify([path], 0, 0)) == 1
     assert len(list((store / "verify").glob("*.json"))) == 3
     computed = []
-    proceed = train.proceed
-    monkeypatch.setattr(train, "proceed", lambda *a: computed.append(a) or proceed(*a))
+    proceed = loop.proceed
+    monkeypatch.setattr(loop, "proceed", lambda *a: computed.append(a) or proceed(*a))
     assert len(verify([path], 0, 0)) == 1
     assert computed == []
 

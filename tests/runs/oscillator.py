@@ -9,10 +9,11 @@ from flatminima.runs import loop
 from flatminima.runs.kind import Divergence, Run, State
 
 DT = 0.01
+NUMBER = 100
 
 
 class Config(BaseModel):
-    """Three oscillators; a seed draws where they start."""
+    """Some oscillators; a seed draws where they start."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     engine: ClassVar[str] = __name__
@@ -29,7 +30,7 @@ class Config(BaseModel):
 
     @property
     def columns(self) -> dict[str, Any]:
-        return self.model_dump() | {"test_points": 3}
+        return self.model_dump() | {"test_points": NUMBER}
 
     def with_seeds(self, data_seed: int, init_seed: int) -> Self:
         seeds = {"data_seed": data_seed, "init_seed": init_seed}
@@ -50,7 +51,7 @@ def checkpoints(config: Config) -> np.ndarray:
 
 def start(config: Config) -> State:
     rng = np.random.default_rng([config.data_seed, config.init_seed])
-    return State({"x": 1 + rng.random(3), "v": np.zeros(3)})
+    return State({"x": 1 + rng.random(NUMBER), "v": np.zeros(NUMBER)})
 
 
 def steps_per_call(config: Config) -> int:

@@ -88,7 +88,7 @@ passages:
 # Stands for the engine's module of the same name, which knows only the real claims.
 SHOWN = """\
 ```{code-cell} ipython3
-from flatminima.found import Found, Told
+from flatminima.claims.found import Found, Told
 
 
 class found:

@@ -217,7 +217,9 @@ def test_columns(configs):
     measures = list(train.measure(SMALL, problem.initial_state(SMALL)))
     assert list(table.columns) == [
         *fields,
+        "test_points",
         "rule",
+        "scale",
         *measures,
         "lambda_max",
         "last",

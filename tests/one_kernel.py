@@ -28,7 +28,7 @@ from flatminima_book.execute import (
     one_line,
 )
 
-SECONDS_PER_CELL = 120
+SECONDS_PER_CELL = 600  # a loaded machine takes minutes
 
 # A change of the filters makes Python forget which warnings it has shown.
 FRESH = """
@@ -73,7 +73,10 @@ def one_kernel(build: Path, **variables: str) -> Iterator[Run]:
         folder, as in the build of a folder.
     """
     client = NotebookClient(
-        new_notebook(), timeout=SECONDS_PER_CELL, extra_arguments=KERNEL_ARGUMENTS
+        new_notebook(),
+        timeout=SECONDS_PER_CELL,
+        startup_timeout=SECONDS_PER_CELL,
+        extra_arguments=KERNEL_ARGUMENTS,
     )
 
     def execute(notebook: Any, history: bool = True) -> Failure | None:

@@ -19,6 +19,7 @@ import psutil
 
 from flatminima_book.budget import NOTHING, SPENT, Spent, read_runs, spent_file
 
+SECONDS_TO_START = 600  # of a kernel: a loaded machine takes minutes
 SECONDS_TO_STOP = 1.5
 SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -217,6 +218,7 @@ def run_job(job: Mapping[str, Any]) -> Failure | None:
             parameters=job["parameters"],
             cwd=job["root"],
             progress_bar=False,
+            start_timeout=SECONDS_TO_START,
             execution_timeout=job["timeout"],
             extra_arguments=KERNEL_ARGUMENTS,
         )

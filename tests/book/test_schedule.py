@@ -43,7 +43,7 @@ def test_a_long_wait_is_reported():
 
     run_all(
         {"a": []},
-        lambda name: event.wait(5),
+        lambda name: event.wait(300),
         workers=1,
         seconds={},
         finished=lambda *_: None,

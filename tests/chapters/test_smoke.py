@@ -23,7 +23,7 @@ from flatminima_book.execute import Outcome, execute
 from flatminima_book.notebooks import load_chapters, read_notebook, read_source, tagged
 from flatminima_book.parameters import read_parameter_file
 from flatminima_book.project import load
-from tests.one_kernel import Executed, Run, one_kernel
+from tests.one_kernel import SECONDS_PER_CELL, Executed, Run, one_kernel
 
 ROOT = Path(__file__).parents[2]
 PROJECT = load(ROOT)
@@ -75,7 +75,7 @@ def refused(folder) -> dict[str, Outcome]:
             smoke("scenario-2") | REFUSED[kind],
             root=ROOT,
             build=folder,
-            timeout=120,
+            timeout=SECONDS_PER_CELL,
         )
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:

@@ -14,6 +14,7 @@ from flatminima.statistics.thresholds import thresholds
 from flatminima.sweeps import store as sweeps_store
 from flatminima.sweeps.sweep import run_all, sweep
 from tests.faults.cells import (
+    PATIENCE,
     assert_same,
     finished,
     parts,
@@ -33,7 +34,7 @@ def test_it_is_killed_and_goes_on(store, started):
     with sweeping(CELLS, workers=2) as process:
         wait_until(lambda: len(finished(store)) == 2 and parts(store), "a snapshot")
         process.kill()
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(PATIENCE) == -signal.SIGKILL
     begun = {
         config: part[0].step
         for config in CELLS

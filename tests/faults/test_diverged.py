@@ -13,8 +13,9 @@ def test_the_others_finish_and_it_is_named():
     with pytest.warns(UserWarning, match="diverged after") as caught:
         table = sweep([WILD, SHORT], 2, workers=2)
     assert len(caught) == 2
-    for warning, seed in zip(caught, (0, 1), strict=True):
-        assert repr(WILD.with_seeds(seed, seed)) in str(warning.message)
+    said = " ".join(str(warning.message) for warning in caught)  # as they finish
+    for seed in (0, 1):
+        assert repr(WILD.with_seeds(seed, seed)) in said
     ends = table[table["last"]]
     assert ends.groupby("lr")["diverged"].agg(list).to_dict() == {
         SHORT.lr: [False, False],

@@ -1,5 +1,6 @@
 """What all tests share: one thread, a private store, shapes checked at run time."""
 
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -41,6 +42,11 @@ LONGEST_FIRST = [
 ]
 """Files that take longest. A worker takes whole files, so the last to begin is short.
 The first compiles the kernels; those beside it, until it is done, need none."""
+
+# A shell starts its background jobs with Ctrl-C ignored, and so would be all that they
+# start. The programs that tests interrupt take it as those in a terminal do.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Not the kernels, nor the models with a head of their own: numba compiles those
 # functions, and a wrapped function does not compile.

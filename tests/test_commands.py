@@ -1,0 +1,330 @@
+"""Every command that a document or a page prints can be run.
+
+Commands come from the README, CONTRIBUTING, the texts of the book, the generated part
+of the rerun page, the skeleton of a chapter and the messages of the programs. Each is
+taken as far as it goes without its hours of work: what `make` would start is read from
+a dry run, papermill's own command line reads its lines, and the parameters of both are
+checked as the chapter declares them. A command of an unknown kind is a failure.
+"""
+
+import argparse
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from papermill import cli
+from papermill.inspection import inspect_notebook
+
+from flatminima_book.__main__ import parser
+from flatminima_book.build import scaled
+from flatminima_book.new import NAME
+from flatminima_book.notebooks import load_chapters
+from flatminima_book.parameters import read_command_line
+from flatminima_book.project import load
+from flatminima_book.rerun_page import rerun_fragment
+
+ROOT = Path(__file__).parents[1]
+PROJECT = load(ROOT)
+CHAPTERS = {chapter.name: chapter for chapter in load_chapters(PROJECT)}
+EXAMPLE = "my-question"
+"""The chapter that somebody who reads CONTRIBUTING is about to write."""
+
+FENCED = re.compile(r"^```(?:bash|sh|shell|console)\n(.*?)^```", re.M | re.S)
+ANY_FENCE = re.compile(r"^(`{3,})[^\n]*\n.*?^\1", re.M | re.S)
+SPAN = re.compile(r"`((?:make|papermill|pip|python|\.venv/bin/)\b?[^`\n]*)`")
+COMMAND = re.compile(r"(make|papermill|pip|python3?|\.venv/bin/\S+)( |$)")
+
+
+def documents() -> dict[str, str]:
+    """Texts that a reader sees, by name."""
+    names = ["README.md", "CONTRIBUTING.md"]
+    names += sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("book/*.md"))
+    texts = {name: (ROOT / name).read_text("utf8") for name in names}
+    texts["the rerun page"] = rerun_fragment(PROJECT, list(CHAPTERS.values()))
+    skeleton = ROOT / "src/flatminima_book/skeleton/chapter.md.txt"
+    texts["the skeleton"] = skeleton.read_text("utf8").replace("@name@", EXAMPLE)
+    return texts
+
+
+def commands(markdown: str) -> list[str]:
+    """The lines of shell blocks, and code spans that begin as a command."""
+    lines = []
+    for block in FENCED.findall(markdown):
+        lines += [line for line in block.replace("\\\n", " ").splitlines() if line]
+    plain = ANY_FENCE.sub("", markdown)
+    lines += [span for span in SPAN.findall(plain) if COMMAND.match(span)]
+    return [line for line in lines if shlex.split(line, comments=True)]
+
+
+def messages() -> list[str]:
+    """Commands in the messages and docstrings of the programs."""
+    found = set()
+    for folder in ("src", "benchmarks", "clusters", "docs"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            text = path.read_text("utf8")
+            found |= {span for span in SPAN.findall(text) if COMMAND.match(span)}
+            found |= set(re.findall(r"run: (make [\w-]+)", text))
+    return sorted(found)
+
+
+FOUND = {name: commands(text) for name, text in documents().items()}
+EVERY = sorted({line for lines in FOUND.values() for line in lines} | {*messages()})
+
+
+class Parsed(Exception):
+    """Where a program would begin to work."""
+
+
+def run(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take a command as far as its work.
+
+    Raises:
+        ValueError: The command cannot run.
+    """
+    words = shlex.split(line, comments=True)
+    match words:
+        case ["make", *rest]:
+            for started in dry_run(rest):
+                run_press(started)
+        case ["papermill", "--help-notebook", path]:
+            exists(path)
+            run_help(path)
+        case ["papermill", *rest]:
+            run_papermill(rest, monkeypatch)
+        case [".venv/bin/python" | "python", "-m", "flatminima_book", *rest]:
+            run_press(rest)
+        case [".venv/bin/python" | "python", "-m", "pytest", *paths]:
+            for path in paths:
+                exists(path)
+        case [".venv/bin/python" | "python", "-m", name, *rest]:
+            run_module(name, rest, monkeypatch)
+        case [".venv/bin/python" | "python", path, *rest] if path.endswith(".py"):
+            run_script(path, rest, monkeypatch)
+        case [".venv/bin/pre-commit", "install"]:
+            exists(".pre-commit-config.yaml")
+            if "pre-commit" not in (ROOT / "pyproject.toml").read_text("utf8"):
+                raise ValueError("pre-commit is not installed with the rest")
+        case ["source", ".venv/bin/activate"]:
+            if "venv .venv" not in " ".join(lines_of_make(["install"])):
+                raise ValueError("make install makes no .venv")
+        case ["export", setting]:
+            name, _, value = setting.partition("=")
+            read = [p for p in (ROOT / "src").rglob("*.py") if name in p.read_text()]
+            if not (read and value):
+                raise ValueError(f"nothing reads {name}")
+        case _:
+            raise ValueError(f"what kind of command is this: {line}")
+
+
+def lines_of_make(words: list[str]) -> list[str]:
+    """What make would run, if nothing were installed yet.
+
+    Raises:
+        ValueError: There is no such target, or a variable that no recipe uses.
+    """
+    makefile = (ROOT / "Makefile").read_text("utf8")
+    for word in words:
+        variable, equals, _ = word.partition("=")
+        if equals and f"$({variable})" not in makefile:
+            raise ValueError(f"make: no recipe uses {variable}")
+    done = subprocess.run(
+        ["make", "-n", "-W", "pyproject.toml", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ValueError(done.stderr.strip())
+    return done.stdout.replace("\\\n", " ").splitlines()
+
+
+def dry_run(words: list[str]) -> list[list[str]]:
+    """Words for the press in what make would run."""
+    found = []
+    for line in lines_of_make(words):
+        _, press, rest = line.partition("-m flatminima_book ")
+        if press and "$" not in rest:  # a loop of the shell has its own variables
+            found.append(shlex.split(rest))
+        elif press:
+            chapters = dict(w.split("=", 1) for w in words if "=" in w)["CHAPTERS"]
+            rest = rest.partition(" && ")[0].replace("$chapter", "{0}")
+            found += [shlex.split(rest.format(name)) for name in chapters.split()]
+    return found
+
+
+def run_press(words: list[str]) -> None:
+    """Parse a command of the press, and check its names and its parameters."""
+    try:
+        options = parser().parse_args(words)
+    except SystemExit as ended:
+        raise ValueError(f"flatminima_book {words}: {ended}") from None
+    match options.command:
+        case "chapter":
+            name, given = read_command_line(options.words)
+            chapter_of(name).checked(given)
+        case "new":
+            if not NAME.fullmatch(options.name):
+                raise ValueError(f"no name of a chapter: {options.name}")
+        case "build" if options.chapters != [EXAMPLE]:
+            chapters = list(CHAPTERS.values())
+            given_to = scaled(PROJECT, chapters, options.scale, options.chapters)
+            for name, given in given_to.items():
+                CHAPTERS[name].checked(given)
+
+
+def chapter_of(name: str) -> Any:
+    """A chapter by its name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name not in CHAPTERS:
+        raise ValueError(f"no chapter {name}")
+    return CHAPTERS[name]
+
+
+def run_papermill(words: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Have papermill parse a line, and check what it would inject."""
+    taken: dict[str, Any] = {}
+    with monkeypatch.context() as patch:
+        patch.setattr(cli, "execute_notebook", lambda **given: taken.update(given))
+        patch.chdir(ROOT)
+        try:
+            cli.papermill.main(words, standalone_mode=False)
+        except click.ClickException as error:
+            raise ValueError(error.format_message()) from None
+    path = Path(taken["input_path"])
+    if path.stem == EXAMPLE:
+        return taken
+    exists(taken["input_path"])
+    given = taken["parameters"]
+    assert chapter_of(path.stem).checked(given) == given  # as papermill passes it
+    return taken
+
+
+def run_help(path: str) -> None:
+    """Have papermill list the parameters of a chapter."""
+    shown = inspect_notebook(ROOT / path)
+    parameters = chapter_of(Path(path).stem).parameters
+    if [*shown] != [p.name for p in parameters]:
+        raise ValueError(f"papermill lists {[*shown]} of {path}")
+
+
+def exists(name: str) -> None:
+    """Refuse a path that is not there."""
+    if not (ROOT / name).exists():
+        raise ValueError(f"no {name}")
+
+
+def run_module(name: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `python -m NAME` parse its options."""
+    folder = ROOT / (f"{name.replace('.', '/')}")
+    if not folder.is_dir():
+        folder = ROOT / "src" / folder.relative_to(ROOT)
+    file = folder.with_suffix(".py")
+    run_script(
+        str(file if file.is_file() else folder / "__main__.py"), words, monkeypatch
+    )
+
+
+def run_script(path: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a program parse its options, and stop there."""
+    exists(path)
+    text = (ROOT / path).read_text("utf8")
+    compile(text, path, "exec")
+    if "ArgumentParser" not in text:
+        if words:
+            raise ValueError(f"{path} takes no options: {words}")
+        return
+    specification = importlib.util.spec_from_file_location("program", ROOT / path)
+    program = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(program)
+    true = argparse.ArgumentParser.parse_args
+
+    def parse(self, *arguments):
+        raise Parsed(true(self, *arguments))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(argparse.ArgumentParser, "parse_args", parse)
+        patch.setattr(sys, "argv", [path, *words])
+        try:
+            program.main()
+        except Parsed:
+            return
+        except SystemExit as ended:
+            raise ValueError(f"{path} {words}: {ended}") from None
+    raise ValueError(f"{path} reads no options")
+
+
+@pytest.mark.parametrize("line", EVERY)
+def test_a_command_can_be_run(line, monkeypatch):
+    run(line, monkeypatch)
+
+
+def test_no_document_is_forgotten():
+    """Nor is one read without its commands being found."""
+    assert len(FOUND["README.md"]) >= 25
+    assert len(FOUND["CONTRIBUTING.md"]) >= 20
+    assert len(FOUND["the rerun page"]) >= 2 * len(CHAPTERS)
+    assert len(FOUND["the skeleton"]) == 2
+    assert len(FOUND["book/rerun.md"]) == 5
+    tried = [name for name in CHAPTERS if FOUND[f"book/{name}.md"]]
+    assert len(tried) >= 14
+    for name, text in documents().items():
+        languages = set(re.findall(r"^```([a-z]+)\n", text, re.M))
+        assert languages <= {"bash", "python", "yaml", "text"}, name
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("make books", "No rule to make target"),
+        ("make book SCALES=paper", "no recipe uses SCALES"),
+        ("make book SCALE=huge", "no scale huge"),
+        ("make book CHAPTERS=none", "no chapter none"),
+        ('make chapter CHAPTER=xor PARAMS="-p seed 3"', "unknown parameter seed = 3"),
+        ('make chapter CHAPTER=xor PARAMS="-p d 1"', "d = 1: allowed is 2 to 1000"),
+        ('make chapter CHAPTER=xor PARAMS="--depth 3"', "No such option"),
+        ("make results CHAPTERS=xor", "no parameter file"),
+        ("papermill book/none.ipynb out.ipynb", "no book/none.ipynb"),
+        ("papermill book/xor.ipynb out.ipynb -p seed 3", "unknown parameter seed = 3"),
+        ("papermill book/sample-complexity.ipynb o.ipynb -p ds '[6, 8]'", "ds = '[6,"),
+        ("papermill book/xor.ipynb out.ipynb -q d 3", "No such option"),
+        (".venv/bin/python -m flatminima_book knew a", "flatminima_book"),
+        (".venv/bin/python -m flatminima_book new A", "no name of a chapter: A"),
+        (".venv/bin/python -m pytest tests/none", "no tests/none"),
+        ("python clusters/none.py", "no clusters/none.py"),
+        ("python clusters/slurm.py --kores 8", "clusters/slurm.py"),
+        ("python docs/overview.py --all", "takes no options"),
+        ("python -m benchmarks size", "__main__.py"),
+        ("export FLATMINIMA_NOTHING=1", "nothing reads FLATMINIMA_NOTHING"),
+        ("rm -rf _build", "what kind of command is this"),
+    ],
+)
+def test_a_command_that_cannot_run_is_found(line, problem, monkeypatch, capsys):
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        run(line, monkeypatch)
+
+
+def test_the_papermill_lines_change_something():
+    """A line that repeats the defaults shows nobody how to change them."""
+    lines = [
+        line
+        for name, found in FOUND.items()
+        if name.startswith("book/")
+        for line in found
+        if line.startswith("papermill book/")
+    ]
+    assert len(lines) >= 20
+    for line in lines:
+        _, path, _, *options = shlex.split(line)
+        name, given = read_command_line([Path(path).stem, *options])
+        defaults = CHAPTERS[name].defaults
+        assert {k: v for k, v in given.items() if v != defaults[k]}, line

@@ -236,7 +236,8 @@ def in_kernels(count: int) -> None:
     print(f"{count} refused; the slowest {slowest:.2f} s after its kernel started")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Try the table, or some of it in kernels."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kernels", type=int, help="try so many through papermill")
     options = parser.parse_args()
@@ -244,3 +245,7 @@ if __name__ == "__main__":
         in_kernels(options.kernels)
     else:
         print(json.dumps(try_all()))
+
+
+if __name__ == "__main__":
+    main()

@@ -23,11 +23,12 @@ from papermill.inspection import inspect_notebook
 
 from flatminima_book.__main__ import parser
 from flatminima_book.build import scaled
-from flatminima_book.new import NAME
-from flatminima_book.notebooks import load_chapters
+from flatminima_book.new import NAME, new_chapter
+from flatminima_book.notebooks import Chapter, load_chapter, load_chapters
 from flatminima_book.parameters import read_command_line
 from flatminima_book.project import load
 from flatminima_book.rerun_page import rerun_fragment
+from tests.book.fixture_book import make_book
 
 ROOT = Path(__file__).parents[1]
 PROJECT = load(ROOT)
@@ -37,8 +38,8 @@ EXAMPLE = "my-question"
 
 FENCED = re.compile(r"^```(?:bash|sh|shell|console)\n(.*?)^```", re.M | re.S)
 ANY_FENCE = re.compile(r"^(`{3,})[^\n]*\n.*?^\1", re.M | re.S)
-SPAN = re.compile(r"`((?:make|papermill|pip|python|\.venv/bin/)\b?[^`\n]*)`")
-COMMAND = re.compile(r"(make|papermill|pip|python3?|\.venv/bin/\S+)( |$)")
+SPAN = re.compile(r"`([^`\n]+)`")
+COMMAND = re.compile(r"make( |$)|(papermill|pip|python3?|\.venv/bin/\S+) ")
 
 
 def documents() -> dict[str, str]:
@@ -77,11 +78,22 @@ FOUND = {name: commands(text) for name, text in documents().items()}
 EVERY = sorted({line for lines in FOUND.values() for line in lines} | {*messages()})
 
 
+PAPERMILL = {name for option in cli.papermill.params for name in option.opts}
+
+
 class Parsed(Exception):
     """Where a program would begin to work."""
 
 
-def run(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def example(tmp_path_factory) -> Chapter:
+    """The chapter that `flatminima_book new` writes, in a small book."""
+    book = make_book(tmp_path_factory.mktemp("example") / "book")
+    new_chapter(book.project, EXAMPLE)
+    return load_chapter(book.root / f"book/{EXAMPLE}.md")
+
+
+def run(line: str, monkeypatch: pytest.MonkeyPatch, example: Chapter) -> None:
     """Take a command as far as its work.
 
     Raises:
@@ -95,8 +107,12 @@ def run(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
         case ["papermill", "--help-notebook", path]:
             exists(path)
             run_help(path)
+        case ["papermill", *options] if set(options) <= set(PAPERMILL):
+            pass  # named, not called
         case ["papermill", *rest]:
-            run_papermill(rest, monkeypatch)
+            run_papermill(rest, monkeypatch, example)
+        case [".venv/bin/python" | "python", "-m", "flatminima_book"]:
+            pass  # named, not called
         case [".venv/bin/python" | "python", "-m", "flatminima_book", *rest]:
             run_press(rest)
         case [".venv/bin/python" | "python", "-m", "pytest", *paths]:
@@ -147,8 +163,11 @@ def lines_of_make(words: list[str]) -> list[str]:
 
 def dry_run(words: list[str]) -> list[list[str]]:
     """Words for the press in what make would run."""
-    found = []
-    for line in lines_of_make(words):
+    found: list[list[str]] = []
+    lines = lines_of_make(words)
+    if words == ["chapter"]:  # named, not called
+        return found
+    for line in lines:
         _, press, rest = line.partition("-m flatminima_book ")
         if press and "$" not in rest:  # a loop of the shell has its own variables
             found.append(shlex.split(rest))
@@ -190,23 +209,24 @@ def chapter_of(name: str) -> Any:
     return CHAPTERS[name]
 
 
-def run_papermill(words: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def run_papermill(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, example: Chapter
+) -> None:
     """Have papermill parse a line, and check what it would inject."""
     taken: dict[str, Any] = {}
+    name = Path(words[0]).stem
+    chapter = example if name == EXAMPLE else chapter_of(name)
+    root = chapter.source.parents[1]
     with monkeypatch.context() as patch:
         patch.setattr(cli, "execute_notebook", lambda **given: taken.update(given))
-        patch.chdir(ROOT)
+        patch.chdir(root)
         try:
             cli.papermill.main(words, standalone_mode=False)
         except click.ClickException as error:
             raise ValueError(error.format_message()) from None
-    path = Path(taken["input_path"])
-    if path.stem == EXAMPLE:
-        return taken
-    exists(taken["input_path"])
+    assert (root / taken["input_path"]) == chapter.paired
     given = taken["parameters"]
-    assert chapter_of(path.stem).checked(given) == given  # as papermill passes it
-    return taken
+    assert chapter.checked(given) == given  # as papermill passes it
 
 
 def run_help(path: str) -> None:
@@ -225,13 +245,12 @@ def exists(name: str) -> None:
 
 def run_module(name: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Have `python -m NAME` parse its options."""
-    folder = ROOT / (f"{name.replace('.', '/')}")
-    if not folder.is_dir():
-        folder = ROOT / "src" / folder.relative_to(ROOT)
-    file = folder.with_suffix(".py")
-    run_script(
-        str(file if file.is_file() else folder / "__main__.py"), words, monkeypatch
-    )
+    found = importlib.util.find_spec(name)
+    if found is not None and found.submodule_search_locations:
+        found = importlib.util.find_spec(f"{name}.__main__")
+    if found is None or found.origin is None:
+        raise ValueError(f"no module {name}")
+    run_script(found.origin, words, monkeypatch)
 
 
 def run_script(path: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,8 +283,8 @@ def run_script(path: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("line", EVERY)
-def test_a_command_can_be_run(line, monkeypatch):
-    run(line, monkeypatch)
+def test_a_command_can_be_run(line, monkeypatch, example):
+    run(line, monkeypatch, example)
 
 
 def test_no_document_is_forgotten():
@@ -293,7 +312,7 @@ def test_no_document_is_forgotten():
         ('make chapter CHAPTER=xor PARAMS="-p d 1"', "d = 1: allowed is 2 to 1000"),
         ('make chapter CHAPTER=xor PARAMS="--depth 3"', "No such option"),
         ("make results CHAPTERS=xor", "no parameter file"),
-        ("papermill book/none.ipynb out.ipynb", "no book/none.ipynb"),
+        ("papermill book/none.ipynb out.ipynb", "no chapter none"),
         ("papermill book/xor.ipynb out.ipynb -p seed 3", "unknown parameter seed = 3"),
         ("papermill book/sample-complexity.ipynb o.ipynb -p ds '[6, 8]'", "ds = '[6,"),
         ("papermill book/xor.ipynb out.ipynb -q d 3", "No such option"),
@@ -308,9 +327,9 @@ def test_no_document_is_forgotten():
         ("rm -rf _build", "what kind of command is this"),
     ],
 )
-def test_a_command_that_cannot_run_is_found(line, problem, monkeypatch, capsys):
+def test_a_command_that_cannot_run_is_found(line, problem, monkeypatch, example):
     with pytest.raises(ValueError, match=re.escape(problem)):
-        run(line, monkeypatch)
+        run(line, monkeypatch, example)
 
 
 def test_the_papermill_lines_change_something():

@@ -216,6 +216,8 @@ def in_kernels(count: int) -> None:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    from flatminima_book.execute import KERNEL_ARGUMENTS
+
     slowest = 0.0
     for trial in drawn(count):
         with tempfile.TemporaryDirectory() as folder:
@@ -223,7 +225,12 @@ def in_kernels(count: int) -> None:
             paired = ROOT / f"book/{trial.chapter}.ipynb"
             try:
                 papermill.execute_notebook(
-                    paired, out, trial.given, cwd=ROOT, progress_bar=False
+                    paired,
+                    out,
+                    trial.given,
+                    cwd=ROOT,
+                    progress_bar=False,
+                    extra_arguments=KERNEL_ARGUMENTS,
                 )
                 said = "was not refused"
             except PapermillExecutionError as error:

@@ -40,7 +40,7 @@ def rerun_fragment(project: Project, chapters: Sequence[Chapter]) -> str:
 
 
 def _row(parameter: Parameter) -> list[str]:
-    default = " ".join(parameter.text.split())
+    default = " ".join(parameter.text.split()).replace("[ ", "[").replace(" ]", "]")
     code = (parameter.name, parameter.annotation, default, parameter.within)
     return [*(f"`{text}`" for text in code), parameter.meaning]
 

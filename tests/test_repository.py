@@ -20,7 +20,6 @@ from packaging.utils import canonicalize_name
 from flatminima.plots.style import ARCHITECTURES
 from flatminima_book.check import check_sources
 from flatminima_book.notebooks import load_chapters
-from flatminima_book.parameters import parse_value, read_parameter_file, refuse_unknown
 from flatminima_book.project import load, toc_names
 from tests.conftest import LONGEST_FIRST, SLOW
 
@@ -223,48 +222,6 @@ def test_targets_and_calls_are_told_apart():
     text = "make book X=1\nstep make test\na && make check; make serve"
     assert make_calls(text) == ["book", "test", "check", "serve"]
     assert make_calls("we make pages") == []
-
-
-def rerun_problems(text: str) -> list[str]:
-    """Lines that rerun a chapter which is not there, or with names it lacks."""
-    by_name = {chapter.name: chapter for chapter in load_chapters(load(ROOT))}
-    pattern = re.compile(r"papermill book/(\S+)\.ipynb (.*)|CHAPTER=(\S+)(.*)")
-    problems = []
-    for match in pattern.finditer(text):
-        name, words = match[1] or match[3], match[2] or match[4] or ""
-        if name not in by_name:
-            problems.append(f"no chapter {name}")
-            continue
-        given = {}
-        for key, value in re.findall(r"-p (\w+) ([^\s\"]+)", words):
-            given[key] = parse_value(value)
-        try:
-            for path in re.findall(r"-f ([^\s\"]+)", words):
-                given |= read_parameter_file(ROOT / path)
-            refuse_unknown(given, by_name[name].defaults)
-        except ValueError as error:
-            problems.append(str(error).replace(str(ROOT), "."))
-    return problems
-
-
-@pytest.mark.parametrize("name", [*DOCUMENTS, "book/rerun.md", "book/intro.md"])
-def test_lines_that_rerun_a_chapter_work(name):
-    text = read(name)
-    assert "papermill book/" in text or "CHAPTER=" in text
-    assert rerun_problems(text) == []
-
-
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ("papermill book/none.ipynb out.ipynb", "no chapter none"),
-        ("papermill book/xor.ipynb out.ipynb -p seed 3", "unknown parameter seed = 3"),
-        ("papermill book/xor.ipynb out.ipynb -f params/no.yml", "no parameter file"),
-        ('make chapter CHAPTER=xor PARAMS="-p seed 3"', "unknown parameter seed = 3"),
-    ],
-)
-def test_a_line_that_cannot_work_is_found(line, problem):
-    assert problem in "; ".join(rerun_problems(line))
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

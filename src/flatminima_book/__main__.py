@@ -17,7 +17,7 @@ from flatminima_book.markdown import MARKS, interval, number
 from flatminima_book.new import new_chapter
 from flatminima_book.notebooks import is_chapter, load_chapters, read_notebook
 from flatminima_book.pairs import update_pair
-from flatminima_book.parameters import parse_value, read_parameter_file
+from flatminima_book.parameters import read_command_line
 from flatminima_book.project import Project, load, toc_names
 from flatminima_book.verdicts import Verdict, collect
 
@@ -54,17 +54,14 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("pages", help="typeset again what was last executed")
     commands.add_parser("pair", help="update the paired notebooks from the texts")
     commands.add_parser("expect", help="print the last build's verdicts as expected")
-    chapter = commands.add_parser("chapter", help="execute one chapter")
-    chapter.add_argument("name")
-    chapter.add_argument(
-        *("-p", "--parameter"),
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="override one parameter",
+    # nothing here is an option of ours: papermill's command line reads the words
+    chapter = commands.add_parser(
+        "chapter",
+        help="execute one chapter: NAME, then papermill's -p, -r, -f, -y and -b",
+        prefix_chars="\0",
+        add_help=False,
     )
-    chapter.add_argument("-f", "--file", type=Path, help="a papermill parameter file")
+    chapter.add_argument("words", nargs="*")
     return top
 
 
@@ -82,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         project = load(options.root)
         problems = run(project, options)
     except ValueError as error:
-        problems = [str(error)]
+        problems = str(error).splitlines()
     except KeyboardInterrupt:
         print(
             "Stopped. Finished runs are kept; run the same again to go on.",
@@ -110,11 +107,8 @@ def run(project: Project, options: argparse.Namespace) -> list[str]:
     if options.command == "expect":
         return expect(project)
     if options.command == "chapter":
-        given: dict[str, Any] = {}
-        if options.file:
-            given.update(read_parameter_file(options.file))
-        given.update({name: parse_value(text) for name, text in options.parameter})
-        problems, verdicts = build_chapter(project, options.name, given, say)
+        name, given = read_command_line(options.words)
+        problems, verdicts = build_chapter(project, name, given, say)
         for verdict in verdicts:
             print(verdict_line(verdict))
         return problems

@@ -23,7 +23,7 @@ from flatminima_book.found import place, resting
 from flatminima_book.glossary import link_terms, load_entries
 from flatminima_book.notebooks import Chapter, load_chapters, read_notebook
 from flatminima_book.pages import typeset
-from flatminima_book.parameters import read_parameter_file, refuse_unknown
+from flatminima_book.parameters import read_parameter_file
 from flatminima_book.project import Project
 from flatminima_book.rerun_page import rerun_fragment
 from flatminima_book.schedule import run_all, seconds_left
@@ -218,9 +218,8 @@ def execute_all(
     say: Say,
 ) -> dict[str, Outcome]:
     """Execute chapters, a few at a time; a failing one does not stop the others."""
-    for name in given:
-        refuse_unknown(given[name], {c.name: c for c in chapters}[name].defaults)
     by_name = {chapter.name: chapter for chapter in chapters}
+    given = {name: by_name[name].checked(values) for name, values in given.items()}
     seconds = known_seconds(read_status(project))
     took: dict[str, float] = {}
 
@@ -402,13 +401,13 @@ def build_chapter(
         Problems, and the scorecard entries of this run.
 
     Raises:
-        ValueError: There is no such chapter, or it lacks a parameter.
+        ValueError: There is no such chapter, or it does not allow a parameter.
     """
     chapters = {chapter.name: chapter for chapter in load_chapters(project)}
     if name not in chapters:
         raise ValueError(f"no chapter {name}; there are: {', '.join(chapters)}")
     chapter = chapters[name]
-    refuse_unknown(given, chapter.defaults)
+    given = chapter.checked(given)
     output = project.build / "chapters" / f"{name}.ipynb"
     say(f"executing {name}")
 

@@ -1,13 +1,13 @@
-"""What a chapter calls first: refuses unknown parameters, fixes the figures."""
+"""What a chapter calls first: checks its parameters, fixes the figures."""
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
-from flatminima_book.parameters import assigned_names, refuse_unknown
+from flatminima_book.declaration import declared, refuse_unknown, settled
 
 INJECTED = "# Parameters"
 
@@ -15,39 +15,77 @@ INJECTED = "# Parameters"
 def start() -> None:
     """Open a chapter: call it in the cell after the parameters.
 
-    Refuses a parameter that papermill injected and the chapter does not have
-    (papermill itself accepts any name), then makes inline figures SVG with the
-    same bytes on every run, and has tables show long cells whole. Outside IPython
-    it does nothing.
+    Checks the parameters against what their cell declares, before anything is
+    imported that takes time; a text that spells a number becomes that number. Then
+    makes inline figures SVG with the same bytes on every run, and has tables show
+    long cells whole. Outside IPython it does nothing.
 
     Raises:
-        ValueError: Naming the offending parameter, its value and the names that
-            the chapter takes.
+        ValueError: Naming the offending parameters, their values and what is
+            allowed.
     """
     shell = _shell()
     if shell is None:
         return
-    check_injected(shell.user_ns.get("In", []))
+    check(shell.user_ns.get("In", []), shell.user_ns)
     _steady_outputs(shell)
 
 
-def check_injected(history: Sequence[str]) -> None:
-    """Check papermill's injected cell against the parameters cell before it.
+def check(history: Sequence[str], namespace: MutableMapping[str, Any]) -> None:
+    """Check the values of a chapter's parameters, however they came to be.
+
+    papermill may have injected some, and a reader may have edited the cell or run
+    another after it: what counts are the values at the end.
 
     Args:
-        history: Sources of the cells run so far, oldest first.
+        history: Sources of the cells run so far, oldest first. The newest of those
+            that papermill did not write and that declares parameters is the
+            ``parameters`` cell.
+        namespace: The variables. Texts that spell a number become it.
 
     Raises:
-        ValueError: The injected cell assigns a name that the parameters cell
-            does not.
+        ValueError: The injected cell assigns a name that is not declared, a
+            parameter is out of its range, or the cell declares too little.
     """
-    injected = [i for i, source in enumerate(history) if _is_injected(source)]
-    if not injected:
+    place = _parameters_cell(history)
+    if place is None:
         return
-    for source in reversed(history[: injected[-1]]):
-        if not _is_injected(source) and (allowed := assigned_names(source)):
-            refuse_unknown(_assignments(history[injected[-1]]), allowed)
-            return
+    try:
+        parameters = declared(history[place])
+    except ValueError as error:
+        raise ValueError(f"the parameters cell: {error}") from None
+    for source in history[place + 1 :]:
+        if _is_injected(source):
+            refuse_unknown(_assignments(source), [p.name for p in parameters])
+    namespace.update(settled(parameters, namespace))
+
+
+def _parameters_cell(history: Sequence[str]) -> int | None:
+    """Where the newest cell is that declares, or else one that only assigns."""
+    for kind in (_declares, _only_assigns):
+        for place in reversed(range(len(history))):
+            if not _is_injected(history[place]) and kind(_parse(history[place])):
+                return place
+    return None
+
+
+def _declares(body: Sequence[ast.stmt]) -> bool:
+    return any(isinstance(statement, ast.AnnAssign) for statement in body)
+
+
+def _only_assigns(body: Sequence[ast.stmt]) -> bool:
+    return bool(body) and all(
+        isinstance(statement, ast.Assign)
+        and all(isinstance(target, ast.Name) for target in statement.targets)
+        for statement in body
+    )
+
+
+def _parse(source: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(source).body
+    except SyntaxError:
+        return []
 
 
 def _is_injected(source: str) -> bool:

@@ -14,7 +14,7 @@ from flatminima_book.notebooks import (
     tags,
 )
 from flatminima_book.pairs import check_pairs
-from flatminima_book.parameters import read_parameter_file, refuse_unknown
+from flatminima_book.parameters import read_parameter_file
 from flatminima_book.project import EXPECTED, Project, toc_names
 from flatminima_book.schedule import find_cycle
 from flatminima_book.verdicts import read_expected
@@ -102,10 +102,10 @@ def check_parameter_files(project: Project, chapters: list[Chapter]) -> list[str
             problems.append(f"{where}: there is no chapter {name}")
             continue
         try:
-            given = read_parameter_file(path)
-            refuse_unknown(given, by_name[name].defaults)
+            by_name[name].checked(read_parameter_file(path))
         except ValueError as error:
-            problems.append(f"{where}: {error}")
+            text = str(error).removeprefix(f"{path}: ")
+            problems += [f"{where}: {line}" for line in text.splitlines()]
     return problems
 
 
@@ -122,7 +122,7 @@ def check_expected(project: Project, chapters: list[Chapter]) -> list[str]:
         try:
             entries = read_expected(path)
             for entry in entries:
-                refuse_unknown(entry.parameters, by_name[name].defaults)
+                by_name[name].checked(entry.parameters)
         except ValueError as error:
             problems.append(f"{where}: {error}")
             continue

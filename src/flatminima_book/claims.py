@@ -101,7 +101,10 @@ def _read_tables(
     where = project.where(project.tables)
     if not project.tables.is_file():
         return (), [f"{where}: the file of tables is missing"]
-    data = strict_yaml.load(project.tables.read_text("utf8")) or {}
+    try:
+        data = strict_yaml.load(project.tables.read_text("utf8")) or {}
+    except ValueError as error:
+        return (), [f"{where}: {error}"]
     tables = tuple(_table(entry) for entry in data.get("tables") or [])
     problems = []
     for table in tables:

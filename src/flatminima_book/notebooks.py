@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import nbformat
-import yaml
 
-from flatminima_book.parameters import Parameter, parse_parameters
+from flatminima_book import strict_yaml
+from flatminima_book.declaration import (
+    Parameter,
+    declared,
+    refuse_unknown,
+    settled,
+)
 from flatminima_book.project import Project, toc_names
 
 Notebook = Any  # nbformat.NotebookNode has no useful static type
@@ -41,6 +47,22 @@ class Chapter:
         """Default value of each parameter."""
         return {p.name: p.default for p in self.parameters}
 
+    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Check parameters that somebody asks for, beside the other defaults.
+
+        Args:
+            given: Values by name.
+
+        Returns:
+            The same, with numbers for texts that spell one.
+
+        Raises:
+            ValueError: A name is unknown or a value is not allowed.
+        """
+        refuse_unknown(given, [p.name for p in self.parameters])
+        found = settled(self.parameters, {**self.defaults, **given})
+        return {name: found[name] for name in given}
+
 
 def front_matter(path: Path) -> dict[str, Any]:
     """Read the YAML block at the top of a MyST file.
@@ -50,12 +72,18 @@ def front_matter(path: Path) -> dict[str, Any]:
 
     Returns:
         Its mapping, empty when there is none.
+
+    Raises:
+        ValueError: It is no YAML.
     """
     text = path.read_text("utf8")
     if not text.startswith("---\n"):
         return {}
     block = text[4:].split("\n---", 1)[0]
-    return yaml.safe_load(block) or {}
+    try:
+        return strict_yaml.load(block) or {}
+    except ValueError as error:
+        raise ValueError(f"book/{path.name}: front matter: {error}") from error
 
 
 def is_chapter(path: Path) -> bool:
@@ -101,7 +129,8 @@ def load_chapter(path: Path) -> Chapter:
         The chapter.
 
     Raises:
-        ValueError: It has not exactly one well-formed ``parameters`` cell.
+        ValueError: It has not exactly one ``parameters`` cell that declares types,
+            ranges and defaults inside them.
     """
     notebook = read_source(path)
     cells = tagged(notebook, "parameters")
@@ -111,7 +140,8 @@ def load_chapter(path: Path) -> Chapter:
             f"has {len(cells)}"
         )
     try:
-        parameters = parse_parameters(cells[0].source)
+        parameters = declared(cells[0].source)
+        settled(parameters, {p.name: p.default for p in parameters})
     except ValueError as error:
         raise ValueError(f"book/{path.name}: parameters cell: {error}") from error
     prose = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
@@ -121,7 +151,7 @@ def load_chapter(path: Path) -> Chapter:
         paired=path.with_suffix(".ipynb"),
         title=title_of(prose, path.stem),
         after=tuple(notebook.metadata.get("flatminima", {}).get("after", ())),
-        parameters=tuple(parameters),
+        parameters=parameters,
     )
 
 

@@ -1,35 +1,23 @@
-"""Parameters of a chapter: what is allowed, and what was asked for."""
+"""Parameters that somebody asks for: from papermill's options and files."""
 
 from __future__ import annotations
 
-import ast
-import io
-import tokenize
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import base64
+import binascii
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from flatminima_book import strict_yaml
 
-
-@dataclass(frozen=True)
-class Parameter:
-    """One line of a ``parameters`` cell.
-
-    Attributes:
-        name: Python name.
-        default: Literal value, tuples as lists.
-        text: The value as it is written.
-        meaning: The trailing comment.
-    """
-
-    name: str
-    default: Any
-    text: str
-    meaning: str
+OPTIONS = (
+    "parameters",
+    "parameters_raw",
+    "parameters_file",
+    "parameters_yaml",
+    "parameters_base64",
+)
+"""papermill's options that give parameters, by its own names."""
 
 
 def as_data(value: Any) -> Any:
@@ -41,99 +29,6 @@ def as_data(value: Any) -> Any:
     return value
 
 
-def assigned_names(source: str) -> list[str] | None:
-    """Names that a cell assigns, if assigning is all that it does.
-
-    Args:
-        source: Python source of the cell.
-
-    Returns:
-        The names in order, or None for any other kind of cell.
-    """
-    try:
-        body = ast.parse(source).body
-    except SyntaxError:
-        return None
-    names: list[str] = []
-    for statement in body:
-        if isinstance(statement, ast.Assign):
-            targets: list[ast.expr] = statement.targets
-        elif isinstance(statement, ast.AnnAssign):
-            targets = [statement.target]
-        else:
-            return None
-        if not all(isinstance(target, ast.Name) for target in targets):
-            return None
-        names.extend(t.id for t in targets if isinstance(t, ast.Name))
-    return names or None
-
-
-def parse_parameters(source: str) -> list[Parameter]:
-    """Read a ``parameters`` cell.
-
-    Args:
-        source: Its Python source: one literal assignment a line, each with a
-            trailing comment.
-
-    Returns:
-        The parameters in order.
-
-    Raises:
-        ValueError: A line is anything else.
-
-    >>> parse_parameters("d = 30  # input dimension")[0].meaning
-    'input dimension'
-    """
-    comments = {
-        token.start[0]: token.string.lstrip("# ").strip()
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    }
-    parameters = []
-    for statement in ast.parse(source).body:
-        where = f"line {statement.lineno}"
-        if not (
-            isinstance(statement, ast.Assign)
-            and len(statement.targets) == 1
-            and isinstance(statement.targets[0], ast.Name)
-        ):
-            raise ValueError(f"{where} is not of the form name = value")
-        name = statement.targets[0].id
-        try:
-            default = as_data(ast.literal_eval(statement.value))
-        except ValueError:
-            raise ValueError(f"{where}: {name} is not a plain literal") from None
-        meaning = comments.get(statement.end_lineno or statement.lineno, "")
-        if not meaning:
-            raise ValueError(f"{where}: {name} needs a comment that says what it is")
-        text = ast.get_source_segment(source, statement.value) or repr(default)
-        parameters.append(Parameter(name, default, text, meaning))
-    return parameters
-
-
-def refuse_unknown(given: Mapping[str, Any], allowed: Iterable[str]) -> None:
-    """Refuse names that a chapter does not have.
-
-    Args:
-        given: The parameters asked for.
-        allowed: The names of the chapter.
-
-    Raises:
-        ValueError: Naming the parameter, its value, and what is allowed.
-
-    >>> refuse_unknown({"seed": 3}, ["d", "seeds"])
-    Traceback (most recent call last):
-    ValueError: unknown parameter seed = 3; this chapter takes: d, seeds
-    """
-    known = list(allowed)
-    for name, value in given.items():
-        if name not in known:
-            raise ValueError(
-                f"unknown parameter {name} = {value!r}; "
-                f"this chapter takes: {', '.join(known)}"
-            )
-
-
 def read_parameter_file(path: Path) -> dict[str, Any]:
     """Read a papermill parameter file.
 
@@ -141,23 +36,83 @@ def read_parameter_file(path: Path) -> dict[str, Any]:
         path: A YAML mapping of names to values.
 
     Returns:
-        The mapping.
+        The mapping, with the values that papermill would read.
 
     Raises:
-        ValueError: The file is missing, holds no mapping or gives a name twice.
+        ValueError: The file is missing, is no YAML, holds no mapping or gives a name
+            twice.
     """
     if not path.is_file():
         raise ValueError(f"no parameter file {path}")
     try:
-        data = strict_yaml.load(path.read_text("utf8")) or {}
-    except ValueError as error:
+        text = path.read_text("utf8")
+    except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from error
+    return _mapping(text, str(path))
+
+
+def read_command_line(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Read the name of a chapter and papermill's options that give parameters.
+
+    papermill's own command line splits the words, so that in ``-p lr -1e-3`` the
+    second is a value and no option. Its own functions make values of them, and they
+    overrule each other in its own order: ``-b``, ``-f``, ``-y``, ``-p``, ``-r``.
+
+    Args:
+        words: Such as ``["scenario-2", "-p", "d", "40"]``.
+
+    Returns:
+        The name, and values by name.
+
+    Raises:
+        ValueError: The words cannot be understood, or a text or file is no mapping.
+        SystemExit: Help was asked for, and is printed.
+    """
+    # papermill takes a second to import, and other commands read no parameters
+    import click
+    from papermill import cli
+
+    taken = [option for option in cli.papermill.params if option.name in OPTIONS]
+    command = click.Command(
+        "chapter",
+        params=[click.Argument(["name"]), *taken],
+        help="Execute one chapter, under parameters that are read as papermill's.",
+    )
+    try:
+        context = command.make_context("flatminima_book chapter", list(words))
+    except click.exceptions.Exit as ended:
+        raise SystemExit(ended.exit_code) from None
+    except click.ClickException as error:
+        raise ValueError(error.format_message()) from None
+    asked = context.params
+    found: dict[str, Any] = {}
+    for text in asked["parameters_base64"]:
+        found |= _mapping(_decoded(text), f"-b {text}")
+    for name in asked["parameters_file"]:
+        found |= read_parameter_file(Path(name))
+    for text in asked["parameters_yaml"]:
+        found |= _mapping(text, f"-y {text!r}")
+    for name, text in asked["parameters"]:
+        found[name] = cli._resolve_type(text)
+    for name, text in asked["parameters_raw"]:
+        found[name] = text
+    return asked["name"], found
+
+
+def _mapping(text: str, where: str) -> dict[str, Any]:
+    from papermill.iorw import NoDatesSafeLoader
+
+    try:
+        data = strict_yaml.load(text, NoDatesSafeLoader) or {}
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
     if not isinstance(data, dict):
-        message = f"{path}: not a mapping of parameter names to values"
-        raise ValueError(message)
+        raise ValueError(f"{where}: not a mapping of parameter names to values")
     return data
 
 
-def parse_value(text: str) -> Any:
-    """Read a value given on the command line, as ``papermill -p`` does."""
-    return yaml.safe_load(text)
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text).decode("utf8")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"-b {text}: {error}") from error

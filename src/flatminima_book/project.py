@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from flatminima_book import strict_yaml
 from flatminima_book.budget import Budget, read_budget
 
 SETTINGS = {
@@ -154,7 +153,7 @@ def toc_names(project: Project) -> list[str]:
         Page names without folder and suffix, the root page first.
 
     Raises:
-        ValueError: An entry lies outside ``book/``.
+        ValueError: It is no YAML, or an entry lies outside ``book/``.
     """
     files: list[str] = []
 
@@ -167,7 +166,10 @@ def toc_names(project: Project) -> list[str]:
             for key in ("parts", "chapters", "sections"):
                 visit(node.get(key))
 
-    visit(yaml.safe_load(project.toc.read_text("utf8")))
+    try:
+        visit(strict_yaml.load(project.toc.read_text("utf8")))
+    except ValueError as error:
+        raise ValueError(f"_toc.yml: {error}") from error
     for file in files:
         if not file.startswith("book/") or "/" in file[5:]:
             raise ValueError(f"_toc.yml: {file} is not a page of book/")

@@ -5,24 +5,32 @@ from typing import Any
 import yaml
 
 
-class _Loader(yaml.SafeLoader):
+class _Strict:
     def construct_mapping(
         self, node: yaml.MappingNode, deep: bool = False
     ) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
             if key.value in seen:
                 line = key.start_mark.line + 1
                 raise ValueError(f"line {line}: {key.value} is given twice")
             seen.add(key.value)
-        return dict(super().construct_mapping(node, deep))
+        return dict(super().construct_mapping(node, deep))  # type: ignore[misc]
 
 
-def load(text: str) -> Any:
+def load(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
     """Read a YAML document.
 
+    Args:
+        text: The document.
+        loader: Which scalars are numbers, dates and the like.
+
     Raises:
-        ValueError: A mapping has a key twice; names it and its line.
-        yaml.YAMLError: It is not YAML.
+        ValueError: It is no YAML, or a mapping has a key twice; names the line.
     """
-    return yaml.load(text, Loader=_Loader)
+    try:
+        return yaml.load(text, Loader=type("Loader", (_Strict, loader), {}))
+    except yaml.YAMLError as error:
+        raise ValueError(f"no YAML: {' '.join(str(error).split())}") from error

@@ -48,8 +48,8 @@ if "google.colab" in sys.modules:
 ```{{code-cell}} ipython3
 :tags: [parameters]
 
-d = 3  # input dimension
-seeds = [0, 1]  # seeds
+d: int = 3  # 0 to 9: input dimension
+seeds: list[int] = [0, 1]  # each 0 to 9, 1 to 9 of them, different: seeds
 ```
 
 ```{{code-cell}} ipython3

@@ -122,7 +122,15 @@ def test_pages_missing_from_the_toc_or_the_folder(book):
     [
         ("[setup, remove-cell]", "[setup]", "first code cell must be tagged setup"),
         ("[parameters]", "[other]", "needs exactly one cell tagged parameters, has 0"),
-        ("d = 3  # input dimension", "d = 3", "parameters cell: line 1: d needs"),
+        (
+            "d: int = 3  # 0",
+            "d = 3  # 0",
+            "parameters cell: line 1: is not of the form",
+        ),
+        ("# 0 to 9: input", "# input", "line 1: d needs its range and its meaning"),
+        ("# 0 to 9: input", "# any: input", "line 1: d: range 'any': is not of the"),
+        ("d: int = 3", "d: int = 10", "parameters cell: d = 10: allowed is 0 to 9"),
+        ("d: int = 3", "d: int = 1 + 2", "parameters cell: d is not a plain literal"),
         ("chapter.start()", "pass", "third code cell must call chapter.start()"),
     ],
 )
@@ -201,6 +209,10 @@ def test_parameter_files(book):
     book.write("params/one/smoke.yml", "depth: 4\n")
     line = "params/one/smoke.yml: unknown parameter depth = 4; this chapter takes: "
     assert only(book) == line + "d, seeds"
+    book.write("params/one/smoke.yml", "d: 10\n")
+    assert only(book) == "params/one/smoke.yml: d = 10: allowed is 0 to 9"
+    book.write("params/one/smoke.yml", "d: 4\nseeds: [0,\n")
+    assert only(book).startswith("params/one/smoke.yml: no YAML: while parsing a flow")
     book.write("params/one/smoke.yml", "d: 4\n")
     book.write("params/three/paper.yml", "d: 4\n")
     assert only(book) == "params/three/paper.yml: there is no chapter three"
@@ -211,6 +223,8 @@ def test_parameter_files(book):
     [
         ("{}", "{one-a: holds, one-a: fails}", "line 2: one-a is given twice"),
         ("{depth: 4}", "{}", "unknown parameter depth = 4; this chapter takes: d, "),
+        ("{d: 4.0}", "{}", "d = 4.0: allowed is a whole number, 0 to 9"),
+        ("{", "{}", "no YAML: while parsing a flow mapping"),
         ("{}", "{two-a: holds}", "chapter one has no claim two-a"),
         ("{}", "{one-a: holds or true}", "one-a: verdict 'holds or true' is none of "),
         ("{}", "{}\n  chapter: one", "entry 1: needs parameters and verdicts"),
@@ -225,6 +239,22 @@ def test_expected_verdicts(book, parameters, verdicts, problem):
 def test_expected_verdicts_of_no_chapter(book):
     book.write("params/three/expected.yml", "[]\n")
     assert only(book) == "params/three/expected.yml: there is no chapter three"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "line"),
+    [
+        ("tables.yml", "tables:", "tables: [", "tables.yml: no YAML: while"),
+        ("studies/two/claims.yml", "- id", "- [id", "studies/two/claims.yml: no YAML"),
+        ("_toc.yml", "format:", "format: [", "_toc.yml: no YAML: while"),
+        ("book/two.md", "jupytext:", "jupytext: [", "book/two.md: front matter: no Y"),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_named(book, capsys, name, old, new, line):
+    path = book.root / name
+    path.write_text(path.read_text("utf8").replace(old, new, 1), "utf8")
+    assert main(["--root", str(book.root), "check"]) == 1
+    assert f"error: {line}" in capsys.readouterr().err
 
 
 def test_settings_are_refused_when_unknown(book, tmp_path):

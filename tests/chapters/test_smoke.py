@@ -6,6 +6,7 @@ of them by running their cells here.
 """
 
 import json
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,8 +22,9 @@ from flatminima.claims import register, sentences
 from flatminima.claims.report import MIME
 from flatminima_book.execute import Outcome, execute
 from flatminima_book.notebooks import load_chapters, read_notebook, read_source, tagged
-from flatminima_book.parameters import read_parameter_file
+from flatminima_book.parameters import read_command_line, read_parameter_file
 from flatminima_book.project import load
+from tests.commands import commands
 from tests.one_kernel import SECONDS_PER_CELL, Executed, Run, one_kernel
 
 ROOT = Path(__file__).parents[2]
@@ -190,6 +192,19 @@ def test_a_chapter_sees_nothing_of_the_one_before(run, tmp_path):
     assert [set(data) for data in displayed(second)] == [{"image/png", "text/plain"}]
 
 
+@pytest.mark.parametrize("name", ["flattest", "scale", "speed"])
+def test_the_line_that_a_chapter_prints_runs(name, run, folder):
+    """At smoke scale, but for what the line says."""
+    text = CHAPTERS[name].source.read_text("utf8")
+    line = next(c for c in commands(text) if c.startswith("papermill book/"))
+    _, _, _, *options = shlex.split(line)
+    _, given = read_command_line([name, *options])
+    done = run(CHAPTERS[name].paired, smoke(name) | given, ROOT, folder)
+    assert done.failure is None, done.failure.line(name)
+    (injected,) = [c for c in done.notebook.cells if "# Parameters" in c.source]
+    assert all(f"{parameter} = " in injected.source for parameter in given)
+
+
 # --- what is refused ----------------------------------------------------------
 
 
@@ -205,7 +220,7 @@ def test_papermill_shows_an_unknown_parameter_and_the_known_ones(refused):
 def test_papermill_shows_a_value_out_of_range_and_what_is_allowed(refused, folder):
     assert refused["out of range"].failure is not None
     (error,) = outputs(read_notebook(folder / "out of range.ipynb"), "error")
-    refuses_n(error["evalue"])
+    assert error["evalue"] == "n = 0: allowed is 1 to min(2**d, 5000) = 64, with d = 6"
 
 
 def refuses_n(message: str) -> None:

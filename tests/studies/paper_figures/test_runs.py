@@ -157,6 +157,18 @@ def test_the_early_step_is_one_that_is_measured(share):
     assert paper_figures_runs.early_step(shown) in config.measure_at
 
 
+@pytest.mark.parametrize(
+    ("share", "n"),
+    [(0.07346874118505714, 100), (0.00014369047655485003, 20), (1e-9, 1), (2.8, 7)],
+)
+def test_the_early_step_is_measured_where_shares_are_not_round(share, n):
+    """The share that is left after rounding the phases rounds to another step."""
+    config = figure("4b", epochs_factor=share, n=n, d=8)
+    table = runs(num_steps=config.num_steps)
+    shown = FigureRuns("4b", config, table, pd.DataFrame())
+    assert paper_figures_runs.early_step(shown) in config.measure_at
+
+
 def test_other_figures_have_no_early_step():
     shown = FigureRuns("4a", figure("4a"), runs(), pd.DataFrame())
     with pytest.raises(ValueError, match="name = '4a': no early time"):

@@ -147,8 +147,11 @@ def early_step(runs: FigureRuns) -> int:
         raise ValueError(f"name = {runs.name!r}: no early time to measure it at")
     table, config = runs.table, runs.config
     epoch = min(EARLY[runs.name])
-    whole = epoch * (config.n // config.batch_size)
-    return max(1, round(runs.share(table) * whole))
+    wanted = runs.share(table) * epoch * (config.n // config.batch_size)
+    if runs.committed:
+        return max(1, round(wanted))
+    # phases are rounded to updates, so their share is not quite what was asked for
+    return min(config.measure_at, key=lambda step: abs(step - wanted))
 
 
 def phase_table(runs: FigureRuns) -> pd.DataFrame:

@@ -16,10 +16,12 @@ STAMP := .venv/.installed
 PRESS := $(BIN)/python -m flatminima_book
 # Whole files to a worker, in the order of tests/conftest.py: what the tests of a file
 # share is made once.
+# A copy of the sources with an environment of its own, for `make lowest`.
+LOWEST := _build/lowest
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install book pages chapter test fast check serve bench scale speed results verify-results pair lock clean distclean
+.PHONY: help install book pages chapter test fast lowest check serve bench scale speed results verify-results pair lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
@@ -65,6 +67,25 @@ test: $(STAMP) ## Lint, types and tests; needs no built book
 
 fast: $(STAMP) ## The tests that take little, for between two edits
 	$(BIN)/python -m pytest tests src $(PARALLEL) -q -m "not slow"
+
+# Everything is as in `make install`, but for the pins: the lowest release of all that
+# pyproject.toml names. One that it names but that nobody can get is an error.
+lowest: ## The smoke book and the fast tests with the lowest versions that are allowed
+	@mkdir -p $(LOWEST)
+	@find $(LOWEST) -mindepth 1 -maxdepth 1 ! -name .venv ! -name _build -exec rm -rf {} +
+	@git ls-files -z --cached --others --exclude-standard | \
+	  tar -c --null -T - | tar -x -C $(LOWEST)
+	$(PYTHON) -m venv $(LOWEST)/.venv
+	$(LOWEST)/$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	cd $(LOWEST) && $(BIN)/uv pip compile -q --resolution lowest-direct --all-extras \
+	  --python $(BIN)/python --no-header pyproject.toml -o lowest.lock
+	@sed -E -e '/^(nvidia-|triton)/d' -e '/^ +#/d' $(LOWEST)/lowest.lock \
+	  > $(LOWEST)/requirements.lock
+	$(MAKE) -C $(LOWEST) install
+	cd $(LOWEST) && $(BIN)/python -m tests.floors
+	$(MAKE) -C $(LOWEST) book SCALE=smoke
+	$(MAKE) -C $(LOWEST) fast
+	@echo "Tested: the smoke book and the fast tests ($(LOWEST)/requirements.lock)"
 
 check: $(STAMP) ## Test the built pages in a browser
 	@test -f _build/html/index.html || { echo "No pages yet; run: make book"; exit 1; }

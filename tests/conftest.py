@@ -1,10 +1,12 @@
 """What all tests share: one thread, a private store, shapes checked at run time."""
 
 import signal
+import warnings
 from pathlib import Path
 
 import hypothesis
 import numpy as np
+import pandas as pd
 import pytest
 from jaxtyping import install_import_hook
 
@@ -19,9 +21,10 @@ SLOW = {
     "test_benchmarks.py",
     "test_identity.py",
     "test_kernel_race.py",
+    "test_wheel.py",
 }
-"""Folders and files that execute chapters, build pages, start workers or compile
-what the engine does not use."""
+"""Folders and files that execute chapters, build pages or wheels, start workers or
+compile what the engine does not use."""
 
 LONGEST_FIRST = [
     "runs/mlp/test_train.py",
@@ -97,6 +100,22 @@ def store(tmp_path, monkeypatch):
     folder = tmp_path / "store"
     monkeypatch.setenv("FLATMINIMA_STORE", str(folder))
     return folder
+
+
+@pytest.fixture
+def pandas_2(monkeypatch):
+    """The median of nothing but NaN warns, as it does before pandas 3."""
+    median = pd.Series.median
+
+    def warns(series, *arguments, **options):
+        if len(series) and series.isna().all():
+            warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
+        return median(series, *arguments, **options)
+
+    monkeypatch.setattr(pd.Series, "median", warns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        yield
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from flatminima_book.check import check_sources
 from flatminima_book.notebooks import load_chapters
 from flatminima_book.project import load, toc_names
 from tests.conftest import LONGEST_FIRST, SLOW
+from tests.floors import floor_problems, floors
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -104,6 +105,99 @@ def test_a_bad_pin_is_found(lock, problem):
     found = pin_problems({"dependencies": ["Torch>=2,<3"]}, lock)
     assert problem in "; ".join(found)
     assert pin_problems({"dependencies": ["Torch>=2,<3"]}, "torch==2.1") == []
+
+
+def test_every_direct_dependency_has_a_lowest_version():
+    found = floors(pyproject()["project"])
+    assert [name for name, floor in found.items() if not floor] == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "version", "problem"),
+    [
+        ("Types-X", "1.0", "types-x: no lowest version is declared"),
+        ("Types-X<3", "1.0", "types-x: no lowest version is declared"),
+        ("torch>=2.4", None, "torch: not installed"),
+        # 2.4 was withdrawn, or never released
+        ("torch>=2.4", "2.4.1", "torch: declared is 2.4, the lowest is 2.4.1"),
+        ("torch<3,>=2.4", "2.5+cpu", "torch: declared is 2.4, the lowest is 2.5+cpu"),
+    ],
+)
+def test_a_floor_that_is_not_true_is_found(declared, version, problem):
+    project = {"name": "book", "optional-dependencies": {"dev": [declared]}}
+    project["dependencies"] = ["book[dev]"]
+    name = problem.partition(":")[0]
+    versions = {name: version} if version else {}
+    assert floor_problems(project, versions) == [problem]
+    project["optional-dependencies"]["dev"] = [f"{name}>=2.4"]
+    assert floor_problems(project, {name: "2.4.0+cpu"}) == []
+
+
+def python_problems(project: dict, lock: str, job: dict) -> list[str]:
+    """Pythons that are promised and not tried, or not pinned.
+
+    Later ones may be tried too, if they may fail.
+    """
+    prefix = "Programming Language :: Python :: 3."
+    classified = [
+        classifier.rpartition(" ")[2]
+        for classifier in project["classifiers"]
+        if classifier.startswith(prefix)
+    ]
+    allowed = SpecifierSet(project["requires-python"])
+    minors = [f"3.{minor}" for minor in range(30) if f"3.{minor}" in allowed]
+    problems = []
+    if classified != minors[: len(classified)]:
+        problems.append(f"{project['requires-python']}, classified {classified}")
+    matrix = job["strategy"]["matrix"]["python"]
+    later = matrix[len(classified) :]
+    if matrix != minors[: len(matrix)] or len(matrix) < len(classified):
+        problems.append(f"tried are {matrix}, classified {classified}")
+    forgiven = re.findall(r"'([\d.]+)'", job.get("continue-on-error", ""))
+    if forgiven != later:
+        problems.append(f"may fail: {forgiven}, not promised: {later}")
+    for version in matrix:
+        missing = set(floors(project))
+        for pin in map(Requirement, lock.splitlines()):
+            there = {"python_version": version, "python_full_version": f"{version}.0"}
+            if pin.marker is None or pin.marker.evaluate(there):
+                missing.discard(canonicalize_name(pin.name))
+        problems += [f"python {version}: no pin of {name}" for name in sorted(missing)]
+    return problems
+
+
+def test_every_python_that_is_promised_is_pinned_and_tried():
+    jobs = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"]
+    lock = read("requirements.lock")
+    assert python_problems(pyproject()["project"], lock, jobs["pythons"]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "lock", "matrix", "problem"),
+    [
+        ({"requires-python": ">=3.10"}, "a==1", ["3.11", "3.12"], "classified"),
+        ({}, "a==1", ["3.11"], "tried are ['3.11']"),
+        ({}, "a==1", [3.11, 3.12], "tried are [3.11, 3.12]"),
+        ({}, "a==1", ["3.11", "3.12", "3.13"], "may fail: [], not promised: ['3.13']"),
+        (
+            {},
+            "a==1 ; python_full_version < '3.12'",
+            ["3.11", "3.12"],
+            "python 3.12: no pin of a",
+        ),
+    ],
+)
+def test_a_promise_that_is_not_kept_is_found(change, lock, matrix, problem):
+    names = ["3", "3.11", "3.12"]
+    project = {
+        "requires-python": ">=3.11",
+        "dependencies": ["a>=1"],
+        "classifiers": [f"Programming Language :: Python :: {n}" for n in names],
+    }
+    job = {"strategy": {"matrix": {"python": names[1:]}}}
+    assert python_problems(project, "a==1", job) == []
+    job = {"strategy": {"matrix": {"python": matrix}}}
+    assert problem in "; ".join(python_problems(project | change, lock, job))
 
 
 def environment_problems(environment: dict, project: dict) -> list[str]:
@@ -334,6 +428,53 @@ def test_workflows_test_build_and_check_and_only_then_publish():
     assert flows["publish"][True]["push"] == {"branches": ["main"]}
     deploy = flows["publish"]["jobs"]["deploy"]
     assert "ci.yml" in flows["publish"]["jobs"][deploy["needs"]]["uses"]
+
+
+NIGHTLY = {
+    "lowest": ["make lowest"],
+    "pythons": ["make install", "make book SCALE=smoke", "make fast"],
+}
+
+
+def nightly_problems(flow: dict) -> list[str]:
+    """What is not tried every night, or is tried on every push though it takes long."""
+    problems = [] if flow[True].get("schedule") else ["nothing runs at night"]
+    for name, commands in NIGHTLY.items():
+        job = flow["jobs"].get(name, {})
+        if job.get("if") != "github.event_name == 'schedule'":
+            problems.append(f"job {name} runs if {job.get('if')}")
+        runs = [step["run"] for step in job.get("steps", []) if "run" in step]
+        if runs != commands:
+            problems.append(f"job {name} runs {runs}")
+        for step in job.get("steps", []):
+            if "/setup-python@" in step.get("uses", ""):
+                version = step["with"]["python-version"]
+                wanted = "${{ matrix.python }}" if "strategy" in job else "3.11"
+                if version != wanted:
+                    problems.append(f"job {name} has python {version}")
+    return problems
+
+
+def test_bounds_are_tried_at_night():
+    assert nightly_problems(yaml.safe_load(read(".github/workflows/ci.yml"))) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("  schedule:", "  workflow_dispatch:", "nothing runs at night"),
+        ("    if: github.event_name == 'schedule'\n", "", "runs if None"),
+        ("run: make lowest", "run: make fast", "job lowest runs ['make fast']"),
+        ("${{ matrix.python }}", "3.11", "job pythons has python 3.11"),
+        ('"3.11"\n', '"3.12"\n', "job lowest has python 3.12"),
+        ("  lowest:", "  highest:", "job lowest runs []"),
+    ],
+)
+def test_a_night_that_tries_less_is_found(old, new, problem):
+    text = read(".github/workflows/ci.yml")
+    assert old in text
+    found = nightly_problems(yaml.safe_load(text.replace(old, new)))
+    assert problem in "; ".join(found)
 
 
 def cache_problems(text: str) -> list[str]:

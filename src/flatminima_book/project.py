@@ -120,7 +120,10 @@ def load(root: Path) -> Project:
     """
     root = root.resolve()
     if not (root / "_toc.yml").is_file():
-        raise ValueError(f"no book in {root}: _toc.yml is missing")
+        raise ValueError(
+            f"no book in {root}: _toc.yml is missing. Go to a checkout of the book, or "
+            "name one with --root"
+        )
     settings: dict[str, Any] = {}
     pyproject = root / "pyproject.toml"
     if pyproject.is_file():

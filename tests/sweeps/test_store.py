@@ -76,6 +76,33 @@ def test_only_these_two_files_and_no_pickles(store, run):
             assert array.dtype != object
 
 
+def old_savez(file, *args, **kwds) -> None:
+    """What `np.savez` does before numpy 2.1: every keyword is an array, pickled too."""
+    assert not args
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, value in kwds.items():
+            with archive.open(f"{name}.npy", "w") as entry:
+                np.lib.format.write_array(entry, np.asanyarray(value))
+
+
+def test_the_arrays_of_a_run_and_no_other_under_an_old_numpy(store, run, monkeypatch):
+    monkeypatch.setattr(np, "savez", old_savez)
+    sweeps_store.save(store, CONFIG, run, {})
+    history = {f"history.{column}.npy" for column in run.history.columns}
+    state = {f"state.{name}.npy" for name in run.arrays}
+    with zipfile.ZipFile(files(store)["npz"]) as archive:
+        assert set(archive.namelist()) == history | state
+    assert_equal(sweeps_store.load(store, CONFIG), run)
+
+
+def test_an_array_that_only_a_pickle_could_hold_is_refused(store, run, monkeypatch):
+    monkeypatch.setattr(np, "savez", old_savez)
+    strange = Run(run.history, {"w": np.array([None, {}])}, run.step)
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        sweeps_store.save(store, CONFIG, strange, {})
+    assert not files(store)["npz"].exists()
+
+
 def test_keys_tell_configs_apart():
     others = [
         CONFIG.with_seeds(1, 0),

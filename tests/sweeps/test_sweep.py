@@ -15,7 +15,7 @@ from flatminima.runs.mlp.config import Config
 from flatminima.sweeps import store
 from flatminima.sweeps.progress import Progress
 from flatminima.sweeps.sweep import fetch, run_all, sweep
-from flatminima.sweeps.table import crossed, over_seeds, tidy
+from flatminima.sweeps.table import crossed, median, over_seeds, tidy
 
 SMALL = Config(architecture="bias", d=4, n=5, width=4, num_steps=20, num_checkpoints=3)
 WILD = SMALL.model_copy(update={"lr": 0.2, "init_scale": 1e3, "num_steps": 500})
@@ -37,6 +37,15 @@ def computed(monkeypatch):
 def test_a_count_draws_both_seeds_together():
     seeds = [(c.data_seed, c.init_seed) for c in over_seeds([SMALL], 3)]
     assert seeds == [(0, 0), (1, 1), (2, 2)]
+
+
+@pytest.mark.usefixtures("pandas_2")
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([], np.nan), ([np.nan] * 2, np.nan), ([3.0, np.nan, 1.0], 2.0)],
+)
+def test_the_median_of_what_there_is(values, expected):
+    np.testing.assert_equal(median(pd.Series(values, dtype=float)), expected)
 
 
 def test_pairs_of_seeds():

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flatminima.results.collecting import collect
+from flatminima.results.kept import kept
 from flatminima.results.reading import load
 from flatminima.results.rows import config_of
 from flatminima.results.verifying import verify
-
-FOLDER = Path("results")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +42,7 @@ def _run(options: argparse.Namespace) -> list[str]:
         collect([config_of(json.loads(line)) for line in lines], options.path)
         print(f"committed {len(load(options.path).rows)} runs: {options.path}")
         return []
-    paths = options.paths or sorted(FOLDER.glob("*.jsonl"))
+    paths = options.paths or sorted(kept("results").glob("*.jsonl"))
     problems = verify(paths, options.sample, options.seed)
     if not problems:
         print(f"verified: {', '.join(map(str, paths)) or 'nothing is committed'}")

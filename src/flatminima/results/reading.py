@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flatminima.paths import results_folder
+from flatminima.results.kept import kept
 from flatminima.results.rows import BadResult, config_of, engine_now, setting
 from flatminima.runs.kind import Run, RunConfig
 from flatminima.sweeps import store
@@ -104,13 +104,13 @@ def load(path: Path) -> Committed:
 
 
 def committed(chapter: str) -> Committed:
-    """The committed runs of a chapter; none for an installed package.
+    """The committed runs of a chapter; none if it has no file.
 
     Raises:
         BadResult: if the file is damaged.
+        FileNotFoundError: if the installed package has lost all files.
     """
-    folder = results_folder()
-    return load(folder / f"{chapter}.jsonl") if folder else Committed([], [])
+    return load(kept("results") / f"{chapter}.jsonl")
 
 
 def _table(row: dict[str, Any]) -> pd.DataFrame:

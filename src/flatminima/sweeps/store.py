@@ -16,6 +16,7 @@ import os
 import tempfile
 import time
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,8 @@ def save(folder: Path, config: RunConfig, run: Run, provenance: dict[str, Any]) 
         f"{HISTORY}{column}": run.history[column].to_numpy()
         for column in run.history.columns
     }
-    buffer = io.BytesIO()
     arrays = {f"{STATE}{name}": array for name, array in run.arrays.items()}
-    np.savez(buffer, allow_pickle=False, **arrays, **columns)
-    content = buffer.getvalue()
+    content = _archive(arrays | columns)
     record = {
         "config": config.model_dump(mode="json"),
         "engine": engine_digest(config),
@@ -232,6 +231,22 @@ def _read(path: Path, content: bytes) -> tuple[Run, dict[str, Any]]:
             record["diverged_at"],
         )
     return run, record
+
+
+def _archive(arrays: dict[str, np.ndarray]) -> bytes:
+    """Arrays as `np.load` reads them.
+
+    `np.savez` takes `allow_pickle` for one more array before numpy 2.1.
+
+    Raises:
+        ValueError: if an array holds objects, which only a pickle could hold.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -38,6 +38,14 @@ def per_seed(table: pd.DataFrame, metric: str, diverged: float = np.nan) -> pd.S
     return last[metric].where(~last["diverged"], diverged)
 
 
+def median(values: pd.Series) -> float:
+    """The median of the entries that are not NaN; NaN without a warning if none is.
+
+    Before pandas 3 the median of nothing but NaN warns, and pages show warnings.
+    """
+    return float(values.dropna().median())
+
+
 def near_interpolating(table: pd.DataFrame) -> pd.DataFrame:
     """Checkpoints whose trace can be compared with the bound at interpolation.
 

@@ -94,6 +94,14 @@ def test_a_run_that_diverges_has_no_moves(small):
     assert flow_tables.ends(tables).loc["1-SAM", "test accuracy"] == 0
 
 
+@pytest.mark.usefixtures("pandas_2")
+def test_ends_where_no_seed_comes_near_interpolation(small):
+    tables = contest.contest({"naive": small["naive"]}, [(0, 0)], 1)
+    lost = {"retracted_trace": np.nan, "rising_share": np.nan}
+    row = flow_tables.ends({"naive": tables["naive"].assign(**lost)}).loc["naive"]
+    assert row[["trace / bound", "rising"]].isna().all()
+
+
 def test_ends_are_medians_and_intervals(small):
     tables = contest.contest({"naive": small["naive"]}, [(0, 0), (1, 1)], 1)
     last = tables["naive"][tables["naive"]["last"]]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from flatminima.studies.flattest_flows import contest, plots
 
@@ -46,6 +47,12 @@ def test_flow_paths():
     np.testing.assert_allclose(sorted(ends[:, 1]), [0.6, 0.7])
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == list(tables)
+
+
+@pytest.mark.usefixtures("pandas_2")
+def test_rising_where_no_run_has_moved():
+    tables = {k: t.assign(rising_share=np.nan) for k, t in contenders().items()}
+    plots.rising(tables)
 
 
 def test_rising():

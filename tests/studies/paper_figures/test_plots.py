@@ -82,6 +82,7 @@ def test_retracted_traces_are_bold_and_iterates_thin():
     assert set(bold.get_ydata()) == {5.0}
 
 
+@pytest.mark.usefixtures("pandas_2")
 def test_the_certified_bound_is_a_line_where_one_is_known():
     figure = paper_figures_plots.figure_curves({"4a": shown("4a", bound=22.27)})
     levels = [line.get_ydata()[0] for line in figure.axes[1].get_lines()]

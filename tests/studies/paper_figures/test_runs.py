@@ -175,6 +175,7 @@ def test_other_figures_have_no_early_step():
         paper_figures_runs.early_step(shown)
 
 
+@pytest.mark.usefixtures("pandas_2")
 def test_phases_are_read_at_their_ends(tmp_path):
     (shown,) = paper_figures_runs.run(
         ["5b"], NOTHING, share=1e-4, seeds=3, **SIZE
@@ -233,6 +234,7 @@ def test_iterates_are_compared_with_the_bound_at_their_own_outputs():
     assert "3 / 2 (at its own outputs) = 1.5" in repr(OutcomeTable([row]))
 
 
+@pytest.mark.usefixtures("pandas_2")
 def test_no_bound_is_known():
     row = outcome(retracted_trace=math.nan, trace=3.0, bound_outputs=math.nan)
     assert (row.trace, row.bound, row.ratio) == (3.0, None, None)

@@ -43,7 +43,7 @@ def test_origin(tmp_path):
 
 
 def test_no_measurements(tmp_path):
-    with pytest.raises(FileNotFoundError, match="python -m benchmarks scale"):
+    with pytest.raises(FileNotFoundError, match="make scale"):
         read(tmp_path / "none.json")
 
 

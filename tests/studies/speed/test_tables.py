@@ -72,7 +72,7 @@ def test_origin(tmp_path, race):
 
 
 def test_no_measurements(tmp_path):
-    with pytest.raises(FileNotFoundError, match="work in a checkout of the repository"):
+    with pytest.raises(FileNotFoundError, match="in a checkout of the repository"):
         tables.read(tmp_path / "speed.json")
 
 

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from flatminima.plots.style import WIDTH
 from flatminima.studies.flattest_flows import contest
+from flatminima.sweeps.table import median
 
 _COLOURS = sns.color_palette("colorblind")
 _STYLES = {
@@ -105,7 +106,7 @@ def rising(tables: Mapping[str, pd.DataFrame]) -> Figure:
             axis.plot(
                 values, at + spread, marker, color=colour, ms=4, mec="black", mew=0.4
             )
-            axis.plot([values.median()] * 2, [at - 0.4, at + 0.4], color="0.2", lw=1.4)
+            axis.plot([median(values)] * 2, [at - 0.4, at + 0.4], color="0.2", lw=1.4)
         axis.set(xlim=(-0.03, 1.03), xlabel="share", title=title)
     axes[0].set_yticks(range(len(tables)), list(tables))
     axes[0].invert_yaxis()

@@ -7,7 +7,7 @@ import pandas as pd
 from flatminima.claims.register import load
 from flatminima.runs.flow.run import REASONS
 from flatminima.statistics.intervals import bootstrap
-from flatminima.sweeps.table import per_seed
+from flatminima.sweeps.table import median, per_seed
 
 SHARES = {
     "rising_share": "rising",
@@ -37,14 +37,14 @@ def ends(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         ratio = per_seed(table, "retracted_trace") / per_seed(table, "bound")
         rows[name] = {
             "seeds": len(accuracy),
-            "trace / bound": ratio.median(),
+            "trace / bound": median(ratio),
             "test accuracy": accuracy.mean(),
             "low": low,
             "high": high,
         }
         for column, title in SHARES.items():
             if column in table:
-                rows[name][title] = per_seed(table, column).median()
+                rows[name][title] = median(per_seed(table, column))
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

@@ -14,7 +14,7 @@ from flatminima.claims.report import FIGURE_MIME, Verdict
 from flatminima.sources.wen_li_ma import FIGURES
 from flatminima.statistics.intervals import mean_interval
 from flatminima.studies.paper_figures.runs import FigureRuns
-from flatminima.sweeps.table import per_seed
+from flatminima.sweeps.table import median, per_seed
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ def _outcome(verdict: Verdict, shown: FigureRuns) -> Outcome:
         value=_finite(mean),
         low=_finite(low),
         high=_finite(high),
-        trace=_finite(flat.median()),
-        bound=_finite(bound.median()),
-        ratio=_finite((flat / bound).median()),
+        trace=_finite(median(flat)),
+        bound=_finite(median(bound)),
+        ratio=_finite(median(flat / bound)),
         retracted=retracted,
         scale=scale(shown),
         n=int(table["last"].sum()),

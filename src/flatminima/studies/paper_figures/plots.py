@@ -15,6 +15,7 @@ from flatminima.plots.style import WIDTH
 from flatminima.plots.training import band
 from flatminima.sources.wen_li_ma import FIGURES
 from flatminima.studies.paper_figures.runs import FigureRuns
+from flatminima.sweeps.table import median
 
 _COLOURS = sns.color_palette("colorblind")
 QUICK: dict[str, Any] = {"color": _COLOURS[0], "ls": "-"}
@@ -45,7 +46,7 @@ def figure_curves(shown: Mapping[str, FigureRuns]) -> Figure:
         for table, style in ((runs.paper, COMMITTED), (runs.quick, QUICK)):
             if not table.empty:
                 _curves(upper, lower, runs.metric, table, style)
-        bound = runs.table["bound"].median()
+        bound = median(runs.table["bound"])
         if pd.notna(bound):
             lower.axhline(bound, **BOUND)
         _phases(lower, runs)

@@ -18,7 +18,7 @@ from flatminima.runs.mlp.config import Config
 from flatminima.sources.wen_li_ma import EARLY, FIGURES, figure, figures
 from flatminima.statistics.intervals import mean_interval
 from flatminima.sweeps.sweep import sweep
-from flatminima.sweeps.table import at_step
+from flatminima.sweeps.table import at_step, median
 
 LENGTH = ("num_steps", "measure_at", "num_checkpoints", "data_seed", "init_seed")
 """Fields in which a short run differs from the committed one behind it."""
@@ -170,9 +170,9 @@ def phase_table(runs: FigureRuns) -> pd.DataFrame:
     for (lr, rho, _), end in zip(FIGURES[name].phases, ends, strict=True):
         there = at_step(table, end)
         mean, low, high = mean_interval(there, runs.metric)
-        ratio = (there["retracted_trace"] / there["bound"]).median()
+        ratio = median(there["retracted_trace"] / there["bound"])
         epoch = end * config.batch_size / config.n
-        error = there["output_error"].median()
+        error = median(there["output_error"])
         rows.append((lr, rho, epoch, mean, low, high, error, ratio))
     label = "test R²" if runs.metric == "test_r2" else "test accuracy"
     columns = ["η", "ρ", "until epoch", label, "low", "high", "output error"]

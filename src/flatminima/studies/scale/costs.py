@@ -16,9 +16,10 @@ from scipy.optimize import nnls
 
 from flatminima.checks import at_least
 from flatminima.identity import source_digest
+from flatminima.results.kept import kept
 from flatminima.studies.scale.task_farm import Farm
 
-FILE = Path(__file__).parents[4] / "benchmarks" / "results" / "scale.json"
+FILE = kept("benchmarks/results") / "scale.json"
 
 ENGINE = (
     "flatminima.sweeps.sweep",
@@ -98,8 +99,8 @@ def read(file: Path = FILE) -> Costs:
     """
     if not file.is_file():
         raise FileNotFoundError(
-            f"no measurements at {file}: work in a checkout of the repository, or "
-            "run `python -m benchmarks scale` there"
+            f"no measurements at {file}: `make scale`, in a checkout of the "
+            "repository, makes them"
         )
     found = json.loads(file.read_text("utf8"))
     frames = ("cells", "spread", "start_up", "overhead", "sweeps")

@@ -21,11 +21,12 @@ import pandas as pd
 from flatminima.checks import at_least
 from flatminima.identity import source_digest
 from flatminima.plots.style import ARCHITECTURES as NAMES
+from flatminima.results.kept import kept
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.train import modules
 from flatminima.sources.wen_li_ma import PAPER_SERIAL_STEPS
 
-RESULTS = Path(__file__).parents[4] / "benchmarks" / "results"
+RESULTS = kept("benchmarks/results")
 RACE = RESULTS / "speed.json"
 ARCHITECTURES = RESULTS / "architectures.json"
 
@@ -86,8 +87,8 @@ def read(file: Path) -> Measured:
     """
     if not file.is_file():
         raise FileNotFoundError(
-            f"no measurements at {file}: work in a checkout of the repository, or "
-            "run `make speed` there"
+            f"no measurements at {file}: `make speed`, in a checkout of the "
+            "repository, makes them"
         )
     found: dict[str, Any] = json.loads(file.read_text("utf8"))
     return Measured(

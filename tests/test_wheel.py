@@ -1,0 +1,201 @@
+"""What is installed without a checkout: all that chapters read, and they run from it.
+
+A wheel and a source distribution are built from a copy of the sources, without a
+network. The wheel is unpacked, not installed: the environment stays as it is.
+"""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from flatminima.results import __main__ as results_main
+from flatminima.results.kept import kept
+from flatminima_book.__main__ import main as press_main
+from flatminima_book.notebooks import load_chapters
+from flatminima_book.project import load
+from tests.one_kernel import one_kernel
+
+ROOT = Path(__file__).parents[1]
+BUILT_FROM = (
+    *("pyproject.toml", "setup.py", "README.md", "LICENSE", "LICENSE-TEXT"),
+    *("src", "results", "benchmarks"),
+)
+BUILD = "from setuptools import build_meta; build_meta.build_{}('dist')"
+KEPT = [
+    *(ROOT / "results").glob("*.jsonl"),
+    *(ROOT / "benchmarks/results").glob("*.json"),
+]
+
+
+def build(folder: Path, kind: str) -> Path:
+    """Build a "wheel" or an "sdist" in a folder of sources."""
+    command = [sys.executable, "-c", BUILD.format(kind)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (built,) = (folder / "dist").glob("*.whl" if kind == "wheel" else "*.tar.gz")
+    return built
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    """The files of a wheel, but for those that describe it."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if ".dist-info/" not in name]
+        return {name: archive.read(name) for name in names}
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory) -> Path:
+    """A copy of what a build reads; it leaves folders of its own beside it."""
+    folder = tmp_path_factory.mktemp("sources")
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in BUILT_FROM:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(sources) -> Path:
+    return build(sources, "wheel")
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    """A folder with the packages, as in site-packages."""
+    folder = tmp_path_factory.mktemp("site-packages")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def test_a_wheel_holds_the_sources_and_what_chapters_read(wheel, sources):
+    src = sources / "src"
+    expected = {
+        path.relative_to(src).as_posix(): path.read_bytes()
+        for path in src.rglob("*")
+        if path.is_file() and "egg-info" not in str(path)
+    } | {
+        f"flatminima/kept/{path.relative_to(ROOT).as_posix()}": path.read_bytes()
+        for path in KEPT
+    }
+    found = contents(wheel)
+    assert sorted(found) == sorted(expected)
+    assert found == expected
+    assert {path.stem for path in KEPT} >= {"scenario-1", "beyond-xor", "speed"}
+
+
+def test_a_source_distribution_makes_the_same_wheel(wheel, sources, tmp_path):
+    with tarfile.open(build(sources, "sdist")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = tmp_path.iterdir()
+    assert contents(build(unpacked, "wheel")) == contents(wheel)
+
+
+CURRENT = """
+import flatminima
+from flatminima.results import committed
+from flatminima.results.kept import kept
+
+print(flatminima.__file__)
+for file in sorted(kept("results").glob("*.jsonl")):
+    found = committed(file.stem)
+    print(file.stem, len(found.rows), sum(found.older))
+"""
+
+
+def printed(notebook) -> str:
+    """What the cells of an executed notebook have printed."""
+    outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
+    return "".join(o["text"] for o in outputs if o.output_type == "stream")
+
+
+def test_chapters_run_from_a_wheel_and_committed_runs_are_current(
+    installed, tmp_path, store
+):
+    """Those chapters that compile nothing; all others read no more than they do."""
+    chapters = {chapter.name: chapter for chapter in load_chapters(load(ROOT))}
+    question = tmp_path / "question.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(CURRENT)]), question)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    variables = {"PYTHONPATH": str(installed), "FLATMINIMA_STORE": str(store)}
+    with one_kernel(tmp_path / "build", **variables) as run:
+        for name in ("speed", "scale"):
+            failure = run(chapters[name].paired, {}, empty, tmp_path).failure
+            assert failure is None, failure.line(name)
+        answer = run(question, {}, empty, tmp_path)
+    assert answer.failure is None, answer.failure.line("question")
+    home, *files = printed(answer.notebook).splitlines()
+    assert Path(home).is_relative_to(installed)
+    assert files == [
+        f"{path.stem} {len(path.read_bytes().splitlines())} 0"
+        for path in sorted((ROOT / "results").glob("*.jsonl"))
+    ]
+    assert list(empty.iterdir()) == []
+
+
+# --- where the files are ------------------------------------------------------
+
+
+def test_a_checkout_reads_its_own_files():
+    assert kept("results") == ROOT / "results"
+    assert kept("benchmarks/results") == ROOT / "benchmarks" / "results"
+
+
+def make_package(folder: Path, *kept_folders: str) -> Path:
+    """A folder of the package, with copies of some folders."""
+    package = folder / "flatminima"
+    for name in ("results", *(f"kept/{each}" for each in kept_folders)):
+        (package / name).mkdir(parents=True)
+    return package
+
+
+def test_the_copy_comes_before_the_project_around_it(tmp_path):
+    """`pip install --target` puts packages into the checkout of another project."""
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "results").mkdir()
+    package = make_package(tmp_path / "src", "results")
+    assert kept("results", package) == package / "kept" / "results"
+
+
+@pytest.mark.parametrize("folder", ["lib", "src"])
+def test_what_was_lost_does_not_pass_for_empty(folder, tmp_path):
+    if folder == "lib":
+        (tmp_path / "pyproject.toml").touch()
+    package = make_package(tmp_path / folder)
+    with pytest.raises(FileNotFoundError, match=r"without its files of results/") as e:
+        kept("results", package)
+    assert str(package) in str(e.value)
+
+
+# --- commands elsewhere -------------------------------------------------------
+
+
+def test_committed_runs_are_found_from_any_folder(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        results_main, "verify", lambda paths, *_: asked.extend(paths) or []
+    )
+    monkeypatch.chdir(tmp_path)
+    assert results_main.main(["verify"]) == 0
+    assert asked == sorted((ROOT / "results").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize(
+    "command", [["check"], ["build"], ["pages"], ["pair"], ["chapter", "speed"]]
+)
+def test_the_press_says_that_it_needs_a_checkout(command, tmp_path, capsys):
+    assert press_main(["--root", str(tmp_path), *command]) == 1
+    said = capsys.readouterr().err
+    assert f"error: no book in {tmp_path}: _toc.yml is missing" in said
+    assert "checkout of the book" in said
+    assert list(tmp_path.iterdir()) == []

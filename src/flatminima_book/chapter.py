@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from flatminima.checkout import refuse_another
 from flatminima_book.parameters import assigned_names, refuse_unknown
 
 INJECTED = "# Parameters"
@@ -23,10 +25,12 @@ def start() -> None:
     Raises:
         ValueError: Naming the offending parameter, its value and the names that
             the chapter takes.
+        WrongCheckout: The notebook lies in a checkout with another engine.
     """
     shell = _shell()
     if shell is None:
         return
+    refuse_another(Path.cwd())
     check_injected(shell.user_ns.get("In", []))
     _steady_outputs(shell)
 

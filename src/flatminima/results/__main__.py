@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from flatminima.checkout import refuse_another
 from flatminima.results.collecting import collect
 from flatminima.results.reading import load
 from flatminima.results.rows import config_of
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     try:
+        refuse_another(Path.cwd())
         problems = _run(options)
     except (ValueError, OSError, RuntimeError) as error:
         problems = [str(error)]

@@ -12,7 +12,12 @@ SCALE_ARGS := $(if $(SCALE),--scale $(SCALE)) $(if $(CHAPTERS),--chapters $(CHAP
 TORCH_INDEX ?=
 INDEX_ARGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 BIN := .venv/bin
+# A path with letters beyond ASCII is read alike in every locale.
+export PYTHONUTF8 := 1
 STAMP := .venv/.installed
+# The scripts in .venv know where it was made, and so does this file. Where a checkout
+# was moved or copied, it is made again.
+MADE_IN := $(shell cat $(STAMP) 2>/dev/null)
 PRESS := $(BIN)/python -m flatminima_book
 # Whole files to a worker, in the order of tests/conftest.py: what the tests of a file
 # share is made once.
@@ -21,7 +26,7 @@ LOWEST := _build/lowest
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install book pages chapter test fast lowest check serve bench scale speed results verify-results pair lock clean distclean
+.PHONY: FORCE help install book pages chapter test fast lowest check elsewhere serve bench scale speed results verify-results pair lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
@@ -30,14 +35,23 @@ help: ## Say what there is to make
 	@echo 'Rerun one chapter: make chapter CHAPTER=scenario-2 PARAMS="-p d 40"'
 	@echo "CPU wheels of torch on Linux: add TORCH_INDEX=https://download.pytorch.org/whl/cpu"
 
+ifneq ($(MADE_IN),$(CURDIR))
+$(STAMP): FORCE
+CLEAR := --clear
+endif
+
 $(STAMP): pyproject.toml requirements.lock
+	@test ! -L .venv || { echo ".venv is a link, so it belongs to another checkout;" \
+	  "remove the link, then run: make install"; exit 1; }
 	@echo "Installing into .venv (minutes the first time)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed; set PYTHON=python3.x"; exit 1; }
-	$(PYTHON) -m venv .venv
+	@test -z "$(CLEAR)" || test ! -e .venv || \
+	  echo "The one that is here was made elsewhere, or not to its end: it goes"
+	$(PYTHON) -m venv $(CLEAR) .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check $(INDEX_ARGS) \
 	  $(PIP_ARGS) -c requirements.lock -e ".[book,dev]"
-	@touch $@
+	@pwd -P >$@
 	@echo "Installed: .venv"
 
 install: $(STAMP) ## Create .venv with everything that the book needs
@@ -92,10 +106,11 @@ check: $(STAMP) ## Test the built pages in a browser
 	$(BIN)/python -m pytest tests/browser -n auto -q --junitxml=_build/check.xml
 	@echo "Checked: every page of _build/html (_build/check.xml)"
 
+elsewhere: $(STAMP) ## Build a chapter in a clone in a hostile place, and compare
+	@$(BIN)/python -m tests.elsewhere
+
 serve: $(STAMP) ## Show the built pages on localhost
-	@test -f _build/html/index.html || { echo "No pages yet; run: make book"; exit 1; }
-	@echo "Open http://localhost:$(PORT) (Ctrl-C stops)"
-	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+	@$(PRESS) serve --port $(PORT)
 
 bench: $(STAMP) ## Time the engine against what a user would otherwise pick
 	@$(BIN)/python -m benchmarks
@@ -111,9 +126,10 @@ results: $(STAMP) ## Commit paper-scale runs to results/: CHAPTERS="scenario-1"
 	@test -n "$(CHAPTERS)" || { echo 'Say which: make results CHAPTERS=scenario-1'; exit 1; }
 	@mkdir -p _build/record
 	@for chapter in $(CHAPTERS); do \
-	  record=$(CURDIR)/_build/record/$$chapter.jsonl; rm -f $$record; \
-	  FLATMINIMA_RECORD=$$record $(PRESS) chapter $$chapter -f params/$$chapter/paper.yml && \
-	  $(BIN)/python -m flatminima.results collect $$record results/$$chapter.jsonl || exit 1; \
+	  record="$$(pwd -P)/_build/record/$$chapter.jsonl"; rm -f "$$record"; \
+	  FLATMINIMA_RECORD="$$record" \
+	    $(PRESS) chapter $$chapter -f params/$$chapter/paper.yml && \
+	  $(BIN)/python -m flatminima.results collect "$$record" results/$$chapter.jsonl || exit 1; \
 	done
 
 verify-results: $(STAMP) ## Check results/ and run cheap ones and a sample again

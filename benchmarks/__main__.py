@@ -5,10 +5,12 @@
 
 import argparse
 import json
+from pathlib import Path
 
 import torch
 
 from benchmarks import sam_step, scale
+from flatminima.checkout import refuse_another
 from flatminima.paths import build_folder
 from flatminima.runs.mlp.train import steps_per_call
 
@@ -18,6 +20,7 @@ COLUMNS = ("ours", "peer", "ratio", "limit", "limit_ratio")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["step", "scale"], default="step")
+    refuse_another(Path(__file__))
     {"step": time_steps, "scale": scale.main}[parser.parse_args().what]()
 
 

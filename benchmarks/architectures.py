@@ -6,6 +6,7 @@ points of the source's own runs.
 """
 
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from benchmarks.sam_step import (
     microseconds,
     setting,
 )
+from flatminima.checkout import refuse_another
 from flatminima.kernels.sim_bn import LANES
 from flatminima.models.exponential import PRECISIONS
 from flatminima.runs.kind import State
@@ -99,6 +101,7 @@ def measure(config: Config, state: State, num_steps: int, repeats: int) -> dict:
 
 
 def main() -> None:
+    refuse_another(Path(__file__))
     torch.set_num_threads(1)
     rows = []
     for architecture in FIGURES:

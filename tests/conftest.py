@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from jaxtyping import install_import_hook
 
+from flatminima.checkout import WrongCheckout, refuse_another
 from tests import shapes
 
 TESTS = Path(__file__).parent
@@ -78,6 +79,10 @@ hypothesis.settings.load_profile("flatminima")
 
 
 def pytest_configure(config):
+    try:
+        refuse_another(TESTS)
+    except WrongCheckout as error:
+        raise pytest.UsageError(str(error)) from None
     config.addinivalue_line(
         "markers",
         "uncompiled: also run with NUMBA_DISABLE_JIT=1, where coverage sees kernels",

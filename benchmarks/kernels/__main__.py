@@ -1,9 +1,11 @@
 """Rerun the race on one core and write `benchmarks/results/speed.json`."""
 
 import json
+from pathlib import Path
 
 from benchmarks.kernels import machine
 from benchmarks.kernels.race import CANDIDATES, race, states
+from flatminima.checkout import refuse_another
 from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.controls import SETTINGS
@@ -14,6 +16,7 @@ POINTS = {"early": 1000, "middle": 30_000, "late": 1_000_000}
 
 
 def main() -> None:
+    refuse_another(Path(__file__))
     rows = []
     for architecture, setting in SETTINGS.items():
         config = Config.model_validate(

@@ -6,11 +6,13 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from flatminima.checkout import refuse_another
 from flatminima_book.build import build_book, build_chapter, retypeset
 from flatminima_book.check import check_sources
 from flatminima_book.markdown import MARKS, interval, number
@@ -18,7 +20,8 @@ from flatminima_book.new import new_chapter
 from flatminima_book.notebooks import is_chapter, load_chapters, read_notebook
 from flatminima_book.pairs import update_pair
 from flatminima_book.parameters import read_command_line
-from flatminima_book.project import Project, load, toc_names
+from flatminima_book.project import Project, check_places, load, toc_names
+from flatminima_book.serve import serve
 from flatminima_book.verdicts import Verdict, collect
 
 
@@ -52,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
     chapter = commands.add_parser("new", help="write the skeleton of a chapter")
     chapter.add_argument("name", help="such as scenario-2")
     commands.add_parser("pages", help="typeset again what was last executed")
+    served = commands.add_parser("serve", help="show the built pages on this machine")
+    served.add_argument("--port", default="8000", help="0 takes any that is free")
     commands.add_parser("pair", help="update the paired notebooks from the texts")
     commands.add_parser("expect", help="print the last build's verdicts as expected")
     # nothing here is an option of ours: papermill's command line reads the words
@@ -76,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parser().parse_args(arguments)
     try:
+        refuse_another(options.root)
         project = load(options.root)
         problems = run(project, options)
     except ValueError as error:
@@ -106,6 +112,9 @@ def run(project: Project, options: argparse.Namespace) -> list[str]:
         return new(project, options.name)
     if options.command == "expect":
         return expect(project)
+    if options.command == "serve":
+        return serve(project.html, options.port, partial(print, flush=True))
+    check_places(project)
     if options.command == "chapter":
         name, given = read_command_line(options.words)
         problems, verdicts = build_chapter(project, name, given, say)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from flatminima import folders
 from flatminima_book.budget import charge, compare
 from flatminima_book.check import check_sources
 from flatminima_book.claims import Claims, load_claims
@@ -105,15 +107,28 @@ def build_book(
 def sole_build(project: Project) -> Iterator[None]:
     """Hold the build folder, so that two builds do not mix their files.
 
+    Where there are no locks, only their user can see to that, and is told so.
+
     Raises:
         ValueError: Another build holds it.
     """
     project.build.mkdir(parents=True, exist_ok=True)
     lock = FileLock(project.build / "build.lock")
+    problem = ""
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise ValueError("another build is at work in this folder") from None
+        problem = folders.no_locks(project.build)
+        if not problem:
+            raise ValueError("another build is at work in this folder") from None
+    except (OSError, NotImplementedError) as error:
+        problem = folders.reason(error)
+    if problem:
+        print(
+            f"note: {lock.lock_file} cannot be locked ({problem}): see to it that no "
+            "other build is at work there",
+            file=sys.stderr,
+        )
     try:
         yield
     finally:

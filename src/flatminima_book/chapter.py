@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import MutableMapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from flatminima.checkout import refuse_another
 from flatminima_book.declaration import declared, refuse_unknown, settled
 
 INJECTED = "# Parameters"
@@ -23,10 +25,12 @@ def start() -> None:
     Raises:
         ValueError: Naming the offending parameters, their values and what is
             allowed.
+        WrongCheckout: The notebook lies in a checkout with another engine.
     """
     shell = _shell()
     if shell is None:
         return
+    refuse_another(Path.cwd())
     check(shell.user_ns.get("In", []), shell.user_ns)
     _steady_outputs(shell)
 

@@ -73,13 +73,18 @@ def environment(build: Path) -> dict[str, str]:
     """Environment of children: the caller's, with what affects output fixed.
 
     Args:
-        build: Folder for IPython's profile, so that the user's is not read, and of
-            the verdicts of chapters that have run.
+        build: Folder for IPython's profile, so that the user's is not read, for
+            Jupyter's own files, since a home may be read-only, and of the verdicts of
+            chapters that have run.
 
     Returns:
         Variables for ``subprocess``.
     """
-    own = {"IPYTHONDIR": str(build / "ipython"), VERDICTS: str(build / "verdicts")}
+    own = {
+        "IPYTHONDIR": str(build / "ipython"),
+        "JUPYTER_RUNTIME_DIR": str(build / "jupyter"),
+        VERDICTS: str(build / "verdicts"),
+    }
     return {**os.environ, **STEADY, **own}
 
 

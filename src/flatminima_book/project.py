@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flatminima import folders
+from flatminima.paths import STORE_VARIABLE, store_folder
 from flatminima_book import strict_yaml
 from flatminima_book.budget import Budget, read_budget
 
@@ -144,6 +147,37 @@ def load(root: Path) -> Project:
         timeout=int(settings.get("timeout", 1800)),
         budget=read_budget(settings["budget"]) if "budget" in settings else None,
     )
+
+
+def check_places(project: Project) -> None:
+    """Refuse folders that cannot take what a build makes, before it begins.
+
+    Args:
+        project: The book.
+
+    Raises:
+        ValueError: Naming the folder, what is wrong with it and what to do.
+    """
+    build = project.build
+    fault = folders.fault(build)
+    try:
+        if not fault:
+            build.mkdir(exist_ok=True)
+            if not os.access(build, os.W_OK):
+                fault = "cannot be written"
+    except OSError as error:
+        fault = f"cannot be made ({folders.reason(error)})"
+    if fault:
+        raise ValueError(
+            f"{build} {fault}: a build keeps its pages there. Mend it, or build in a "
+            "copy of the book that is yours"
+        )
+    store = store_folder()
+    if fault := folders.fault(store):
+        raise ValueError(
+            f"the store {store} {fault}. Remove it, or set {STORE_VARIABLE} to another "
+            "folder"
+        )
 
 
 def toc_names(project: Project) -> list[str]:

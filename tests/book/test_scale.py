@@ -1,6 +1,8 @@
 """A build at another scale: which chapters take which parameters."""
 
+import errno
 import json
+import os
 import re
 
 import pytest
@@ -139,6 +141,18 @@ def test_an_expectation_at_the_scale_is_still_compared(big):
     problems = build_book(big.project, lambda line: None, scale="big", pages=False)
     assert len(problems) == 1
     assert "claim two-a: expected holds, got fails" in problems[0]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EWOULDBLOCK])
+def test_a_build_without_locks_says_so_and_goes_on(book, capsys, monkeypatch, number):
+    def flock(handle, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(build, "_build", lambda *_: [])
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert main(["--root", str(book.root), "build"]) == 0
+    place = book.root / "_build" / "build.lock"
+    assert f"note: {place} cannot be locked" in capsys.readouterr().err
 
 
 def test_a_second_build_in_the_folder_is_refused(book, capsys, monkeypatch):

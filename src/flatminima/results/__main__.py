@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from flatminima.checkout import refuse_another
 from flatminima.results.collecting import collect
 from flatminima.results.kept import kept
 from flatminima.results.reading import load
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     try:
+        refuse_another(Path.cwd())
         problems = _run(options)
     except (ValueError, OSError, RuntimeError) as error:
         problems = [str(error)]

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flatminima import folders
 from flatminima.identity import library_versions, source_digest
 from flatminima.runs.kind import Run, RunConfig, engine_of, input_files
 
@@ -39,6 +40,7 @@ BYTES_TO_TRY = 8192
 """What a small run takes; an empty file fits on a full disk too."""
 
 _FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "is over its quota"}
+_REMEDY = "set FLATMINIMA_STORE to another folder, and run the same again to go on"
 _CLOSED = {
     errno.EROFS: "is read-only",
     errno.EACCES: "is not yours to write",
@@ -76,6 +78,21 @@ def key(config: RunConfig) -> str:
     if files := input_files(config):
         identity["inputs"] = {path.name: file_digest(path) for path in files}
     return sha256(canonical(identity))
+
+
+def check_usable(folder: Path) -> None:
+    """Refuse a store that is no folder, or cannot be read, before anything is sought.
+
+    Args:
+        folder: the store, which need not exist.
+
+    Raises:
+        StoreError: naming the folder and what is wrong with it.
+    """
+    if fault := folders.fault(folder):
+        raise StoreError(
+            errno.ENOTDIR, f"the store {folder} {fault}. Remove it, or {_REMEDY}"
+        )
 
 
 def check_writable(folder: Path) -> None:
@@ -271,8 +288,8 @@ def _write(path: Path, content: bytes) -> None:
             raise
         raise StoreError(
             error.errno,
-            f"the store {folder} {reason}; what it holds is intact. Free it, or set "
-            "FLATMINIMA_STORE to another folder, and run the same again to go on",
+            f"the store {folder} {reason}; what it holds is intact. Free it, "
+            f"or {_REMEDY}",
         ) from error
     finally:
         if temporary is not None:

@@ -27,6 +27,7 @@ from typing import Any
 
 import pandas as pd
 
+from flatminima.checkout import refuse_another
 from flatminima.identity import library_versions
 from flatminima.paths import record_file, store_folder
 from flatminima.runs import loop
@@ -89,6 +90,7 @@ def run_all(
         folder: the store; by default the one of `paths.store_folder`.
 
     Raises:
+        WrongCheckout: if the working folder is in a checkout with another engine.
         StoreError: if the store cannot take a result. Nothing is computed if that
             is known beforehand.
         SchedulerLost: if the Dask scheduler does not answer any more.
@@ -100,8 +102,10 @@ def run_all(
         UserWarning: for every run that diverged, with its config.
     """
     place = choose(workers, processes, scheduler)
+    refuse_another(Path.cwd())
     configs = list(configs)
     folder = folder or store_folder()
+    store.check_usable(folder)
     stored = {config: store.load_timed(folder, config) for config in configs}
     found = {config: run for config, run in stored.items() if run is not None}
     missing = [config for config, run in stored.items() if run is None]

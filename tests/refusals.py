@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 ENGINE = {"flatminima", "numba", "torch", "numpy", "scipy", "pandas", "matplotlib"}
+LIGHT = {"flatminima", "flatminima.checkout"}  # asks which engine this is
 NAN, INFINITE, HUGE = math.nan, math.inf, 10**30
 
 NUMBERS: list[Any] = [
@@ -171,7 +172,9 @@ def written(value: Any) -> str:
 
 def engine_modules() -> list[str]:
     """Modules of the engine, and heavy libraries, that this process has imported."""
-    return sorted(m for m in sys.modules if m.partition(".")[0] in ENGINE)
+    return sorted(
+        m for m in sys.modules if m.partition(".")[0] in ENGINE and m not in LIGHT
+    )
 
 
 def try_all() -> dict[str, Any]:

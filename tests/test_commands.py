@@ -106,7 +106,7 @@ def lines_of_make(words: list[str]) -> list[str]:
         if equals and f"$({variable})" not in makefile:
             raise ValueError(f"make: no recipe uses {variable}")
     done = subprocess.run(
-        ["make", "-n", "-W", "pyproject.toml", *words],
+        ["make", "-n", "-W", "pyproject.toml", "MAKE=true", *words],  # -n runs $(MAKE)
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -463,7 +463,11 @@ def test_bounds_are_tried_at_night():
     ("old", "new", "problem"),
     [
         ("  schedule:", "  workflow_dispatch:", "nothing runs at night"),
-        ("    if: github.event_name == 'schedule'\n", "", "runs if None"),
+        (
+            "  lowest:\n    if: github.event_name == 'schedule'\n",
+            "  lowest:\n",
+            "runs if None",
+        ),
         ("run: make lowest", "run: make fast", "job lowest runs ['make fast']"),
         ("${{ matrix.python }}", "3.11", "job pythons has python 3.11"),
         ('"3.11"\n', '"3.12"\n', "job lowest has python 3.12"),

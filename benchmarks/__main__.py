@@ -11,6 +11,7 @@ import torch
 from benchmarks import sam_step, scale
 from flatminima.paths import build_folder
 from flatminima.runs.mlp.train import steps_per_call
+from flatminima.terminal import never_break
 
 COLUMNS = ("ours", "peer", "ratio", "limit", "limit_ratio")
 
@@ -43,4 +44,5 @@ def time_steps() -> None:
 
 
 if __name__ == "__main__":
+    never_break()
     main()

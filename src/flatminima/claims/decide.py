@@ -22,10 +22,12 @@ from flatminima.claims.report import (
 from flatminima.claims.words import describe
 from flatminima.statistics.intervals import bootstrap, mean_interval
 from flatminima.statistics.thresholds import Thresholds
-from flatminima.sweeps.table import per_seed
+from flatminima.sweeps.table import per_seed, why_missing
 
 NAMED = 5
 """Diverged runs that a note names."""
+
+NO_SEED = "no seed has a value"
 
 
 def share(claim_id: str, table: pd.DataFrame) -> Verdict:
@@ -47,7 +49,8 @@ def share(claim_id: str, table: pd.DataFrame) -> Verdict:
     if missing:
         verdict = _verdict(claim, "undecided", None, None, None, len(values), table)
         note = f"{missing} of {len(values)} seeds have no {metric}"
-        verdict = replace(verdict, note=_join(verdict.note, note))
+        note = _join(verdict.note, note, why_missing(table, metric))
+        verdict = replace(verdict, note=note)
         return _guarded(verdict, thresholds, table)
     mean, low, high = mean_interval(table, metric)
     word = (_high if claim.rule.says else _low)(low, high, thresholds)
@@ -96,6 +99,9 @@ def beats(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
     if claim.rule.lower_is_better:
         difference = -difference
     verdict = _sign(claim, difference, thresholds, table)
+    if not len(difference):
+        whys = (why_missing(each, claim.rule.metric) for each in (table, other))
+        verdict = replace(verdict, note=_join(verdict.note, *dict.fromkeys(whys)))
     return _guarded(verdict, thresholds, table, other)
 
 
@@ -188,7 +194,8 @@ def exact(
 
     Args:
         claim_id: a claim whose rule is of kind "exact".
-        errors: one non-negative error for each instance.
+        errors: one non-negative error for each instance; NaN where it has none, as
+            where a run diverged, which decides nothing.
         scale: what the instances are.
 
     Raises:
@@ -199,7 +206,12 @@ def exact(
         raise ValueError(f"{claim_id}: no instance to decide it by")
     worst = float(np.max(errors))
     word: Word = "holds" if worst <= claim.rule.tolerance else "fails"
-    return _verdict(claim, word, worst, None, None, len(errors), scale)
+    verdict = _verdict(claim, word, worst, None, None, len(errors), scale)
+    if unknown := int(np.isnan(errors).sum()):
+        note = f"{unknown} of {len(errors)} cases have no value"
+        note = _join(verdict.note, note)
+        return replace(verdict, verdict="undecided", note=note)
+    return verdict
 
 
 def flattest(
@@ -313,7 +325,8 @@ def _guarded(
         verdict = replace(verdict, verdict="undecided")
     needed = load()[1][verdict.id].rule.min_seeds or thresholds.min_seeds
     if verdict.n < needed:
-        note = _join(verdict.note, few_seeds_note(verdict.n, needed))
+        few = few_seeds_note(verdict.n, needed) if verdict.n else NO_SEED
+        note = _join(verdict.note, few)
         verdict = replace(verdict, verdict="undecided", note=note)
     return verdict
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas.core.groupby import SeriesGroupBy
 
-from flatminima.plots.style import RULE_STYLES, WIDTH
+from flatminima.plots.style import RULE_STYLES, WIDTH, explain_empty
 
 
 def training_curves(
@@ -21,7 +21,7 @@ def training_curves(
     Lines are medians over seeds, bands reach from the 10th to the 90th
     percentile. Below the raw training loss of 1e-2 the trace is that of the
     retracted point; before, it is that of the iterate over the bound at its own
-    outputs, drawn thin.
+    outputs, drawn thin. A panel without a value says why.
 
     Args:
         table: of one architecture, from `sweep`.
@@ -50,6 +50,11 @@ def training_curves(
     axes[1].set_ylim(0.45, 1.03)
     axes[2].set_yscale("log")
     axes[2].axhline(1.0, color="0.3", lw=0.8, ls=":")
+    after = table[table["step"] > 0]
+    for axis, metric in zip(axes, ("train_loss", "test_accuracy"), strict=False):
+        explain_empty(axis, after[metric], table, metric)
+    flatness = after["retracted_trace"].fillna(after["trace"]) / after["bound"]
+    explain_empty(axes[2], flatness, table, "ratio")
     handles, labels = axes[1].get_legend_handles_labels()
     fig.legend(
         handles, labels, loc="outside lower center", ncols=len(rules), handlelength=3

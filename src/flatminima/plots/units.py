@@ -5,7 +5,8 @@ from jaxtyping import Float
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from flatminima.plots.style import WIDTH
+from flatminima.plots.style import WIDTH, say_why
+from flatminima.sweeps.table import DIVERGED
 
 
 def largest_units(
@@ -29,6 +30,8 @@ def units(
 ) -> Figure:
     """Weights of the largest units as an image, one panel a rule.
 
+    A panel without weights, as those of a run that diverged, says so.
+
     Args:
         panels: output of `largest_units` by title.
         has_bias: whether the last row is the bias.
@@ -48,6 +51,8 @@ def units(
         )
         axis.set(title=title, xlabel="unit, largest first", xticks=[])
         axis.axhline(1.5, color="0.3", lw=0.6)
+        if np.isnan(columns).all():
+            say_why(axis, DIVERGED)
     num_inputs = len(next(iter(panels.values())))
     ticks = [t for t in (0, 1, 9, 19) if t < num_inputs - 1]
     labels = [str(t + 1) for t in ticks]

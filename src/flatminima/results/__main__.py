@@ -10,6 +10,7 @@ from flatminima.results.collecting import collect
 from flatminima.results.reading import load
 from flatminima.results.rows import config_of
 from flatminima.results.verifying import verify
+from flatminima.terminal import never_break
 
 FOLDER = Path("results")
 
@@ -51,4 +52,5 @@ def _run(options: argparse.Namespace) -> list[str]:
 
 
 if __name__ == "__main__":
+    never_break()
     sys.exit(main())

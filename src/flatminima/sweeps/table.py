@@ -16,6 +16,12 @@ C = TypeVar("C", bound=RunConfig)
 
 SEEDS = ["data_seed", "init_seed"]
 
+DIVERGED = "the run diverged"
+ALL_DIVERGED = "every run diverged"
+NOT_HELD_OUT = "no point is held out, so nothing can be said of generalising"
+NOT_NEAR = "no run comes near interpolation"
+NO_BOUND = "no bound is known"
+
 
 def per_seed(table: pd.DataFrame, metric: str, diverged: float = np.nan) -> pd.Series:
     """A metric at the last checkpoint of every seed of one setting.
@@ -36,6 +42,32 @@ def per_seed(table: pd.DataFrame, metric: str, diverged: float = np.nan) -> pd.S
     if last.index.has_duplicates:
         raise ValueError("the rows are of more than one setting: select one first")
     return last[metric].where(~last["diverged"], diverged)
+
+
+def why_missing(table: pd.DataFrame, metric: str) -> str:
+    """Why no run of a table has a metric at its end, in words.
+
+    Args:
+        table: from `sweep`, of any settings.
+        metric: column; "ratio" is the trace after retraction over its bound.
+
+    Returns:
+        One of the reasons of this module, or that there is no value; empty if some
+        run has one.
+    """
+    last = table[table["last"]]
+    if not last.empty and last["diverged"].all():
+        return ALL_DIVERGED
+    ends = last[~last["diverged"]]
+    column = "retracted_trace" if metric == "ratio" else metric
+    values = ends[column] if column in ends else pd.Series(dtype=float)
+    if metric == "ratio" and values.notna().any() and ends["bound"].isna().all():
+        return NO_BOUND
+    if values.notna().any():
+        return ""
+    if column.startswith("test_") and (ends["test_points"] == 0).all():
+        return NOT_HELD_OUT
+    return NOT_NEAR if column == "retracted_trace" else f"no run has a {column}"
 
 
 def near_interpolating(table: pd.DataFrame) -> pd.DataFrame:

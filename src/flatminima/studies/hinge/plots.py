@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from flatminima.claims.register import load
-from flatminima.plots.style import RULE_STYLES, WIDTH
+from flatminima.plots.style import RULE_STYLES, WIDTH, explain_empty
 from flatminima.statistics.crossing import resampled_means
 from flatminima.sweeps.table import at_step
 
@@ -32,7 +32,7 @@ def along(
     """A metric against a field, one panel a training rule, one line a length.
 
     Lines are means over the seeds that have the metric, bands their bootstrap
-    interval. A run that diverged is left out.
+    interval. A run that diverged is left out; a panel without a value says why.
 
     Args:
         table: from `sweep`, of several rules.
@@ -69,6 +69,9 @@ def along(
                 band.index, band["low"], band["high"], color=shades[k], alpha=0.18, lw=0
             )
         axis.set(title=rule, xlabel=labels[0])
+        mine = table[table["rule"] == rule]
+        drawn = mine.loc[mine["step"].isin(steps) & ~mine["diverged"], metric]
+        explain_empty(axis, drawn, mine, metric)
         if logarithmic:
             axis.set(xscale="log", xlim=(span[0] / 1.5, span[1] * 1.5))
         if reference is not None:

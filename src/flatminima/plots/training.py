@@ -12,6 +12,9 @@ from pandas.core.groupby import SeriesGroupBy
 
 from flatminima.plots.style import RULE_STYLES, WIDTH, explain_empty
 
+CEILING = 1e30
+"""Larger values, as of runs that are about to diverge, are drawn here."""
+
 
 def training_curves(
     table: pd.DataFrame, rules: Sequence[str], *, loss_floor: float = 1e-8
@@ -37,7 +40,7 @@ def training_curves(
         band(axes[0], by_step["train_loss"], loss_floor, **line)
         band(axes[1], by_step["test_accuracy"], **line)
         raw = (rows["trace"] / rows["bound_outputs"]).where(rows["trace"] > 0)
-        median = raw.groupby(rows["step"]).median()
+        median = raw.groupby(rows["step"]).median().clip(upper=CEILING)
         axes[2].plot(median.index, median, color=colour, lw=0.7, alpha=0.6)
         flat = (rows["retracted_trace"] / rows["bound"]).groupby(rows["step"])
         band(axes[2], flat, **line)
@@ -70,12 +73,12 @@ def band(
     Args:
         axis: where to draw.
         groups: values by position.
-        floor: smaller values are drawn here.
+        floor: smaller values are drawn here, and larger ones than `CEILING` there.
         line: style of the median; the band takes its colour.
     """
     levels = [0.1, 0.5, 0.9]
     quantiles = groups.quantile(np.array(levels)).unstack().reindex(columns=levels)
-    quantiles = quantiles.clip(lower=floor).dropna()
+    quantiles = quantiles.clip(lower=floor, upper=CEILING).dropna()
     axis.plot(quantiles.index, quantiles[0.5], **line)
     low, high = quantiles[0.1], quantiles[0.9]
     axis.fill_between(quantiles.index, low, high, color=line["color"], alpha=0.18, lw=0)

@@ -20,9 +20,10 @@ def largest_units(
         w, v: parameters.
         count: number of units.
     """
-    size = np.abs(v) * np.linalg.norm(w, axis=0)
-    order = np.argsort(-size)[:count]
-    return w[:, order] * np.abs(v[order])
+    with np.errstate(over="ignore", invalid="ignore"):  # about to diverge
+        size = np.abs(v) * np.linalg.norm(w, axis=0)
+        order = np.argsort(-size)[:count]
+        return w[:, order] * np.abs(v[order])
 
 
 def units(

@@ -53,7 +53,7 @@ MAX_RESTARTS = 3
 """Deaths of worker processes in a row, without a finished run, that are borne."""
 
 
-MOST_NAMED = 5
+MOST_NAMED = 3
 """Diverged runs that a warning names."""
 
 
@@ -124,7 +124,7 @@ def run_all(
         spent = rest.spent
     _note_spent(found, spent)
     lost = [
-        f"diverged after {run.diverged_at} steps: {config!r}"
+        f"diverged after {run.diverged_at} steps: {brief(config)}"
         for config, (run, _) in found.items()
         if run.diverged_at is not None
     ]
@@ -132,6 +132,17 @@ def run_all(
         more = [f"and {len(lost) - MOST_NAMED} more"] if len(lost) > MOST_NAMED else []
         warnings.warn("; ".join([*lost[:MOST_NAMED], *more]), stacklevel=2)
     return [found[config][0] for config in configs]
+
+
+def brief(config: RunConfig) -> str:
+    """A config as it can be written again: the fields that are not at their default."""
+    shown = []
+    for name, field in getattr(type(config), "model_fields", {}).items():
+        value = getattr(config, name)
+        if value != field.default:
+            inner = hasattr(type(value), "model_fields")
+            shown.append(f"{name}={brief(value) if inner else repr(value)}")
+    return f"{type(config).__name__}({', '.join(shown)})"
 
 
 def sweep(

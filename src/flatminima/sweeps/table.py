@@ -94,6 +94,17 @@ def at_step(table: pd.DataFrame, step: int) -> pd.DataFrame:
     return pd.concat([reached, lost], ignore_index=True)
 
 
+def epoch_at(table: pd.DataFrame, step: int) -> float:
+    """Passes over the data after some updates, also where every run diverged before.
+
+    Args:
+        table: from `sweep`, of runs with one n and one batch size.
+        step: number of updates.
+    """
+    n, batch = table[["n", "batch"]].iloc[0]
+    return float(step * {"one": 1, "full": n}.get(batch, batch) / n)
+
+
 def change_since(table: pd.DataFrame, step: int, metric: str) -> pd.DataFrame:
     """A metric at the end of every run minus the same run's at an earlier step.
 

@@ -42,6 +42,9 @@ def flow_paths(tables: Mapping[str, pd.DataFrame]) -> Figure:
         drawn.append(rows)
         if "max_iterations" in table:
             for axis, metric in ((axes[0], "excess"), (axes[1], "test_accuracy")):
+                if rows[metric].isna().all():
+                    axis.plot([], [], color=colour, ls=line, label=name)
+                    continue
                 low, middle, high = _quantiles(rows, metric)
                 axis.plot(middle.index, middle, color=colour, ls=line, label=name)
                 axis.fill_between(
@@ -63,13 +66,6 @@ def flow_paths(tables: Mapping[str, pd.DataFrame]) -> Figure:
             lw=0.5,
             zorder=3,
         )
-    shown, every = pd.concat(drawn), pd.concat(tables.values())
-    flows, of_flows = (t[t["rule"].str.endswith("flow")] for t in (shown, every))
-    explain_empty(axes[0], flows["excess"], of_flows, "ratio")
-    explain_empty(axes[1], flows["test_accuracy"], of_flows, "test_accuracy")
-    both = shown["excess"].where(shown["test_accuracy"].notna())
-    metric = "test_accuracy" if shown["excess"].notna().any() else "ratio"
-    explain_empty(axes[2], both, every, metric)
     axes[0].set(yscale="log", ylabel="trace / bound − 1", xlabel="iterations")
     axes[1].set(ylabel="test accuracy", xlabel="iterations")
     axes[2].set(xscale="log", xlabel="trace / bound − 1", ylabel="test accuracy")
@@ -77,6 +73,13 @@ def flow_paths(tables: Mapping[str, pd.DataFrame]) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for axis in axes[1:]:
         axis.set_ylim(0.45, 1.03)
+    shown, every = pd.concat(drawn), pd.concat(tables.values())
+    flows, of_flows = (t[t["rule"].str.endswith("flow")] for t in (shown, every))
+    explain_empty(axes[0], flows["excess"], of_flows, "ratio")
+    explain_empty(axes[1], flows["test_accuracy"], of_flows, "test_accuracy")
+    both = shown["excess"].where(shown["test_accuracy"].notna())
+    metric = "test_accuracy" if shown["excess"].notna().any() else "ratio"
+    explain_empty(axes[2], both, every, metric)
     handles, labels = axes[1].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3)
     return fig

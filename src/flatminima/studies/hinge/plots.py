@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from flatminima.claims.register import load
 from flatminima.plots.style import RULE_STYLES, WIDTH, explain_empty
 from flatminima.statistics.crossing import resampled_means
-from flatminima.sweeps.table import at_step
+from flatminima.sweeps.table import at_step, epoch_at
 
 _LINES = ((0, (1, 1)), (0, (3, 1, 1, 1)), (0, (5, 1)), "-")
 _MARKERS = {"1-SAM": "o", "SGD": "s", "SGD + wd": "^"}
@@ -55,7 +55,7 @@ def along(
             rows = at_step(table[table["rule"] == rule], step)
             band = _means(rows[~rows["diverged"]], field, metric)
             style = _LINES[(k - len(steps)) % len(_LINES)]
-            label = f"{rows['epoch'].max():g} epochs"
+            label = f"{epoch_at(table, step):g} epochs"
             axis.plot(
                 band.index,
                 band["mean"],

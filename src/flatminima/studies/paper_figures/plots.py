@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from flatminima.plots.style import WIDTH, explain_empty
-from flatminima.plots.training import band
+from flatminima.plots.training import CEILING, band
 from flatminima.sources.wen_li_ma import FIGURES
 from flatminima.studies.paper_figures.runs import FigureRuns
 
@@ -49,9 +49,9 @@ def figure_curves(shown: Mapping[str, FigureRuns]) -> Figure:
         bound = runs.table["bound"].median()
         if pd.notna(bound):
             lower.axhline(bound, **BOUND)
-        _explain(upper, lower, runs)
         _phases(lower, runs)
         _label(upper, lower, runs, shown.values())
+        _explain(upper, lower, runs)
     axes[0][0].set_ylabel("test R²" if _regression(shown) else "test accuracy")
     axes[1][0].set_ylabel("trace of the Hessian")
     handles = {"this build": Line2D([], [], **QUICK)}
@@ -75,6 +75,7 @@ def _curves(
     rows = table[table["step"] > 0]
     band(upper, rows.groupby("epoch")[metric], **style)
     raw = rows["trace"].where(rows["trace"] > 0).groupby(rows["epoch"]).median()
+    raw = raw.clip(upper=CEILING)
     lower.plot(raw.index, raw, color=style["color"], lw=0.8, alpha=0.7)
     band(lower, rows.groupby("epoch")["retracted_trace"], **style)
 

@@ -43,8 +43,8 @@ def test_many_are_one_warning_of_a_few_lines():
 
 def test_a_config_in_brief_is_the_same_config():
     assert brief(WILD) == (
-        "Config(architecture='bias', d=4, n=5, width=4, init_scale=1000.0, lr=0.2, "
-        "num_steps=500, num_checkpoints=3)"
+        "Config(architecture='bias', d=6, n=8, width=16, lr=0.2, num_steps=500, "
+        "num_checkpoints=3, init_scale=1000.0)"
     )
     flow = FlowConfig(start=WILD, kind="naive")
     assert brief(flow) == f"FlowConfig(start={brief(WILD)}, kind='naive')"

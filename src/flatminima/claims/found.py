@@ -28,7 +28,7 @@ from flatminima.claims.sentences import (
     split,
 )
 from flatminima.paths import build_folder
-from flatminima.sweeps.table import NOT_HELD_OUT
+from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT
 
 VERDICTS_VARIABLE = "FLATMINIMA_VERDICTS"
 NOT_RUN = "(not run)"
@@ -45,8 +45,8 @@ MARKS = [
 ]
 """Markdown of a sentence as HTML; another chapter is a notebook beside this one."""
 
-DIVERGED = re.compile("runs diverged$")
-ALL_OF_THEM = re.compile(r"(\d+) of \1 runs")
+DIVERGED = re.compile("runs? diverged$")
+ALL_OF_THEM = re.compile(rf"(\d+) of \1 runs|{ALL_DIVERGED}")
 
 BARE = re.compile(r"\*+|(?<=\])\([^)]+\)|[\[\]]")
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from flatminima.claims.quantities import NONE, counted, effect_in_words, source_in_words
 from flatminima.claims.register import load
-from flatminima.sweeps.table import NOT_HELD_OUT, NOT_NEAR
+from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT, NOT_NEAR
 
 MIME = "application/vnd.flatminima.claim+json"
 
@@ -20,8 +20,7 @@ WORDS_MIME = "application/vnd.flatminima.words+json"
 Word = Literal["holds", "partly", "fails", "undecided", "not testable"]
 
 WHY_UNDECIDED = re.compile(
-    rf"\d+ of \d+ runs diverged|\d+ of \d+ cases have no value"
-    rf"|{NOT_HELD_OUT}|{NOT_NEAR}"
+    rf"\d+ of \d+ runs diverged|{ALL_DIVERGED}|{NOT_HELD_OUT}|{NOT_NEAR}"
 )
 """What in the note of a verdict says that the runs could not decide it."""
 

@@ -166,14 +166,14 @@ def networks(
 def flipped_fitted(config: Config, seeds: int) -> np.ndarray:
     """Share of the flipped training labels that a trained network gives back, by seed.
 
-    The sign of the output decides; an output of 0 gives none back.
+    The sign of the output decides; a diverged run and an output of 0 give none back.
 
     Args:
         config: with label_noise above 0; its seeds are replaced.
         seeds: number of seeds.
 
     Returns:
-        Shares, shape (seeds,); NaN for a run that diverged.
+        Shares, shape (seeds,).
 
     Raises:
         ValueError: if no label is flipped, or there is no seed.
@@ -187,7 +187,7 @@ def flipped_fitted(config: Config, seeds: int) -> np.ndarray:
         setting, run = problem(seeded), fetch(seeded)
         params = tuple(p.astype(np.float64) for p in run.params)
         if run.diverged_at is not None:
-            shares.append(np.nan)
+            shares.append(0.0)
             continue
         flipped = setting.y != xor_labels(setting.inputs)
         f = setting.architecture.forward(setting.model, *params, setting.inputs)

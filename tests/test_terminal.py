@@ -31,7 +31,10 @@ def program(tmp_path):
         mark = tmp_path / "ended"
         code = PROGRAM.format(before=before, mark=str(mark))
         given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | given
-        child = subprocess.run([sys.executable, "-c", code], **given, check=False)
+        source = tmp_path / "program.py"
+        source.write_text(code, "utf8")
+        command = [sys.executable, str(source)]
+        child = subprocess.run(command, **given, check=False)
         assert child.returncode == 0, child.stderr
         return child, mark.exists()
 

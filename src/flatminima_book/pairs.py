@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal
 
 import jupytext
 import nbformat
+import yaml
 
 from flatminima_book.notebooks import Notebook, is_chapter, read_notebook, read_source
 from flatminima_book.project import Project, toc_names
@@ -26,6 +28,10 @@ DIGEST = "flatminima_pair"
 
 CONTENT = ("tags", "mystnb")
 """Metadata of cells that the text has too; Jupyter and its like add others."""
+
+HEAD = re.compile(r"---\n(.*?\n)---\n+", re.DOTALL)
+OPTIONS = re.compile(r"^(`{3,}\{code-cell\}.*\n---\n)(.*?\n)(---\n)", re.M | re.S)
+"""YAML at the head of a text, and at that of a code cell."""
 
 State = Literal["same", "missing", "text", "notebook", "both", "unknown", "broken"]
 """Of a pair: equal, or no notebook; else which of the two was edited since they were
@@ -249,7 +255,7 @@ def update_pair(source: Path, keep: Kept | None = None) -> bool:
 def update_text(source: Path, keep: Kept = "notebook") -> bool:
     """Write a chapter's text from its notebook, and the notebook again from that.
 
-    The head of the text stays, but for the chapter's own entry.
+    Its head, and the options of cells that did not change, stay as they were written.
 
     Args:
         source: The MyST text.
@@ -279,14 +285,35 @@ def update_text(source: Path, keep: Kept = "notebook") -> bool:
             {key: cell.metadata[key] for key in CONTENT if cell.metadata.get(key)}
         )
     text = jupytext.writes(have, fmt="md:myst")
+    text = _in_the_words_of(source.read_text("utf8"), text)
     if _content(jupytext.reads(text, fmt="md:myst")) != _content(have):
         raise PairConflict(
-            f"book/{paired.name}: holds what MyST has no words for, such as a raw "
-            "cell; write it into the text by hand"
+            f"book/{paired.name}: holds what the text cannot say, such as a line of "
+            "+++ in a cell; write it into the text by hand"
         )
     source.write_text(text, "utf8")
     update_pair(source, "text")
     return True
+
+
+def _in_the_words_of(old: str, new: str) -> str:
+    """The new text with YAML of the old one wherever the two mean the same."""
+    written = {_meaning(found[2]): found[2] for found in OPTIONS.finditer(old)}
+
+    def keep(found: re.Match[str]) -> str:
+        return f"{found[1]}{written.get(_meaning(found[2]), found[2])}{found[3]}"
+
+    new = OPTIONS.sub(keep, new)
+    heads = HEAD.match(old), HEAD.match(new)
+    if heads[0] and heads[1]:
+        own = [yaml.safe_load(head[1]).get("flatminima") for head in heads if head]
+        if own[0] == own[1]:
+            return heads[0][0] + new[heads[1].end() :]
+    return new
+
+
+def _meaning(options: str) -> str:
+    return json.dumps(yaml.safe_load(options), sort_keys=True)
 
 
 def _known_ids(paired: Path) -> dict[tuple[str, str], list[str]]:

@@ -30,7 +30,7 @@ CONTENT = ("tags", "mystnb")
 """Metadata of cells that the text has too; Jupyter and its like add others."""
 
 HEAD = re.compile(r"---\n(.*?\n)---\n+", re.DOTALL)
-OPTIONS = re.compile(r"^(`{3,}\{code-cell\}.*\n---\n)(.*?\n)(---\n)", re.M | re.S)
+OPTIONS = re.compile(r"^(`{3,}\{code-cell\}[^\n]*\n---\n)(.*?\n)(---\n)", re.M | re.S)
 """YAML at the head of a text, and at that of a code cell."""
 
 State = Literal["same", "missing", "text", "notebook", "both", "unknown", "broken"]
@@ -275,17 +275,15 @@ def update_text(source: Path, keep: Kept = "notebook") -> bool:
     if state in ("missing", "broken"):
         raise PairConflict(f"book/{paired.name}: there is no notebook to keep")
     have, want = read_notebook(paired), read_source(source)
-    metadata = want.metadata
-    metadata.pop("flatminima", None)
-    if "flatminima" in have.metadata:
-        metadata["flatminima"] = have.metadata["flatminima"]
-    have.metadata = metadata
+    own = have.metadata.get("flatminima", {})
+    have.metadata = want.metadata
     for cell in have.cells:
         cell.metadata = nbformat.from_dict(
             {key: cell.metadata[key] for key in CONTENT if cell.metadata.get(key)}
         )
     text = jupytext.writes(have, fmt="md:myst")
-    text = _in_the_words_of(source.read_text("utf8"), text)
+    text = _in_the_words_of(source.read_text("utf8"), text, own)
+    have.metadata["flatminima"] = own
     if _content(jupytext.reads(text, fmt="md:myst")) != _content(have):
         raise PairConflict(
             f"book/{paired.name}: holds what the text cannot say, such as a line of "
@@ -296,8 +294,13 @@ def update_text(source: Path, keep: Kept = "notebook") -> bool:
     return True
 
 
-def _in_the_words_of(old: str, new: str) -> str:
-    """The new text with YAML of the old one wherever the two mean the same."""
+def _in_the_words_of(old: str, new: str, own: dict[str, Any]) -> str:
+    """The new text with YAML of the old one wherever the two mean the same.
+
+    Args:
+        old, new: texts.
+        own: the entry of the chapter's own that its head is to have.
+    """
     written = {_meaning(found[2]): found[2] for found in OPTIONS.finditer(old)}
 
     def keep(found: re.Match[str]) -> str:
@@ -305,11 +308,14 @@ def _in_the_words_of(old: str, new: str) -> str:
 
     new = OPTIONS.sub(keep, new)
     heads = HEAD.match(old), HEAD.match(new)
-    if heads[0] and heads[1]:
-        own = [yaml.safe_load(head[1]).get("flatminima") for head in heads if head]
-        if own[0] == own[1]:
-            return heads[0][0] + new[heads[1].end() :]
-    return new
+    if heads[0] is None or heads[1] is None:
+        return new
+    head, facts = heads[0][0], yaml.safe_load(heads[0][1])
+    if facts.pop("flatminima", {}) != own:
+        facts |= {"flatminima": own} if own else {}
+        dumped = yaml.safe_dump(facts, sort_keys=False, default_flow_style=None)
+        head = head.replace(heads[0][1], dumped, 1)
+    return head + new[heads[1].end() :]
 
 
 def _meaning(options: str) -> str:

@@ -143,6 +143,18 @@ def test_every_edit_of_a_notebook_can_be_kept(book, text, edit):
     assert check_pair(text) == []
 
 
+def test_the_order_of_chapters_can_be_kept_too(book, text):
+    own = {"after": ["one"]}
+    change(book, lambda n: n["metadata"].update(flatminima=own))
+    assert state_of(text) == "notebook"
+    assert update_text(text)
+    assert read_source(text).metadata["flatminima"] == own
+    assert check_pair(text) == []
+    change(book, lambda n: n["metadata"].pop("flatminima"))
+    assert update_text(text)
+    assert "flatminima" not in read_source(text).metadata
+
+
 def test_what_myst_cannot_say_is_refused(book, text):
     two = {"cell_type": "markdown", "id": "two", "metadata": {}}
     change(book, lambda n: n["cells"].append(two | {"source": "one\n\n+++\n\ntwo"}))

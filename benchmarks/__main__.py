@@ -13,6 +13,7 @@ from benchmarks import sam_step, scale
 from flatminima.checkout import refuse_another
 from flatminima.paths import build_folder
 from flatminima.runs.mlp.train import steps_per_call
+from flatminima.terminal import never_break
 
 COLUMNS = ("ours", "peer", "ratio", "limit", "limit_ratio")
 
@@ -46,4 +47,5 @@ def time_steps() -> None:
 
 
 if __name__ == "__main__":
+    never_break()
     main()

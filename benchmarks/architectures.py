@@ -28,6 +28,7 @@ from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.problem import problem
 from flatminima.runs.mlp.train import advance, steps_per_call
 from flatminima.studies.speed.tables import ARCHITECTURES
+from flatminima.terminal import never_break
 
 POINTS = {"early": 1000, "middle": 30_000}
 REPEATS = 5
@@ -126,4 +127,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    never_break()
     main()

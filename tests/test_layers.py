@@ -12,7 +12,7 @@ from flatminima.runs.mlp.config import Config
 from flatminima.sweeps.store import ROOTS
 
 FLOORS = [
-    {"identity", "paths", "checks", "checkout", "folders"},
+    {"identity", "paths", "checks", "checkout", "folders", "terminal"},
     {"data", "models"},
     {"measures", "kernels"},
     {"sharpness"},

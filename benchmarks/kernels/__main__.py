@@ -10,6 +10,7 @@ from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.controls import SETTINGS
 from flatminima.studies.speed.tables import RACE
+from flatminima.terminal import never_break
 
 REPEATS = 20
 POINTS = {"early": 1000, "middle": 30_000, "late": 1_000_000}
@@ -48,4 +49,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    never_break()
     main()

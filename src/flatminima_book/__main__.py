@@ -13,14 +13,15 @@ from typing import Any
 import yaml
 
 from flatminima.checkout import refuse_another
+from flatminima.terminal import never_break
 from flatminima_book.build import build_book, build_chapter, retypeset
 from flatminima_book.check import check_sources
 from flatminima_book.markdown import MARKS, interval, number
 from flatminima_book.new import new_chapter
-from flatminima_book.notebooks import is_chapter, load_chapters, read_notebook
-from flatminima_book.pairs import update_pair
+from flatminima_book.notebooks import load_chapters, read_notebook
+from flatminima_book.pairs import update_pairs
 from flatminima_book.parameters import read_command_line
-from flatminima_book.project import Project, check_places, load, toc_names
+from flatminima_book.project import Project, check_places, load
 from flatminima_book.serve import serve
 from flatminima_book.verdicts import Verdict, collect
 
@@ -57,7 +58,13 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("pages", help="typeset again what was last executed")
     served = commands.add_parser("serve", help="show the built pages on this machine")
     served.add_argument("--port", default="8000", help="0 takes any that is free")
-    commands.add_parser("pair", help="update the paired notebooks from the texts")
+    pair = commands.add_parser("pair", help="update the notebooks from the texts")
+    pair.add_argument("chapters", nargs="*", help="only these")
+    pair.add_argument(
+        "--keep",
+        choices=["text", "notebook"],
+        help="the side to write the other from, whatever is lost",
+    )
     commands.add_parser("expect", help="print the last build's verdicts as expected")
     # nothing here is an option of ours: papermill's command line reads the words
     chapter = commands.add_parser(
@@ -107,7 +114,7 @@ def run(project: Project, options: argparse.Namespace) -> list[str]:
             say("sources are sound")
         return problems
     if options.command == "pair":
-        return pair(project)
+        return update_pairs(project, say, options.chapters, options.keep)
     if options.command == "new":
         return new(project, options.name)
     if options.command == "expect":
@@ -148,16 +155,6 @@ def new(project: Project, name: str) -> list[str]:
     return []
 
 
-def pair(project: Project) -> list[str]:
-    """Update the paired notebooks of all chapters."""
-    for name in toc_names(project):
-        source = project.book / f"{name}.md"
-        if source.is_file() and is_chapter(source):
-            changed = update_pair(source)
-            say(f"book/{name}.ipynb {'updated' if changed else 'is up to date'}")
-    return []
-
-
 def expect(project: Project) -> list[str]:
     """Print entries for the files of expected verdicts, for a person to judge."""
     for chapter in load_chapters(project):
@@ -171,4 +168,5 @@ def expect(project: Project) -> list[str]:
 
 
 if __name__ == "__main__":
+    never_break()
     sys.exit(main())

@@ -19,12 +19,19 @@ from flatminima_book.budget import charge, compare
 from flatminima_book.check import check_sources
 from flatminima_book.claims import Claims, load_claims
 from flatminima_book.clean import check_outputs, clean
-from flatminima_book.execute import Outcome, execute, progress_file, stop_children
+from flatminima_book.execute import (
+    Outcome,
+    execute,
+    progress_file,
+    setting_problems,
+    stop_children,
+)
 from flatminima_book.folding import fold
 from flatminima_book.found import place, resting
 from flatminima_book.glossary import link_terms, load_entries
 from flatminima_book.notebooks import Chapter, load_chapters, read_notebook
 from flatminima_book.pages import typeset
+from flatminima_book.pairs import update_pairs
 from flatminima_book.parameters import read_parameter_file
 from flatminima_book.project import Project
 from flatminima_book.rerun_page import rerun_fragment
@@ -93,7 +100,7 @@ def build_book(
         ValueError: There is no such scale or chapter, or another build is at work.
     """
     begun = time.monotonic()
-    if problems := check_sources(project):
+    if problems := setting_problems() + check_sources(project):
         return problems
     chapters = load_chapters(project)
     given = scaled(project, chapters, scale, only)
@@ -423,6 +430,8 @@ def build_chapter(
         raise ValueError(f"no chapter {name}; there are: {', '.join(chapters)}")
     chapter = chapters[name]
     given = chapter.checked(given)
+    if problems := setting_problems() + update_pairs(project, say, [name]):
+        return problems, []
     output = project.build / "chapters" / f"{name}.ipynb"
     say(f"executing {name}")
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 
@@ -27,6 +28,14 @@ KERNEL_ARGUMENTS = [
     "--IPKernelApp.log_level=40",
     "--HistoryManager.hist_file=:memory:",
 ]
+FOREIGN = (
+    *("PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONDEVMODE"),
+    *("PYTHONIOENCODING", "PYTHONUTF8", "PYTHONVERBOSE", "PYTHONINSPECT"),
+    *("PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC", "JUPYTER_PATH"),
+)
+"""Variables of the caller's that would run code of their own, drop the engine's
+checks, or print into pages."""
+
 STEADY = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -39,6 +48,10 @@ STEADY = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
 
+
+NO_COMPILER = "NUMBA_DISABLE_JIT"
+KERNEL = "python3"
+"""The kernel that chapters name; a build has its own of that name."""
 
 PROGRESS = "FLATMINIMA_PROGRESS"
 VERDICTS = "FLATMINIMA_VERDICTS"
@@ -72,20 +85,62 @@ class Outcome:
 def environment(build: Path) -> dict[str, str]:
     """Environment of children: the caller's, with what affects output fixed.
 
+    Folders of the build take the place of the user's own settings: of IPython, of
+    matplotlib and of Jupyter, whose kernels come first on its path.
+
     Args:
-        build: Folder for IPython's profile, so that the user's is not read, for
-            Jupyter's own files, since a home may be read-only, and of the verdicts of
-            chapters that have run.
+        build: Where these folders are, and the verdicts of chapters that have run.
 
     Returns:
         Variables for ``subprocess``.
     """
     own = {
         "IPYTHONDIR": str(build / "ipython"),
-        "JUPYTER_RUNTIME_DIR": str(build / "jupyter"),
+        "JUPYTER_PATH": str(build / "jupyter"),
+        "JUPYTER_RUNTIME_DIR": str(build / "jupyter" / "runtime"),
+        "MATPLOTLIBRC": str(build / "matplotlib" / "matplotlibrc"),
         VERDICTS: str(build / "verdicts"),
     }
-    return {**os.environ, **STEADY, **own}
+    kept = {name: text for name, text in os.environ.items() if name not in FOREIGN}
+    return {**kept, **STEADY, **own}
+
+
+def write_settings(build: Path) -> None:
+    """Write what `environment` points at: the kernel, and no plotting settings.
+
+    A kernel of the same name in a folder of the user's may belong to another
+    environment; this one is the interpreter that runs the press.
+    """
+    kernel = {
+        "argv": [
+            *(sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher"),
+            *("-f", "{connection_file}"),
+        ],
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    files = {
+        f"jupyter/kernels/{KERNEL}/kernel.json": json.dumps(kernel, indent=1) + "\n",
+        "matplotlib/matplotlibrc": "",
+    }
+    for name, text in files.items():
+        path = build / name
+        if path.is_file() and path.read_text("utf8") == text:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{uuid4().hex}")
+        draft.write_text(text, "utf8")
+        draft.replace(path)  # whole, for other chapters that start now
+
+
+def setting_problems() -> list[str]:
+    """What in the caller's environment no chapter can be executed with."""
+    if os.environ.get(NO_COMPILER, "0") in ("", "0"):
+        return []
+    return [
+        f"{NO_COMPILER} = {os.environ[NO_COMPILER]}: must be unset for chapters, which "
+        "would take a hundred times as long and end in other bits"
+    ]
 
 
 def execute(
@@ -111,6 +166,7 @@ def execute(
         The outcome; a failing chapter does not raise.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
+    write_settings(build)
     # A name of its own: a killed build's child may still be writing.
     draft = output.with_name(f"{output.stem}.{os.getpid()}.draft.ipynb")
     report = draft.with_suffix(".report.json")
@@ -130,7 +186,8 @@ def execute(
     child = subprocess.run(
         [sys.executable, "-m", "flatminima_book.execute"],
         input=json.dumps(job),
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         cwd=root,
         env={**environment(build), PROGRESS: str(progress), SPENT: str(runs)},
         capture_output=True,

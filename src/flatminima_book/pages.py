@@ -40,7 +40,8 @@ def typeset(project: Project) -> list[str]:
         cwd=project.root,
         env={**environment(project.build), "NO_COLOR": "1"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     log = project.build / "sphinx.log"

@@ -158,7 +158,7 @@ def test_crossings_at_every_length():
     table = line(1.0, 0.8, 0.6, field="eps")
     found = crossings(table, "eps", [0, 3000], logarithmic=True)
     assert found["step"].tolist() == [0, 3000]
-    assert found["epoch"].tolist() == [30.0, 30.0]
+    assert found["epoch"].tolist() == [0.0, 30.0]
     assert found["estimate"][0] == -np.inf  # nonsense at the start
     np.testing.assert_allclose(found["estimate"][1], 10**0.5, rtol=0.05)
     assert found["low"][1] < found["estimate"][1] < found["high"][1]

@@ -203,7 +203,10 @@ def test_no_held_out_points_decide_nothing():
     verdict = decide.share("high", runs(test_accuracy=math.nan, d=4, n=16))
     assert verdict.verdict == "undecided"
     assert (verdict.effect, verdict.low, verdict.high) == (None, None, None)
-    assert verdict.note == "10 of 10 seeds have no test_accuracy"
+    assert verdict.note == (
+        "10 of 10 seeds have no test_accuracy; no point is held out, so nothing can be "
+        "said of generalising"
+    )
 
 
 # --- one setting against another ----------------------------------------------
@@ -310,7 +313,7 @@ def test_a_comparison_needs_ten_seeds():
 def test_a_statistic_that_no_seed_has():
     verdict = decide.associated("positive", np.array([]), "scale")
     assert (verdict.verdict, verdict.n, verdict.effect) == ("undecided", 0, None)
-    assert verdict.note == "0 seeds; a verdict needs 10"
+    assert verdict.note == "no seed has a value"
 
 
 @pytest.mark.parametrize(("count", "word"), [(9, "undecided"), (10, "holds")])

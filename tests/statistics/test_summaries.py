@@ -64,9 +64,25 @@ def test_a_step_that_every_rule_has():
 
 def test_a_step_that_every_run_diverged_before():
     table = runs(2, diverged=True, **OTHERS)
-    found = rule_table(table, step=40)
-    assert len(found) == 0
-    assert list(found.columns) == list(rule_table(table).columns)
+    for found in (rule_table(table), rule_table(table, step=4000)):
+        assert found["diverged"].tolist() == ["2 of 2"]
+        assert found["test accuracy"].isna().all()
+
+
+def test_runs_that_diverged_are_counted_and_no_part_of_medians():
+    table = pd.concat(
+        [
+            runs(3, rule="SGD", test_accuracy=0.4, diverged=True, **OTHERS),
+            runs(3, test_accuracy=[0.1, 0.2, 0.9], diverged=[0, 0, 1], **OTHERS),
+        ],
+        ignore_index=True,
+    ).astype({"diverged": bool})
+    found = rule_table(table)
+    assert list(found.index) == ["SGD", "1-SAM"]
+    assert found["diverged"].tolist() == ["3 of 3", "1 of 3"]
+    assert found["test accuracy"].tolist()[1] == 0.15
+    assert math.isnan(found["test accuracy"].tolist()[0])
+    assert found["interpolate"].tolist()[1] == "2 of 2"
 
 
 def test_at_step_makes_a_checkpoint_the_end_of_every_run():

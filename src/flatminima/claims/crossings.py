@@ -17,7 +17,7 @@ from flatminima.claims.model import Rule
 from flatminima.claims.register import load
 from flatminima.claims.report import Verdict, Word
 from flatminima.statistics.crossing import Interval, crossing, shift
-from flatminima.sweeps.table import SEEDS, at_step
+from flatminima.sweeps.table import SEEDS, at_step, epoch_at
 
 
 class Curves(NamedTuple):
@@ -167,7 +167,7 @@ def crossings(
         )
         if logarithmic:
             found = Interval(*(10.0**x if np.isfinite(x) else x for x in found))
-        row = {"step": step, "epoch": part["epoch"].max(), **found._asdict()}
+        row = {"step": step, "epoch": epoch_at(table, step), **found._asdict()}
         rows.append(row | {"found": in_words(found)})
     return pd.DataFrame(rows)
 

@@ -18,14 +18,17 @@ from flatminima.claims.report import (
     Verdict,
     Word,
     few_seeds_note,
+    why_undecided,
 )
 from flatminima.claims.words import describe
 from flatminima.statistics.intervals import bootstrap, mean_interval
 from flatminima.statistics.thresholds import Thresholds
-from flatminima.sweeps.table import per_seed
+from flatminima.sweeps.table import ALL_DIVERGED, per_seed, why_missing
 
 NAMED = 5
 """Diverged runs that a note names."""
+
+NO_SEED = "no seed has a value"
 
 
 def share(claim_id: str, table: pd.DataFrame) -> Verdict:
@@ -47,7 +50,8 @@ def share(claim_id: str, table: pd.DataFrame) -> Verdict:
     if missing:
         verdict = _verdict(claim, "undecided", None, None, None, len(values), table)
         note = f"{missing} of {len(values)} seeds have no {metric}"
-        verdict = replace(verdict, note=_join(verdict.note, note))
+        note = _join(verdict.note, note, why_missing(table, metric))
+        verdict = replace(verdict, note=note)
         return _guarded(verdict, thresholds, table)
     mean, low, high = mean_interval(table, metric)
     word = (_high if claim.rule.says else _low)(low, high, thresholds)
@@ -96,21 +100,33 @@ def beats(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
     if claim.rule.lower_is_better:
         difference = -difference
     verdict = _sign(claim, difference, thresholds, table)
+    if not len(difference):
+        whys = {why_missing(each, claim.rule.metric) for each in (table, other)}
+        whys -= {ALL_DIVERGED}  # which runs those are is said below
+        verdict = replace(verdict, note=_join(verdict.note, *sorted(whys)))
     return _guarded(verdict, thresholds, table, other)
 
 
 def associated(
-    claim_id: str, statistics: Float[np.ndarray, " seeds"], scale: str
+    claim_id: str,
+    statistics: Float[np.ndarray, " seeds"],
+    scale: str,
+    table: pd.DataFrame | None = None,
 ) -> Verdict:
     """Decide whether a statistic, computed once a seed, is positive.
 
     Args:
         claim_id: a claim whose rule is of kind "associated".
-        statistics: one number a seed.
+        statistics: one number a seed, of those that have it.
         scale: for the scorecard.
+        table: of the runs behind them, from `sweep`, which says why no seed has it.
     """
     thresholds, claim = _claim(claim_id, "associated")
-    return _guarded(_sign(claim, statistics, thresholds, scale), thresholds)
+    verdict = _sign(claim, statistics, thresholds, scale)
+    if table is not None and not len(statistics):
+        whys = (why_missing(table, metric) for metric in ("ratio", "test_accuracy"))
+        verdict = replace(verdict, note=_join(verdict.note, *dict.fromkeys(whys)))
+    return _guarded(verdict, thresholds)
 
 
 def attains(
@@ -182,7 +198,10 @@ def estimated(
 
 
 def exact(
-    claim_id: str, errors: Float[np.ndarray, " instances"], scale: str = "exact"
+    claim_id: str,
+    errors: Float[np.ndarray, " instances"],
+    scale: str = "exact",
+    *tables: pd.DataFrame,
 ) -> Verdict:
     """Decide a theorem or construction by its worst error over instances.
 
@@ -190,16 +209,19 @@ def exact(
         claim_id: a claim whose rule is of kind "exact".
         errors: one non-negative error for each instance.
         scale: what the instances are.
+        tables: of the runs behind them, from `sweep`, one a setting; too many that
+            diverged decide nothing.
 
     Raises:
         ValueError: if there is no instance.
     """
-    _, claim = _claim(claim_id, "exact")
+    thresholds, claim = _claim(claim_id, "exact")
     if not len(errors):
         raise ValueError(f"{claim_id}: no instance to decide it by")
     worst = float(np.max(errors))
     word: Word = "holds" if worst <= claim.rule.tolerance else "fails"
-    return _verdict(claim, word, worst, None, None, len(errors), scale)
+    verdict = _verdict(claim, word, worst, None, None, len(errors), scale)
+    return _without_diverged(verdict, thresholds, tables)
 
 
 def flattest(
@@ -304,6 +326,20 @@ def _guarded(
     verdict: Verdict, thresholds: Thresholds, *settings: pd.DataFrame
 ) -> Verdict:
     """Withdraw what too few seeds or too many diverged ones cannot decide."""
+    verdict = _without_diverged(verdict, thresholds, settings)
+    needed = load()[1][verdict.id].rule.min_seeds or thresholds.min_seeds
+    if verdict.n < needed:
+        why = "" if why_undecided(verdict) else NO_SEED
+        few = few_seeds_note(verdict.n, needed) if verdict.n else why
+        note = _join(verdict.note, few)
+        verdict = replace(verdict, verdict="undecided", note=note)
+    return verdict
+
+
+def _without_diverged(
+    verdict: Verdict, thresholds: Thresholds, settings: Sequence[pd.DataFrame]
+) -> Verdict:
+    """Withdraw what too many diverged runs cannot decide, and name those."""
     ends = [table.loc[table["last"], "diverged"] for table in settings]
     diverged = sum(int(end.sum()) for end in ends)
     if diverged:
@@ -311,10 +347,6 @@ def _guarded(
         verdict = replace(verdict, note=_join(verdict.note, note))
     if any(end.sum() > thresholds.max_diverged * len(end) for end in ends):
         verdict = replace(verdict, verdict="undecided")
-    needed = load()[1][verdict.id].rule.min_seeds or thresholds.min_seeds
-    if verdict.n < needed:
-        note = _join(verdict.note, few_seeds_note(verdict.n, needed))
-        verdict = replace(verdict, verdict="undecided", note=note)
     return verdict
 
 

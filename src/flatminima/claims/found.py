@@ -16,7 +16,7 @@ from typing import Any
 
 from flatminima.claims import register
 from flatminima.claims.effects import SPACE, tell
-from flatminima.claims.report import Report, Verdict, few_seeds
+from flatminima.claims.report import Report, Verdict, few_seeds, why_undecided
 from flatminima.claims.sentences import (
     MATH,
     MIME,
@@ -28,6 +28,7 @@ from flatminima.claims.sentences import (
     split,
 )
 from flatminima.paths import build_folder
+from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT
 
 VERDICTS_VARIABLE = "FLATMINIMA_VERDICTS"
 NOT_RUN = "(not run)"
@@ -43,6 +44,9 @@ MARKS = [
     (re.compile(r"\[([^\]]+)\]\(([^)]+)\)"), r'<a href="\2">\1</a>'),
 ]
 """Markdown of a sentence as HTML; another chapter is a notebook beside this one."""
+
+DIVERGED = re.compile("runs? diverged$")
+ALL_OF_THEM = re.compile(rf"(\d+) of \1 runs|{ALL_DIVERGED}")
 
 BARE = re.compile(r"\*+|(?<=\])\([^)]+\)|[\[\]]")
 
@@ -73,11 +77,13 @@ class Told:
         others = [v for v in self.moved if not few_seeds(v)]
         if others:
             came = "; ".join(
-                f"“{v.statement.rstrip('.')}” came to **{v.verdict}**" for v in others
+                f"“{v.statement.rstrip('.')}” came to **{v.verdict}**{_because(v)}"
+                for v in others
             )
             return f"Does not stand in this run: {came}."
         if self.moved:
-            return "Undecided, for want of seeds."
+            whys = dict.fromkeys(why for v in self.moved for why in why_undecided(v))
+            return f"Undecided, {', and '.join(['for want of seeds', *whys])}."
         known = register.load()[1]
         missing = [name for name, verdict in self.verdicts.items() if verdict is None]
         chapters = sorted({known[name].chapter for name in missing})
@@ -187,7 +193,8 @@ def box(chapter: str, *reports: Report | Verdict, **settings: object) -> Found:
     verdicts = [v for one in told for v in one.verdicts.values() if v is not None]
     level = 100 * register.load()[0].level
     foot = f"In brackets: {level:g}{SPACE}% intervals."
-    few = few_seeds_note(verdict for one in told for verdict in one.moved)
+    moved = [verdict for one in told for verdict in one.moved]
+    few = " ".join(filter(None, [few_seeds_note(moved), what_happened(moved)]))
     shown = {
         part.claim
         for sentence in sentences
@@ -248,6 +255,23 @@ def few_seeds_note(verdicts: Iterable[Verdict]) -> str:
     return " ".join(lines)
 
 
+def what_happened(verdicts: Sequence[Verdict]) -> str:
+    """What kept runs from deciding anything, for the head of a box; empty if nothing.
+
+    Args:
+        verdicts: those for which no sentence was written.
+    """
+    whys = [why for verdict in verdicts for why in why_undecided(verdict)]
+    lost = [why for why in whys if DIVERGED.search(why)]
+    notes = []
+    if lost:
+        every = len(lost) == len(verdicts) and all(map(ALL_OF_THEM.match, lost))
+        notes.append("Every run diverged." if every else "Runs diverged.")
+    if NOT_HELD_OUT in whys:
+        notes.append(f"{NOT_HELD_OUT[0].upper()}{NOT_HELD_OUT[1:]}.")
+    return " ".join(notes)
+
+
 def inline_html(markdown: str) -> str:
     """The little Markdown that a sentence may have, as HTML; formulas stay."""
     parts = []
@@ -263,6 +287,11 @@ def inline_html(markdown: str) -> str:
 def plain(markdown: str) -> str:
     """The little Markdown that a sentence may have, as it reads on a terminal."""
     return BARE.sub("", markdown)
+
+
+def _because(verdict: Verdict) -> str:
+    whys = why_undecided(verdict)
+    return f" ({', and '.join(whys)})" if whys else ""
 
 
 def _tell(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from flatminima.claims.quantities import NONE, counted, effect_in_words, source_in_words
 from flatminima.claims.register import load
+from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT, NOT_NEAR
 
 MIME = "application/vnd.flatminima.claim+json"
 
@@ -17,6 +18,11 @@ WORDS_MIME = "application/vnd.flatminima.words+json"
 """Effects and sources in words, which the scorecard's page takes from the chapters."""
 
 Word = Literal["holds", "partly", "fails", "undecided", "not testable"]
+
+WHY_UNDECIDED = re.compile(
+    rf"\d+ of \d+ runs diverged|{ALL_DIVERGED}|{NOT_HELD_OUT}|{NOT_NEAR}"
+)
+"""What in the note of a verdict says that the runs could not decide it."""
 
 FEW_SEEDS = re.compile(r"(\d+) seeds; a verdict needs (\d+)")
 
@@ -155,6 +161,13 @@ def _line(v: Verdict) -> str:
 def few_seeds_note(seeds: int, needed: int) -> str:
     """The note of a verdict that too few seeds leave undecided."""
     return f"{seeds} seeds; a verdict needs {needed}"
+
+
+def why_undecided(verdict: Verdict) -> list[str]:
+    """Why runs left a verdict undecided, other than by their number; often nothing."""
+    if verdict.verdict != "undecided":
+        return []
+    return list(dict.fromkeys(WHY_UNDECIDED.findall(verdict.note)))
 
 
 def few_seeds(verdict: Verdict) -> tuple[int, int] | None:

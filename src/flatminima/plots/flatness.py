@@ -10,15 +10,22 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flatminima.plots.style import _COLOURS, ARCHITECTURES, RULE_STYLES, WIDTH
-from flatminima.sweeps.table import near_interpolating
+from flatminima.plots.style import (
+    _COLOURS,
+    ARCHITECTURES,
+    RULE_STYLES,
+    WIDTH,
+    explain_empty,
+    say_why,
+)
+from flatminima.sweeps.table import near_interpolating, why_missing
 
 
 def flat_against_right(table: pd.DataFrame, architectures: Sequence[str]) -> Figure:
     """Test accuracy against trace over bound, one panel an architecture.
 
     A point is a near-interpolating checkpoint of one seed, after retraction;
-    the large outlined ones are the ends of the runs.
+    the large outlined ones are the ends of the runs. A panel without a point says why.
 
     Args:
         table: from `sweep`, over architectures and rules.
@@ -28,8 +35,8 @@ def flat_against_right(table: pd.DataFrame, architectures: Sequence[str]) -> Fig
         1, len(architectures), figsize=(WIDTH, 3.5), sharey=True, squeeze=False
     )
     for axis, architecture in zip(axes[0], architectures, strict=True):
-        rows = table[table["architecture"] == architecture]
-        rows = rows.dropna(subset=["retracted_trace"])
+        every = table[table["architecture"] == architecture]
+        rows = every.dropna(subset=["retracted_trace"])
         name, marker = ARCHITECTURES[architecture]
         for rule, (colour, _) in RULE_STYLES.items():
             part = rows[rows["rule"] == rule]
@@ -60,19 +67,22 @@ def flat_against_right(table: pd.DataFrame, architectures: Sequence[str]) -> Fig
             )
         axis.set(xscale="log", xlabel="trace / bound", title=name)
         axis.axvline(1.0, color="0.3", lw=0.8, ls=":")
+        metric = "ratio" if rows.empty else "test_accuracy"
+        explain_empty(axis, rows["test_accuracy"], every, metric)
     axes[0][0].set(ylabel="test accuracy", ylim=(0.45, 1.03))
     handles: dict[str, Artist] = {}
     for axis in axes[0]:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    fig.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside lower center",
-        ncols=len(handles),
-        handletextpad=0.2,
-        columnspacing=1.2,
-    )
+    if handles:
+        fig.legend(
+            list(handles.values()),
+            list(handles),
+            loc="outside lower center",
+            ncols=len(handles),
+            handletextpad=0.2,
+            columnspacing=1.2,
+        )
     return fig
 
 
@@ -81,7 +91,8 @@ def verdict_map(table: pd.DataFrame, rules: Sequence[str]) -> Figure:
 
     Medians over the seeds that nearly interpolate, with bars from the 10th to the
     90th percentile: test accuracy against trace over bound at the last checkpoint,
-    after retraction. A rule none of whose seeds gets there is left out.
+    after retraction. A rule none of whose seeds gets there is left out; where none is
+    left, the figure says why.
 
     Args:
         table: from `sweep`.
@@ -119,11 +130,15 @@ def verdict_map(table: pd.DataFrame, rules: Sequence[str]) -> Figure:
     axis.axhspan(0.95, 1.03, color=_COLOURS[2], alpha=0.12, lw=0)
     if axis.containers:
         fig.legend(loc="outside right upper")
+    metric = "ratio" if last.empty else "test_accuracy"
+    explain_empty(axis, last["test_accuracy"], table, metric)
     return fig
 
 
 def seed_grid(table: pd.DataFrame, metric: str, label: str) -> tuple[Figure, Axes]:
     """A crossed table of data seeds and initialisation seeds as an image.
+
+    Where no run has the metric the panel says why.
 
     Args:
         table: from `sweep` over pairs of seeds, one setting.
@@ -133,8 +148,17 @@ def seed_grid(table: pd.DataFrame, metric: str, label: str) -> tuple[Figure, Axe
     last = table[table["last"]]
     cells = last.pivot(index="data_seed", columns="init_seed", values=metric)
     fig, axis = plt.subplots(figsize=(5.0, 3.6))
-    sns.heatmap(
-        cells, annot=True, fmt=".2f", cmap="cividis", ax=axis, cbar_kws={"label": label}
-    )
+    if cells.isna().all(axis=None):  # a colour bar of nothing has no scale
+        say_why(axis, why_missing(table, metric))
+        axis.set(xticks=[], yticks=[])
+    else:
+        sns.heatmap(
+            cells,
+            annot=True,
+            fmt=".2f",
+            cmap="cividis",
+            ax=axis,
+            cbar_kws={"label": label},
+        )
     axis.set(xlabel="initialisation seed", ylabel="data seed")
     return fig, axis

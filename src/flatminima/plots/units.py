@@ -5,7 +5,8 @@ from jaxtyping import Float
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from flatminima.plots.style import WIDTH
+from flatminima.plots.style import WIDTH, say_why
+from flatminima.sweeps.table import DIVERGED
 
 
 def largest_units(
@@ -19,15 +20,18 @@ def largest_units(
         w, v: parameters.
         count: number of units.
     """
-    size = np.abs(v) * np.linalg.norm(w, axis=0)
-    order = np.argsort(-size)[:count]
-    return w[:, order] * np.abs(v[order])
+    with np.errstate(over="ignore", invalid="ignore"):  # about to diverge
+        size = np.abs(v) * np.linalg.norm(w, axis=0)
+        order = np.argsort(-size)[:count]
+        return w[:, order] * np.abs(v[order])
 
 
 def units(
     panels: dict[str, Float[np.ndarray, "inputs shown"]], *, has_bias: bool
 ) -> Figure:
     """Weights of the largest units as an image, one panel a rule.
+
+    A panel without weights, as those of a run that diverged, says so.
 
     Args:
         panels: output of `largest_units` by title.
@@ -48,6 +52,8 @@ def units(
         )
         axis.set(title=title, xlabel="unit, largest first", xticks=[])
         axis.axhline(1.5, color="0.3", lw=0.6)
+        if np.isnan(columns).all():
+            say_why(axis, DIVERGED)
     num_inputs = len(next(iter(panels.values())))
     ticks = [t for t in (0, 1, 9, 19) if t < num_inputs - 1]
     labels = [str(t + 1) for t in ticks]

@@ -12,6 +12,7 @@ from flatminima.results.kept import kept
 from flatminima.results.reading import load
 from flatminima.results.rows import config_of
 from flatminima.results.verifying import verify
+from flatminima.terminal import never_break
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,4 +53,5 @@ def _run(options: argparse.Namespace) -> list[str]:
 
 
 if __name__ == "__main__":
+    never_break()
     sys.exit(main())

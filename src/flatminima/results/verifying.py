@@ -268,4 +268,4 @@ def _instructions(device: dict[str, Any]) -> tuple:
     names = ["architecture", "family", "model", "stepping", "features"]
     if device["family"] is None:  # not told by every platform
         names.append("name")
-    return tuple(device[name] for name in names)
+    return *(device[name] for name in names), device.get("settings", {})

@@ -28,13 +28,17 @@ def rule_table(table: pd.DataFrame, step: int | None = None) -> pd.DataFrame:
     Returns:
         Those of `COLUMNS` that were measured there; `interpolate` counts the seeds
         whose training loss is small enough for a retraction, over which trace /
-        bound and the distance moved are taken.
+        bound and the distance moved are taken. Runs that diverged before are no part
+        of a median; where there are some, `diverged` counts them.
 
     Raises:
-        ValueError: if nothing was measured at that step, unless every run
-            diverged: the table is then empty.
+        ValueError: if nothing was measured at that step, unless every run diverged.
     """
-    rows = table[table["last"] if step is None else table["step"] == step]
+    ends = table[table["last"]]
+    lost = (
+        ends["diverged"] if step is None else ends["diverged"] & (ends["step"] < step)
+    )
+    rows = ends[~lost] if step is None else table[table["step"] == step]
     if rows.empty and not table["diverged"].all():
         raise ValueError(f"step = {step}: nothing was measured there")
     rows = rows.assign(
@@ -46,7 +50,12 @@ def rule_table(table: pd.DataFrame, step: int | None = None) -> pd.DataFrame:
     medians = medians.loc[:, medians.notna().any() | medians.empty]
     counts = by_rule["interpolates"].sum().astype(str) + " of "
     counts += by_rule["interpolates"].size().astype(str)
-    medians.insert(2, "interpolate", counts)
+    medians.insert(min(2, medians.shape[1]), "interpolate", counts)
+    if lost.any():
+        by_rule = lost.groupby(ends["rule"], sort=False)
+        counts = by_rule.sum().astype(str) + " of " + by_rule.size().astype(str)
+        medians = medians.reindex(counts.index)
+        medians.insert(0, "diverged", counts)
     return medians.rename(columns=COLUMNS).rename_axis(None).round(4)
 
 

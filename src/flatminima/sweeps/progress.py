@@ -76,7 +76,9 @@ class Progress:
             if self._note is not None:
                 _replace(self._note, str(self._bar))
             elif not self._bar.disable:
-                print(self._bar, file=sys.stderr, flush=True)
+                # a log that is closed or full must not stop a sweep
+                with suppress(OSError, ValueError):
+                    print(self._bar, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """End the bar."""
@@ -87,7 +89,7 @@ def _replace(path: Path, text: str) -> None:
     """Write a note whole; one that cannot be written must not stop a sweep."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(OSError):
-        draft.write_text(text)
+        draft.write_text(text, "utf8")
         draft.replace(path)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import cpuinfo
 
+from flatminima.sweeps.settings import settings
+
 
 @cache
 def processor() -> dict[str, Any]:
@@ -42,14 +44,15 @@ def provenance(seconds: float, threads: int) -> dict[str, Any]:
         threads: threads that one run used.
 
     Returns:
-        seconds, threads, date (UTC), device (see `processor`), system, python and
-        process.
+        seconds, threads, date (UTC), device (see `processor`, with the `settings` of
+        this process if it has any), system, python and process.
     """
+    chosen = {"settings": found} if (found := settings()) else {}
     return {
         "seconds": seconds,
         "threads": threads,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": processor(),
+        "device": processor() | chosen,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "process": os.getpid(),

@@ -26,6 +26,7 @@ import pandas as pd
 from flatminima import folders
 from flatminima.identity import library_versions, source_digest
 from flatminima.runs.kind import Run, RunConfig, engine_of, input_files
+from flatminima.sweeps.settings import settings
 
 SECONDS_TO_ABANDON = 3600.0
 """Age of a temporary file from which its writer is taken for dead."""
@@ -64,7 +65,8 @@ def engine_digest(config: RunConfig) -> str:
 def key(config: RunConfig) -> str:
     """Identity of a run: its config, the source that makes it, the libraries.
 
-    And the content of the files that it reads, if its kind names any.
+    And the content of the files that it reads, if its kind names any, and what
+    `settings` finds, as a rule nothing.
 
     Returns:
         SHA-256, hexadecimal.
@@ -75,6 +77,8 @@ def key(config: RunConfig) -> str:
         "engine": engine_digest(config),
         "libraries": library_versions(),
     }
+    if chosen := settings():
+        identity["settings"] = chosen
     if files := input_files(config):
         identity["inputs"] = {path.name: file_digest(path) for path in files}
     return sha256(canonical(identity))

@@ -25,6 +25,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from flatminima.checkout import refuse_another
@@ -36,6 +37,7 @@ from flatminima.sweeps import store
 from flatminima.sweeps.executors import Pool, choose, single_threaded
 from flatminima.sweeps.progress import Progress, progress
 from flatminima.sweeps.provenance import provenance
+from flatminima.sweeps.settings import refuse_settings, settings
 from flatminima.sweeps.slots import compute_slot
 from flatminima.sweeps.table import over_seeds, tidy
 
@@ -52,12 +54,16 @@ MAX_RESTARTS = 3
 """Deaths of worker processes in a row, without a finished run, that are borne."""
 
 
+MOST_NAMED = 3
+"""Diverged runs that a warning names."""
+
+
 class CellFailed(RuntimeError):
     """A run raised an error; the message holds its config."""
 
 
 class EngineMismatch(RuntimeError):
-    """A worker computes with another engine, or other libraries, than the caller."""
+    """A worker computes with another engine, libraries or settings than the caller."""
 
 
 def fetch(config: RunConfig) -> Run:
@@ -96,10 +102,12 @@ def run_all(
         SchedulerLost: if the Dask scheduler does not answer any more.
         EngineMismatch: if a worker has another version of the engine.
         CellFailed: if a run raises an error; finished ones are stored.
+        ValueError: if a setting of this process would mix other results with the
+            ordinary ones, see `settings`.
         KeyboardInterrupt: within two seconds, with a word on how to go on.
 
     Warns:
-        UserWarning: for every run that diverged, with its config.
+        UserWarning: once, if runs diverged, with the configs of the first few.
     """
     place = choose(workers, processes, scheduler)
     refuse_another(Path.cwd())
@@ -111,6 +119,7 @@ def run_all(
     missing = [config for config, run in stored.items() if run is None]
     spent: dict[RunConfig, float] = {}
     if missing:
+        refuse_settings()
         store.check_writable(folder)
         store.remove_abandoned(folder)
         rest = _Sweep(folder, missing)
@@ -118,12 +127,26 @@ def run_all(
             found |= rest.compute(pool)
         spent = rest.spent
     _note_spent(found, spent)
-    for config, (run, _) in found.items():
-        if run.diverged_at is not None:
-            warnings.warn(
-                f"diverged after {run.diverged_at} steps: {config!r}", stacklevel=2
-            )
+    lost = [
+        f"diverged after {run.diverged_at} steps: {brief(config)}"
+        for config, (run, _) in found.items()
+        if run.diverged_at is not None
+    ]
+    if lost:
+        more = [f"and {len(lost) - MOST_NAMED} more"] if len(lost) > MOST_NAMED else []
+        warnings.warn("; ".join([*lost[:MOST_NAMED], *more]), stacklevel=2)
     return [found[config][0] for config in configs]
+
+
+def brief(config: RunConfig) -> str:
+    """A config as it can be written again: the fields that are not at their default."""
+    shown = []
+    for name, field in getattr(type(config), "model_fields", {}).items():
+        value = getattr(config, name)
+        if value != field.default:
+            inner = hasattr(type(value), "model_fields")
+            shown.append(f"{name}={brief(value) if inner else repr(value)}")
+    return f"{type(config).__name__}({', '.join(shown)})"
 
 
 def sweep(
@@ -165,7 +188,7 @@ class Part:
 
     Attributes:
         run: where the run stands.
-        identity: engine digest and library versions that computed it.
+        identity: engine digest, library versions and settings that computed it.
         provenance: see `provenance.provenance`; seconds of this part alone.
     """
 
@@ -201,13 +224,19 @@ def _compute(config: RunConfig, run: Run | None, pause: Event | None) -> Part:
         late = time.perf_counter() - start > SECONDS_PER_PART
         return late or (pause is not None and pause.is_set())
 
-    run = loop.proceed(config, run, paused)
+    # what overflows is no news: the run diverges, and the table says so
+    with np.errstate(over="ignore", invalid="ignore"):
+        run = loop.proceed(config, run, paused)
     seconds = time.thread_time() - busy
     return Part(run, _identity(config), provenance(seconds, threads=1))
 
 
 def _identity(config: RunConfig) -> dict[str, Any]:
-    return {"engine": store.engine_digest(config), "libraries": library_versions()}
+    return {
+        "engine": store.engine_digest(config),
+        "libraries": library_versions(),
+        "settings": settings(),
+    }
 
 
 class _Sweep:
@@ -304,9 +333,9 @@ class _Sweep:
         """Store a part."""
         if part.identity != _identity(config):
             raise EngineMismatch(
-                "a worker has another version of the engine or of its libraries: "
-                f"{_difference(part.identity, _identity(config))}. Install the same "
-                "on all"
+                "a worker has another version of the engine or of its libraries, or "
+                f"other settings: {_difference(part.identity, _identity(config))}. "
+                "Install and set the same on all"
             )
         earlier, seconds = self.parts.get(config, (None, 0.0))
         now = part.provenance["seconds"]
@@ -371,6 +400,8 @@ def _calls(configs: Iterable[RunConfig]) -> dict[RunConfig, int]:
 def _difference(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     if theirs["engine"] != ours["engine"]:
         return f"engine {theirs['engine'][:12]}, here {ours['engine'][:12]}"
+    if theirs["settings"] != ours["settings"]:
+        return f"settings {theirs['settings']}, here {ours['settings']}"
     other = {
         name: version
         for name, version in theirs["libraries"].items()

@@ -16,6 +16,12 @@ C = TypeVar("C", bound=RunConfig)
 
 SEEDS = ["data_seed", "init_seed"]
 
+DIVERGED = "the run diverged"
+ALL_DIVERGED = "every run diverged"
+NOT_HELD_OUT = "no point is held out, so nothing can be said of generalising"
+NOT_NEAR = "no run comes near interpolation"
+NO_BOUND = "no bound is known"
+
 
 def per_seed(table: pd.DataFrame, metric: str, diverged: float = np.nan) -> pd.Series:
     """A metric at the last checkpoint of every seed of one setting.
@@ -46,6 +52,32 @@ def median(values: pd.Series) -> float:
     return float(values.dropna().median())
 
 
+def why_missing(table: pd.DataFrame, metric: str) -> str:
+    """Why no run of a table has a metric at its end, in words.
+
+    Args:
+        table: from `sweep`, of any settings.
+        metric: column; "ratio" is the trace after retraction over its bound.
+
+    Returns:
+        One of the reasons of this module, or that there is no value; empty if some
+        run has one.
+    """
+    last = table[table["last"]]
+    if not last.empty and last["diverged"].all():
+        return ALL_DIVERGED
+    ends = last[~last["diverged"]]
+    column = "retracted_trace" if metric == "ratio" else metric
+    values = ends[column] if column in ends else pd.Series(dtype=float)
+    if metric == "ratio" and values.notna().any() and ends["bound"].isna().all():
+        return NO_BOUND
+    if values.notna().any():
+        return ""
+    if column.startswith("test_") and (ends["test_points"] == 0).all():
+        return NOT_HELD_OUT
+    return NOT_NEAR if column == "retracted_trace" else f"no run has a {column}"
+
+
 def near_interpolating(table: pd.DataFrame) -> pd.DataFrame:
     """Checkpoints whose trace can be compared with the bound at interpolation.
 
@@ -68,6 +100,17 @@ def at_step(table: pd.DataFrame, step: int) -> pd.DataFrame:
     reached = table[table["step"] == step].assign(last=True, diverged=False)
     lost = table[table["last"] & table["diverged"] & (table["step"] < step)]
     return pd.concat([reached, lost], ignore_index=True)
+
+
+def epoch_at(table: pd.DataFrame, step: int) -> float:
+    """Passes over the data after some updates, also where every run diverged before.
+
+    Args:
+        table: from `sweep`, of runs with one n and one batch size.
+        step: number of updates.
+    """
+    n, batch = table[["n", "batch"]].iloc[0]
+    return float(step * {"one": 1, "full": n}.get(batch, batch) / n)
 
 
 def change_since(table: pd.DataFrame, step: int, metric: str) -> pd.DataFrame:

@@ -138,6 +138,7 @@ def test_flipped_labels_by_hand():
     assert found == sum(hits) / 3
 
 
+@pytest.mark.filterwarnings("error:invalid value")
 def test_a_diverged_run_gives_no_label_back():
     wild = limits_runs.rules("bias", label_noise=0.2, **SIZE)["SGD"]
     wild = type(wild)(**(wild.model_dump() | {"lr": 100.0}))

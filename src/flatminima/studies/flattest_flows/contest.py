@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from flatminima.checks import at_least
@@ -19,6 +20,9 @@ NAIVE_TRUE = "naive, true trace"
 KINK_AWARE = "kink-aware"
 WIDER = "kink-aware, wider"
 SAM = "1-SAM"
+
+COUNTED = ("rising_share", "jump_share", "accepted_rising_share", "reason")
+"""Columns of a flow that one without a start lacks."""
 
 SAM_FIGURES = {"bias": "4b", "no_bias": "1b", "sim_ln": "6b"}
 """The paper's figures of 1-SAM. 6b holds the first layer at a fixed norm."""
@@ -115,13 +119,16 @@ def contest(
 
     Returns:
         Tables of `sweep` by name. Those of flows get an output_error: the most that
-        landing on {f = y} leaves. That of training gets the two shares, the same in
-        every row of a seed, NaN for a run that diverged.
+        landing on {f = y} leaves, and NaN for what a flow lacks that found no start.
+        That of training gets the two shares, the same in every row of a seed, NaN for
+        a run that diverged.
     """
     tables = {name: sweep([config], seeds) for name, config in configs.items()}
     for name, config in configs.items():
         if isinstance(config, FlowConfig):
-            tables[name] = tables[name].assign(output_error=ON_THE_SET)
+            table = tables[name].assign(output_error=ON_THE_SET)
+            lacking = [column for column in COUNTED if column not in table]
+            tables[name] = table.assign(**dict.fromkeys(lacking, np.nan))
         else:
             tables[name] = tables[name].merge(_moves(config, seeds, updates))
     return tables

@@ -17,6 +17,10 @@ SHARES = {
 """Columns with shares of proposals or updates, by the name in `ends`."""
 
 
+LOST = "start diverged"
+"""Of a flow whose training diverged or did not come near interpolation."""
+
+
 def ends(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """One row a contender, at the end of its runs.
 
@@ -59,8 +63,13 @@ def reasons(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         if "reason" not in table:
             continue
         last = table[table["last"]]
-        counts = last["reason"].map(lambda number: REASONS[int(number)]).value_counts()
-        rows[name] = {"median iterations": last["step"].median(), **counts}
+        flows = last[~last["diverged"]]
+        counts = flows["reason"].map(lambda number: REASONS[int(number)]).value_counts()
+        rows[name] = {
+            "median iterations": flows["step"].median(),
+            **counts,
+            LOST: int(last["diverged"].sum()),
+        }
     found = pd.DataFrame.from_dict(rows, orient="index")
-    found = found.reindex(columns=["median iterations", *REASONS]).fillna(0)
+    found = found.reindex(columns=["median iterations", *REASONS, LOST]).fillna(0)
     return found.loc[:, (found != 0).any()].astype(int)

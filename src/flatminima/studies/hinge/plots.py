@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from flatminima.claims.register import load
-from flatminima.plots.style import RULE_STYLES, WIDTH
+from flatminima.plots.style import RULE_STYLES, WIDTH, explain_empty
 from flatminima.statistics.crossing import resampled_means
-from flatminima.sweeps.table import at_step
+from flatminima.sweeps.table import at_step, epoch_at
 
 _LINES = ((0, (1, 1)), (0, (3, 1, 1, 1)), (0, (5, 1)), "-")
 _MARKERS = {"1-SAM": "o", "SGD": "s", "SGD + wd": "^"}
@@ -32,7 +32,7 @@ def along(
     """A metric against a field, one panel a training rule, one line a length.
 
     Lines are means over the seeds that have the metric, bands their bootstrap
-    interval. A run that diverged is left out.
+    interval. A run that diverged is left out; a panel without a value says why.
 
     Args:
         table: from `sweep`, of several rules.
@@ -55,7 +55,7 @@ def along(
             rows = at_step(table[table["rule"] == rule], step)
             band = _means(rows[~rows["diverged"]], field, metric)
             style = _LINES[(k - len(steps)) % len(_LINES)]
-            label = f"{rows['epoch'].max():g} epochs"
+            label = f"{epoch_at(table, step):g} epochs"
             axis.plot(
                 band.index,
                 band["mean"],
@@ -69,6 +69,9 @@ def along(
                 band.index, band["low"], band["high"], color=shades[k], alpha=0.18, lw=0
             )
         axis.set(title=rule, xlabel=labels[0])
+        mine = table[table["rule"] == rule]
+        drawn = mine.loc[mine["step"].isin(steps) & ~mine["diverged"], metric]
+        explain_empty(axis, drawn, mine, metric)
         if logarithmic:
             axis.set(xscale="log", xlim=(span[0] / 1.5, span[1] * 1.5))
         if reference is not None:

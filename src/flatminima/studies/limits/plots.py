@@ -9,7 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from flatminima.plots.style import ARCHITECTURES, RULE_STYLES, WIDTH
+from flatminima.plots.style import (
+    ARCHITECTURES,
+    RULE_STYLES,
+    WIDTH,
+    explain_empty,
+)
 from flatminima.statistics.intervals import centre
 
 MARKERS = {"1-SAM": "o", "SGD": "D", "SGD + wd": "s"}
@@ -19,7 +24,7 @@ def accuracy_against_noise(table: pd.DataFrame) -> Figure:
     """Test accuracy on clean labels against the share of flipped training labels.
 
     Means over seeds with 95 % bootstrap intervals, a diverged run counting as 0; one
-    panel an architecture.
+    panel an architecture. One without a value, or of runs that all diverged, says so.
 
     Args:
         table: from `sweep` of the configs of `limits.noise`.
@@ -55,6 +60,8 @@ def accuracy_against_noise(table: pd.DataFrame) -> Figure:
             )
         axis.axhline(0.95, color="0.3", lw=0.8, ls=":")
         axis.set(title=ARCHITECTURES[name][0])
+        kept = of_network.loc[~of_network["diverged"], "test_accuracy"]
+        explain_empty(axis, kept, of_network, "test_accuracy")
     for axis in axes[-1]:
         axis.set_xlabel("share of labels flipped")
     for axis in axes[:, 0]:
@@ -67,7 +74,8 @@ def dots_by_network(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Test accuracy and trace over bound of every network and rule.
 
     Means of the accuracy and medians of the ratio, after retraction, with 95 %
-    bootstrap intervals over seeds. A network with no certified bound has no ratio.
+    bootstrap intervals over seeds. A network with no certified bound has no ratio. A
+    panel without a value says why.
 
     Args:
         tables: from `sweep`, by name of the network.
@@ -94,6 +102,10 @@ def dots_by_network(tables: Mapping[str, pd.DataFrame]) -> Figure:
                 )
             if k % 2 == 0 and k:
                 axis.axhline(k - 0.5, color="0.85", lw=0.7)
+    every = pd.concat(tables.values())
+    ends = every[every["last"] & ~every["diverged"]]
+    explain_empty(left, ends["test_accuracy"], every, "test_accuracy")
+    explain_empty(right, ends["retracted_trace"] / ends["bound"], every, "ratio")
     left.set(xlabel="test accuracy", xlim=(0.45, 1.03))
     left.axvline(0.95, color="0.3", lw=0.8, ls=":")
     right.set(xlabel="trace / bound", xscale="log", xlim=(0.9, None))

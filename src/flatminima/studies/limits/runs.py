@@ -184,10 +184,13 @@ def flipped_fitted(config: Config, seeds: int) -> np.ndarray:
     shares = []
     for seed in range(seeds):
         seeded = config.with_seeds(seed, seed)
-        setting = problem(seeded)
-        params = tuple(p.astype(np.float64) for p in fetch(seeded).params)
-        f = setting.architecture.forward(setting.model, *params, setting.inputs)
+        setting, run = problem(seeded), fetch(seeded)
+        params = tuple(p.astype(np.float64) for p in run.params)
+        if run.diverged_at is not None:
+            shares.append(0.0)
+            continue
         flipped = setting.y != xor_labels(setting.inputs)
+        f = setting.architecture.forward(setting.model, *params, setting.inputs)
         shares.append(np.mean(np.sign(f[flipped]) == setting.y[flipped]))
     return np.array(shares)
 

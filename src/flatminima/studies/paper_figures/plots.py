@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from flatminima.plots.style import WIDTH
-from flatminima.plots.training import band
+from flatminima.plots.style import WIDTH, explain_empty
+from flatminima.plots.training import CEILING, band
 from flatminima.sources.wen_li_ma import FIGURES
 from flatminima.studies.paper_figures.runs import FigureRuns
 from flatminima.sweeps.table import median
@@ -34,7 +34,8 @@ def figure_curves(shown: Mapping[str, FigureRuns]) -> Figure:
     those of retracted networks, thin ones those of the iterates, where positive. A
     dotted line is the certified bound at interpolation, where one is known, and a
     tick on the time axis a change of learning rate and radius. The title says where
-    even the committed runs are shorter than the source's.
+    even the committed runs are shorter than the source's, and a panel without a
+    value why it has none.
 
     Args:
         shown: figures by name, as from `figures.run`; at most four fit.
@@ -51,6 +52,7 @@ def figure_curves(shown: Mapping[str, FigureRuns]) -> Figure:
             lower.axhline(bound, **BOUND)
         _phases(lower, runs)
         _label(upper, lower, runs, shown.values())
+        _explain(upper, lower, runs)
     axes[0][0].set_ylabel("test R²" if _regression(shown) else "test accuracy")
     axes[1][0].set_ylabel("trace of the Hessian")
     handles = {"this build": Line2D([], [], **QUICK)}
@@ -74,8 +76,19 @@ def _curves(
     rows = table[table["step"] > 0]
     band(upper, rows.groupby("epoch")[metric], **style)
     raw = rows["trace"].where(rows["trace"] > 0).groupby(rows["epoch"]).median()
+    raw = raw.clip(upper=CEILING)
     lower.plot(raw.index, raw, color=style["color"], lw=0.8, alpha=0.7)
     band(lower, rows.groupby("epoch")["retracted_trace"], **style)
+
+
+def _explain(upper: Axes, lower: Axes, runs: FigureRuns) -> None:
+    """Say in a panel why it is empty."""
+    drawn = pd.concat([runs.quick, runs.paper])
+    drawn = drawn[drawn["step"] > 0]
+    explain_empty(upper, drawn[runs.metric], runs.table, runs.metric)
+    trace = drawn["trace"].where(drawn["trace"] > 0)
+    trace = trace.fillna(drawn["retracted_trace"])
+    explain_empty(lower, trace, runs.table, "retracted_trace")
 
 
 def _phases(axis: Axes, runs: FigureRuns) -> None:

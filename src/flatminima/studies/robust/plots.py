@@ -7,7 +7,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from flatminima.plots.style import ARCHITECTURES, RULE_STYLES, WIDTH
+from flatminima.plots.style import (
+    ARCHITECTURES,
+    RULE_STYLES,
+    WIDTH,
+    explain_empty,
+)
 from flatminima.statistics.intervals import centre
 from flatminima.studies.robust.runs import label
 
@@ -23,7 +28,7 @@ def dots(table: pd.DataFrame, metric: str) -> Figure:
     Dots are means of the test accuracy, in which a run that diverged counts as 0, or
     medians of trace over bound after retraction, over the seeds that reach it. Bars
     are 95 % bootstrap intervals over seeds. A dot is hollow if some run diverged, and
-    a cross at the edge if all did.
+    a cross at the edge if all did. A column without a dot says why.
 
     Args:
         table: from `variations.run_variations`, of several architectures.
@@ -54,6 +59,10 @@ def dots(table: pd.DataFrame, metric: str) -> Figure:
                 _dot(axis, groups.get_group(setting), str(rule), metric, k + offset)
         axis.axvline(threshold, color="0.3", lw=0.8, ls=":")
         axis.set(title=ARCHITECTURES[architecture][0], xlabel=title)
+        kept = rows[~rows["diverged"]]
+        values = kept["retracted_trace"] / kept["bound"]
+        values = kept.get(metric, values)
+        explain_empty(axis, values, rows, metric)
         for k, (field, _) in enumerate(settings):
             if k and field != settings[k - 1][0]:
                 axis.axhline(k - 0.5, color="0.85", lw=0.7)

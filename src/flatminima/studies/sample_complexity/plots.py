@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 from matplotlib.typing import ColorType
 
-from flatminima.plots.style import WIDTH
+from flatminima.plots.style import WIDTH, say_why
 from flatminima.statistics.growth import (
     LEVELS,
     METRICS,
@@ -22,6 +22,7 @@ from flatminima.statistics.growth import (
     falling,
     need_table,
 )
+from flatminima.sweeps.table import NOT_NEAR
 
 _COLOURS = sns.color_palette("colorblind")
 
@@ -170,7 +171,10 @@ def flatness(errors: pd.DataFrame) -> Figure:
             )
     axis.axhline(1.0, color="0.3", lw=0.8, ls=":")
     axis.set(xlabel="n / d", ylabel="trace / bound")
-    axis.legend()
+    if found.empty:
+        say_why(axis, NOT_NEAR)
+    else:
+        axis.legend()
     return fig
 
 

@@ -61,13 +61,17 @@ def flow_errors(configs: Iterable[FlowConfig], seeds: int) -> pd.DataFrame:
     rows = []
     for config, run in zip(cells, run_all(cells), strict=True):
         start = config.start
+        where = "flow", start.d, start.n, start.data_seed
+        if run.diverged_at is not None:
+            row = _row(*where, (LOST, LOST), np.nan)
+            rows.append(row | {"diverged": True})
+            continue
         setting = problem(start)
         errors = _errors(
             outputs(setting.architecture, setting.model, run.params, setting.test.x),
             setting.test,
         )
-        ratio = run.history["ratio"].iloc[-1]
-        rows.append(_row("flow", start.d, start.n, start.data_seed, errors, ratio))
+        rows.append(_row(*where, errors, run.history["ratio"].iloc[-1]))
     return pd.DataFrame(rows)
 
 

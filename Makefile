@@ -12,8 +12,10 @@ SCALE_ARGS := $(if $(SCALE),--scale $(SCALE)) $(if $(CHAPTERS),--chapters $(CHAP
 TORCH_INDEX ?=
 INDEX_ARGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 BIN := .venv/bin
-# A path with letters beyond ASCII is read alike in every locale.
-export PYTHONUTF8 := 1
+# Python does not start in another locale where a path has letters beyond ASCII.
+ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
+export LC_ALL := C.UTF-8
+endif
 STAMP := .venv/.installed
 # The scripts in .venv know where it was made, and so does this file. Where a checkout
 # was moved or copied, it is made again.

@@ -4,7 +4,7 @@
     python -m tests.elsewhere book SCALE=smoke
 
 This clones twice what is committed, runs make with these words in both, by default for
-one chapter, and compares the bytes.
+one chapter at smoke scale, and compares the bytes.
 One clone is hostile: its path has a space and an umlaut, git was told to convert line
 ends, the home cannot be written and has somebody's plotting settings, and the locale is
 C. It takes minutes, since both compile the kernels.
@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.ordinary import bound
 
 ROOT = Path(__file__).parents[1]
-WORDS = ["book", "CHAPTERS=scenario-2"]
+WORDS = ["chapter", "CHAPTER=scenario-2", "PARAMS=-f params/scenario-2/smoke.yml"]
 OURS = ("FLATMINIMA_", "JUPYTER_", "MPL", "PYTHON", "XDG_", "VIRTUAL_ENV", "MAKE")
 PLOTTING = """\
 backend: TkAgg
@@ -51,8 +51,8 @@ def clone(folder: Path, *settings: str) -> Path:
     return folder
 
 
-def scorecard(folder: Path, command: list[str], **variables: str) -> bytes:
-    """Make the book in a clone; its scorecard.
+def scorecards(folder: Path, command: list[str], **variables: str) -> dict[str, bytes]:
+    """Make the book, or a chapter, in a clone; the bytes of its scorecards.
 
     Args:
         folder: the clone.
@@ -61,7 +61,8 @@ def scorecard(folder: Path, command: list[str], **variables: str) -> bytes:
     """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
     subprocess.run(command, cwd=folder, env=kept | variables, check=True)
-    return (folder / "_build" / "scorecard.json").read_bytes()
+    made = folder.glob("_build/scorecard.json"), folder.glob("_build/chapters/*.json")
+    return {path.name: path.read_bytes() for paths in made for path in paths}
 
 
 def main(words: list[str]) -> int:
@@ -69,7 +70,7 @@ def main(words: list[str]) -> int:
     make = ["make", *(words or WORDS)]
     with tempfile.TemporaryDirectory() as name:
         place = Path(name).resolve()
-        ordinary = scorecard(clone(place / "ordinary"), make)
+        ordinary = scorecards(clone(place / "ordinary"), make)
         home = place / "home"
         plotting = home / ".config" / "matplotlib" / "matplotlibrc"
         plotting.parent.mkdir(parents=True)
@@ -77,11 +78,12 @@ def main(words: list[str]) -> int:
         home.chmod(0o500)
         there = clone(place / "Büro mit Platz" / "book", "core.autocrlf=true")
         settings = {"LC_ALL": "C", "MATPLOTLIBRC": str(plotting)}
-        hostile = scorecard(there, [*bound(), *make], HOME=str(home), **settings)
+        hostile = scorecards(there, [*bound(), *make], HOME=str(home), **settings)
         assert sorted(home.iterdir()) == [home / ".config"], "the home was written"
         home.chmod(0o700)
     same = ordinary == hostile
-    print(f"scorecards of {len(ordinary)} bytes: {'equal' if same else 'NOT equal'}")
+    sizes = ", ".join(f"{name} of {len(card)} bytes" for name, card in ordinary.items())
+    print(f"{sizes or 'no scorecard'}: {'equal' if same else 'NOT equal'}")
     return 0 if same and ordinary else 1
 
 

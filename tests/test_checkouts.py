@@ -28,10 +28,12 @@ TOOLS = ("python", "ruff", "mypy", "uv")
 
 # As `python -m venv` does, it makes a folder with itself as the tools.
 STAND_IN = f"""#!{sys.executable} -S
-import json, os, pathlib, shutil, sys
+import json, locale, os, pathlib, shutil, sys
 
 with open(os.environ["NOTED"], "a") as file:
     record = os.environ.get("FLATMINIMA_RECORD", "")
+    # the real one cannot read where the code is otherwise
+    os.getcwd().encode(locale.getlocale()[1])
     print(json.dumps([os.getcwd(), record, *sys.argv]), file=file)
 if sys.argv[1:3] == ["-m", "venv"]:
     venv = pathlib.Path(sys.argv[-1])
@@ -49,13 +51,13 @@ class Checkout:
     def __init__(self, root: Path):
         self.root = root
 
-    def make(self, *words: str) -> list[list[str]]:
+    def make(self, *words: str, **variables: str) -> list[list[str]]:
         """Run make; for each call of Python, the record to write and the words."""
-        done, asked = self.try_to_make(*words)
+        done, asked = self.try_to_make(*words, **variables)
         assert done.returncode == 0, done.stdout + done.stderr
         return asked
 
-    def try_to_make(self, *words: str):
+    def try_to_make(self, *words: str, **variables: str):
         """The same, and how it ended."""
         noted = self.root.parent / "noted"
         noted.write_text("")
@@ -64,7 +66,8 @@ class Checkout:
             ["make", *words],
             cwd=self.root,
             env=os.environ
-            | {"NOTED": str(noted), "PATH": f"{bin_folder}:{os.environ['PATH']}"},
+            | {"NOTED": str(noted), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+            | variables,
             capture_output=True,
             text=True,
             check=False,
@@ -102,6 +105,12 @@ def test_every_target_runs_in_a_folder_of_any_name(checkout):
     assert (checkout.root / ".venv").is_dir()
     checkout.make("distclean")
     assert not (checkout.root / ".venv").exists()
+
+
+@pytest.mark.parametrize("name", ["C", "POSIX", "xx_XX.ISO-8859-1"])
+def test_python_starts_in_every_locale(checkout, name):
+    assert installs(checkout.make("book", LC_ALL=name))
+    assert checkout.make("book", LC_ALL=name)
 
 
 def test_the_records_of_results_are_those_that_are_collected(checkout):

@@ -130,7 +130,8 @@ def copy(tmp_path_factory):
         )
     for name in ("_toc.yml", "_config.yml", "pyproject.toml"):
         shutil.copyfile(REPOSITORY / name, root / name)
-    new(root)
+    press = in_copy(root, "flatminima_book", "new", "demo-chapter")
+    assert (press.returncode, press.stderr) == (0, "")
     list_in_toc(root)
     return root
 

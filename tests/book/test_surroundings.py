@@ -122,5 +122,5 @@ def test_without_a_compiler_nothing_is_built(book, monkeypatch, capsys):
     assert build_chapter(book.project, "one", {}, print) == ([problem], [])
     assert main(["--root", str(book.root), "chapter", "one"]) == 1
     assert problem in capsys.readouterr().err
-    assert not (book.root / "_build").exists()
+    assert not (book.root / "_build/chapters").exists()
     assert main(["--root", str(book.root), "check"]) == 0  # it computes nothing

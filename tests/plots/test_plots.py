@@ -133,6 +133,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:More than 1 figures")
 @pytest.mark.parametrize("name", ["training_curves", "seed_grid", "verdict_map"])
 def test_settings_of_the_readers_change_no_figure(name):
     before = svg(FIGURES[name]())

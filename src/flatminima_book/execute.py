@@ -30,7 +30,7 @@ KERNEL_ARGUMENTS = [
 ]
 FOREIGN = (
     *("PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONDEVMODE"),
-    *("PYTHONIOENCODING", "PYTHONUTF8", "PYTHONVERBOSE", "PYTHONINSPECT"),
+    *("PYTHONIOENCODING", "PYTHONVERBOSE", "PYTHONINSPECT"),
     *("PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC", "JUPYTER_PATH"),
 )
 """Variables of the caller's that would run code of their own, drop the engine's
@@ -42,6 +42,7 @@ STEADY = {
     "OPENBLAS_NUM_THREADS": "1",
     "TQDM_DISABLE": "1",
     "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "TZ": "UTC",
     "LC_ALL": "C.UTF-8",
@@ -101,8 +102,22 @@ def environment(build: Path) -> dict[str, str]:
         "MATPLOTLIBRC": str(build / "matplotlib" / "matplotlibrc"),
         VERDICTS: str(build / "verdicts"),
     }
+    if not _can_keep_fonts():
+        own["MPLCONFIGDIR"] = str(build / "matplotlib")
     kept = {name: text for name, text in os.environ.items() if name not in FOREIGN}
     return {**kept, **STEADY, **own}
+
+
+def _can_keep_fonts() -> bool:
+    """Whether matplotlib has a folder for its list of fonts; else it says so in pages.
+
+    The list takes seconds to make, so a build leaves it where it is, if it can.
+    """
+    chosen = os.environ.get("MPLCONFIGDIR")
+    folder = Path(chosen) if chosen else Path.home() / ".config" / "matplotlib"
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK)
 
 
 def write_settings(build: Path) -> None:

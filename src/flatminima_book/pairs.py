@@ -208,8 +208,8 @@ def update_pairs(
         source = sources[name]
         side = ".md" if keep == "notebook" else ".ipynb"
         try:
-            write = update_text if keep == "notebook" else update_pair
-            changed = write(source, keep)
+            keeps = keep == "notebook"
+            changed = update_text(source) if keeps else update_pair(source, keep)
         except PairConflict as conflict:
             problems.append(str(conflict))
             continue
@@ -252,14 +252,15 @@ def update_pair(source: Path, keep: Kept | None = None) -> bool:
     return True
 
 
-def update_text(source: Path, keep: Kept = "notebook") -> bool:
+def update_text(source: Path) -> bool:
     """Write a chapter's text from its notebook, and the notebook again from that.
+
+    What was edited in the text is dropped.
 
     Its head, and the options of cells that did not change, stay as they were written.
 
     Args:
         source: The MyST text.
-        keep: "notebook": the text's own edits are dropped.
 
     Returns:
         Whether the text changed.

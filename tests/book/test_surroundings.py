@@ -103,6 +103,18 @@ def test_the_environment_keeps_what_is_the_callers_own(tmp_path, monkeypatch):
     assert found["PATH"] == os.environ["PATH"]
 
 
+def test_fonts_are_listed_in_the_build_where_home_takes_nothing(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.delenv("MPLCONFIGDIR", raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    assert "MPLCONFIGDIR" not in environment(tmp_path / "build")
+    home.rmdir()
+    home.touch()  # nothing can be made in it, not even by root
+    found = environment(tmp_path / "build")["MPLCONFIGDIR"]
+    assert found == str(tmp_path / "build" / "matplotlib")
+
+
 def test_the_kernel_follows_the_interpreter(tmp_path, monkeypatch):
     """A build folder that another environment has used is corrected."""
     path = tmp_path / "jupyter/kernels/python3/kernel.json"

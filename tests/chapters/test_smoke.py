@@ -299,16 +299,6 @@ def test_runs_that_diverge(name, given):
 
 @pytest.mark.usefixtures("own_figures")
 @pytest.mark.parametrize(
-    "name", ["scenario-1", "scenario-2", "scenario-3", "flat-vs-right", "intro"]
-)
-def test_no_point_is_held_out(name, folder, monkeypatch):
-    monkeypatch.setenv("FLATMINIMA_STORE", str(folder / "whole-cube"))
-    scope = run_here(name, n=64)
-    assert scope["table"]["test_accuracy"].isna().all()
-
-
-@pytest.mark.usefixtures("own_figures")
-@pytest.mark.parametrize(
     ("name", "given"),
     [
         ("scenario-2", {"seeds": 1, "crossed": 1}),

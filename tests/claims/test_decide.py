@@ -690,3 +690,34 @@ def test_a_misspelt_entry_is_refused(extra):
     Claim(**entry)
     with pytest.raises(ValueError, match=next(iter(extra))):
         Claim(**{**entry, **extra})
+
+
+# --- why nothing is decided -----------------------------------------------------
+
+
+def test_a_statistic_that_no_seed_has_says_why():
+    none = np.array([])
+    wild = decide.associated("positive", none, "scale", runs(diverged=True))
+    assert wild.note == "every run diverged"
+    cube = runs(test_accuracy=math.nan, d=4, n=16)
+    assert "no point is held out" in decide.associated("positive", none, "", cube).note
+    far = runs(retracted_trace=math.nan)
+    note = decide.associated("positive", none, "", far).note
+    assert note == "no run comes near interpolation"
+
+
+def test_a_comparison_without_held_out_points_says_why():
+    cube = runs(test_accuracy=math.nan, d=4, n=16)
+    verdict = decide.beats("more", cube, cube)
+    assert (verdict.verdict, verdict.n) == ("undecided", 0)
+    assert verdict.note == (
+        "no point is held out, so nothing can be said of generalising"
+    )
+
+
+@pytest.mark.parametrize(("lost", "word"), [(2, "fails"), (3, "undecided")])
+def test_instances_that_are_runs_may_not_diverge(lost, word):
+    rows = runs(diverged=some(lost))
+    verdict = decide.exact("exact", np.array([1.0, 0.0]), "scale", rows)
+    assert verdict.verdict == word
+    assert f"{lost} of 10 runs diverged" in verdict.note

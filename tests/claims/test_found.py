@@ -12,6 +12,7 @@ from flatminima.claims import found
 from flatminima.claims.register import load as load_rules
 from flatminima.claims.report import Report, Verdict, few_seeds, few_seeds_note
 from flatminima.claims.sentences import MIME, parse
+from flatminima.sweeps.table import NOT_HELD_OUT
 
 TEXTS = parse("""\
 box:
@@ -179,6 +180,39 @@ def test_undecided_by_an_interval_is_no_want_of_seeds():
     shown = box(ATTAINS, undecided, DECAY)
     assert shown.note == ""
     assert "came to **undecided**" in shown.told[0].remark
+
+
+def lost(verdict: Verdict, note: str) -> Verdict:
+    return replace(verdict, verdict="undecided", note=f"a remark; {note}")
+
+
+def test_runs_that_diverged_are_said_with_the_sentence_and_at_the_head():
+    every = lost(ATTAINS, "10 of 10 runs diverged (SGD, 3 updates, data seed 0)")
+    shown = box(every, lost(FAILS, "20 of 20 runs diverged (…)"), DECAY)
+    assert shown.note == "Every run behind a struck sentence diverged."
+    statement = ATTAINS.statement.rstrip(".")
+    remark = f"“{statement}” came to **undecided** (10 of 10 runs diverged)"
+    assert remark in shown.told[0].remark
+    some = lost(FAILS, "3 of 10 runs diverged (…)")
+    assert box(every, some, DECAY).note == "Runs diverged."
+    assert box(every, replace(FAILS, verdict="fails"), DECAY).note == "Runs diverged."
+    stands = replace(FAILS, note="1 of 10 runs diverged (…)")
+    assert box(ATTAINS, stands, DECAY).note == ""
+
+
+def test_no_point_held_out_is_said_at_the_head():
+    shown = box(ATTAINS, lost(FAILS, f"10 of 10 seeds …; {NOT_HELD_OUT}"), DECAY)
+    assert shown.note == (
+        "No point is held out, so nothing can be said of generalising."
+    )
+
+
+def test_want_of_seeds_hides_no_other_reason():
+    note = f"{NOT_HELD_OUT}; {few_seeds_note(3, 10)}"
+    shown = box(ATTAINS, lost(FAILS, note), DECAY)
+    assert shown.note.startswith("3 seeds decide nothing: a verdict needs 10. No point")
+    remark = f"Undecided, for want of seeds, and {NOT_HELD_OUT}."
+    assert shown.told[0].remark == remark
 
 
 def test_what_has_no_number_says_so():

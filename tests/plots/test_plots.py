@@ -1,22 +1,31 @@
 """What every figure draws, on tables made by hand; nobody looks at pixels here."""
 
 import io
+import sys
 from itertools import combinations
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from flatminima.plots.flatness import flat_against_right, seed_grid, verdict_map
-from flatminima.plots.style import ARCHITECTURES, RULE_STYLES, WIDTH
-from flatminima.plots.training import training_curves
+from flatminima.plots.style import (
+    ARCHITECTURES,
+    INLINE,
+    RULE_STYLES,
+    WIDTH,
+    use_style,
+)
+from flatminima.plots.training import CEILING, training_curves
 from flatminima.plots.units import largest_units, units
 from flatminima.sources import wen_li_ma
 from flatminima.sources.controls import RULES, SETTINGS
 from flatminima.studies.xor.plots import memorising_plane
+from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT, NOT_NEAR
 from flatminima.theory.constructions.memorising_networks import memorising_bias
 from tests.tables import runs
 
@@ -104,6 +113,107 @@ def test_one_figure_is_opened_and_no_setting_changed(draw):
 def test_every_axis_says_what_it_shows(draw):
     for axis in draw().axes:
         assert axis.get_xlabel() or axis.get_ylabel() or axis.get_title()
+
+
+HOSTILE = {
+    "font.size": 40,
+    "font.family": "serif",
+    "axes.grid": True,
+    "axes.titlelocation": "left",
+    "axes.formatter.useoffset": False,
+    "figure.max_open_warning": 1,
+    "lines.marker": "x",
+    "savefig.bbox": "tight",
+    "svg.fonttype": "none",
+    "xtick.direction": "in",
+    "mathtext.fontset": "cm",
+    "image.cmap": "jet",
+    "legend.loc": "upper left",
+    "timezone": "Asia/Tokyo",
+}
+
+
+@pytest.mark.filterwarnings("ignore:More than 1 figures")
+@pytest.mark.parametrize("name", ["training_curves", "seed_grid", "verdict_map"])
+def test_settings_of_the_readers_change_no_figure(name):
+    before = svg(FIGURES[name]())
+    mpl.rcParams.update(HOSTILE)
+    sns.set_theme("poster", "darkgrid", "dark")
+    assert svg(FIGURES[name]()) != before
+    use_style()
+    assert svg(FIGURES[name]()) == before
+
+
+def test_a_style_file_of_the_readers_changes_nothing(tmp_path):
+    usual = dict(mpl.rcParams)
+    (tmp_path / "mine.mplstyle").write_text("axes.grid: True\nlines.linewidth: 9\n")
+    plt.style.use(tmp_path / "mine.mplstyle")
+    use_style()
+    assert dict(mpl.rcParams) == usual
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kept"),
+    [("agg", False), (INLINE, True), ("module://ipympl.backend_nbagg", True)],
+)
+def test_a_notebook_gets_figures_that_it_can_show(chosen, kept, monkeypatch):
+    """As with MPLBACKEND = TkAgg on a machine without a screen."""
+    asked = []
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    monkeypatch.setattr(mpl, "get_backend", lambda: chosen)
+    monkeypatch.setattr(mpl, "use", asked.append)
+    use_style()
+    assert asked == ([] if kept else [INLINE])
+
+
+# --- empty panels ---------------------------------------------------------------
+
+
+def words(figure):
+    shown = (text.get_text() for axis in figure.axes for text in axis.texts)
+    return {" ".join(text.split()) for text in shown}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"diverged": True}, ALL_DIVERGED),
+        ({"test_accuracy": NAN, "test_points": 0}, NOT_HELD_OUT),
+        ({"retracted_trace": NAN, "trace": NAN}, NOT_NEAR),
+    ],
+    ids=["diverged", "whole cube", "far"],
+)
+@pytest.mark.parametrize("name", ["training_curves", "flat_against_right", "map"])
+def test_an_empty_panel_says_why(name, columns, said):
+    rows = table().assign(**columns)
+    if "diverged" in columns:
+        rows = rows[rows["step"] == 0].assign(last=True, retracted_trace=NAN)
+    draw = {
+        "training_curves": lambda: training_curves(rows, ["GD + wd", "1-SAM"]),
+        "flat_against_right": lambda: flat_against_right(rows, ["bias"]),
+        "map": lambda: verdict_map(rows, ["GD + wd", "1-SAM"]),
+    }
+    figure = draw[name]()
+    assert words(figure) == {said}
+    svg(figure)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_crossed_table_of_nothing_says_why():
+    rows = GRID.assign(test_accuracy=NAN, test_points=0, diverged=False)
+    figure, _ = seed_grid(rows, "test_accuracy", "accuracy")
+    assert words(figure) == {NOT_HELD_OUT}
+    svg(figure)
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_on_the_way_to_infinity_are_drawn_at_the_ceiling():
+    rows = table(train_loss=1e300, trace=1e300)
+    figure = training_curves(rows, ["1-SAM"])
+    (line,) = lines(figure.axes[0], "1-SAM")
+    assert line.get_ydata().tolist() == [0.5, CEILING]
+    svg(figure)
 
 
 # --- training curves ----------------------------------------------------------

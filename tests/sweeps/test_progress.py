@@ -198,3 +198,23 @@ def test_a_bar_is_closed_when_a_sweep_fails():
     with pytest.raises(RuntimeError), progress(2) as shown:
         raise RuntimeError
     assert shown._bar.disable  # tqdm's mark of a closed bar
+
+
+def test_a_log_that_is_closed_stops_no_sweep(monkeypatch):
+    """As that of a job whose terminal is gone, or on a full disk."""
+
+    class Gone:
+        def write(self, text):
+            raise BrokenPipeError
+
+        def flush(self):
+            raise BrokenPipeError
+
+        def isatty(self):
+            return False
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    monkeypatch.setattr(sweeps_progress, "SECONDS_BETWEEN_LINES", 0.0)
+    with progress(3) as shown:
+        shown.advance(1.0)
+    assert shown._done == 1.0

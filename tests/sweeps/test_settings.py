@@ -24,7 +24,8 @@ def usual(monkeypatch):
     for name in sweeps_settings.LIBRARIES:
         monkeypatch.delenv(name, raising=False)
     for name, value in (sweeps_settings.COMPILER | sweeps_settings.MIXED).items():
-        monkeypatch.setattr(numba_config, sweeps_settings.attribute(name), value)
+        if sweeps_settings.numba_setting(name) != value:
+            monkeypatch.setattr(numba_config, sweeps_settings.attribute(name), value)
 
 
 def test_ordinary_settings_leave_keys_as_they_are(usual):

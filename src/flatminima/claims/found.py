@@ -266,7 +266,8 @@ def what_happened(verdicts: Sequence[Verdict]) -> str:
     notes = []
     if lost:
         every = len(lost) == len(verdicts) and all(map(ALL_OF_THEM.match, lost))
-        notes.append("Every run diverged." if every else "Runs diverged.")
+        every_one = "Every run behind a struck sentence diverged."
+        notes.append(every_one if every else "Runs diverged.")
     if NOT_HELD_OUT in whys:
         notes.append(f"{NOT_HELD_OUT[0].upper()}{NOT_HELD_OUT[1:]}.")
     return " ".join(notes)

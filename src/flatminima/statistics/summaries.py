@@ -52,10 +52,10 @@ def rule_table(table: pd.DataFrame, step: int | None = None) -> pd.DataFrame:
     counts += by_rule["interpolates"].size().astype(str)
     medians.insert(min(2, medians.shape[1]), "interpolate", counts)
     if lost.any():
-        by_rule = lost.groupby(ends["rule"], sort=False)
-        counts = by_rule.sum().astype(str) + " of " + by_rule.size().astype(str)
-        medians = medians.reindex(counts.index)
-        medians.insert(0, "diverged", counts)
+        of_rule = lost.groupby(ends["rule"], sort=False)
+        gone = of_rule.sum().astype(str) + " of " + of_rule.size().astype(str)
+        medians = medians.reindex(gone.index)
+        medians.insert(0, "diverged", gone)
     return medians.rename(columns=COLUMNS).rename_axis(None).round(4)
 
 

@@ -1,7 +1,7 @@
 """Settings of a process, outside every config, that change the bits of a result.
 
-Each of them was tried: the same runs with it and without end in other bits. Those
-that `settings` finds join the keys of runs. A few cannot: numba keeps compiled code
+With each of them the same runs were seen to end in other bits.
+What `settings` finds joins the keys of runs. A few cannot: numba keeps compiled code
 by processor alone, so code compiled under them would be served to ordinary runs, and
 theirs to these. A sweep refuses them.
 """
@@ -20,17 +20,17 @@ COMPILER = {
 MIXED = {
     "NUMBA_OPT": 3,
     "NUMBA_LOOP_VECTORIZE": 1,
-    "NUMBA_SLP_VECTORIZE": 0,
     "NUMBA_BOUNDSCHECK": None,
     "NUMBA_DEBUGINFO": 0,
 }
 """What numba's own cache takes no notice of, with the usual values."""
 
 LIBRARIES = (
-    *("OPENBLAS_CORETYPE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
-    *("NPY_DISABLE_CPU_FEATURES", "ATEN_CPU_CAPABILITY", "GLIBC_TUNABLES"),
+    *("OPENBLAS_CORETYPE", "MKL_CBWR"),
+    *("NPY_DISABLE_CPU_FEATURES", "NUMBA_ENABLE_AVX"),
 )
-"""Variables by which linear algebra, numpy, torch and the C library choose code."""
+"""Variables by which linear algebra, numpy and numba choose instructions. What numba
+would choose without its own depends on the processor."""
 
 
 def settings() -> dict[str, str]:

@@ -335,7 +335,7 @@ class _Sweep:
             raise EngineMismatch(
                 "a worker has another version of the engine or of its libraries, or "
                 f"other settings: {_difference(part.identity, _identity(config))}. "
-                "Install and set the same on all"
+                "Install the same on all, and set the same"
             )
         earlier, seconds = self.parts.get(config, (None, 0.0))
         now = part.provenance["seconds"]

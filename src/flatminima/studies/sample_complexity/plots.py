@@ -22,7 +22,7 @@ from flatminima.statistics.growth import (
     falling,
     need_table,
 )
-from flatminima.sweeps.table import NOT_NEAR
+from flatminima.sweeps.table import ALL_DIVERGED, NOT_NEAR
 
 _COLOURS = sns.color_palette("colorblind")
 
@@ -50,7 +50,8 @@ def error_curves(errors: pd.DataFrame, needs: Needs) -> Figure:
 
     Points are means over seeds, lines the falling curves through them; a diamond at
     the level is the n that is needed, with its interval. Methods with a single d are
-    left out, and so is what lies above `HIGHEST`.
+    left out, and so is what lies above `HIGHEST`. A panel of runs that all diverged
+    says so.
 
     Args:
         errors: a row for each run, as in `sample_complexity.needs`.
@@ -79,6 +80,8 @@ def error_curves(errors: pd.DataFrame, needs: Needs) -> Figure:
                 axis.plot(n, falling(curve.to_numpy()), lw=1.2, label=str(d), **look)
                 _mark(axis, needs[method, metric][d], LEVELS[metric], colours[d])
             axis.axhline(LEVELS[metric], color="0.4", lw=0.8, ls=":")
+            if part["diverged"].all():
+                say_why(axis, ALL_DIVERGED)
         row[0].set_ylabel(f"test {METRICS[metric]}")
     for axis, method in zip(axes[0], methods, strict=True):
         axis.set_title(_LABELS[method])

@@ -288,7 +288,7 @@ def test_a_report_is_taken_before_the_last_build(texts):
 def test_a_box_of_other_chapters_before_any_build():
     shown = found.box("intro", d=3)
     assert shown.told == ()
-    assert shown.note.endswith("`make book` fills it.")
+    assert shown.note.endswith("In a checkout, `make book` fills it.")
     assert "<code>make book</code> fills it" in shown._repr_html_()
     assert shown._repr_markdown_() == f"**{shown.note}**"
     assert "<ul>" not in shown._repr_html_()

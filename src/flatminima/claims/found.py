@@ -188,7 +188,10 @@ def box(chapter: str, *reports: Report | Verdict, **settings: object) -> Found:
     sentences = load(chapter).box
     told = _tell(f"the box of {chapter}", chapter, sentences, reports, settings)
     if all(one.waits for one in told):
-        note = "This box tells verdicts of other chapters. `make book` fills it."
+        note = (
+            "This box tells verdicts of other chapters. In a checkout, `make book` "
+            "fills it."
+        )
         return Found(chapter, "", (), note)
     verdicts = [v for one in told for v in one.verdicts.values() if v is not None]
     level = 100 * register.load()[0].level

@@ -30,6 +30,10 @@ from flatminima.theory.constructions.memorising_networks import memorising_bias
 from tests.tables import runs
 
 NAN = float("nan")
+# What a figure causes; libraries deprecate each other's functions.
+without_warnings = pytest.mark.filterwarnings(
+    "error::RuntimeWarning", "error::UserWarning"
+)
 
 
 def table(architectures=("bias",), rules=("GD + wd", "1-SAM"), **columns):
@@ -293,7 +297,7 @@ def test_units_are_scaled_panel_by_panel():
     assert {image.get_clim() for image in images} == {(-1, 1)}
 
 
-@pytest.mark.filterwarnings("error")
+@without_warnings
 @pytest.mark.parametrize("value", [0.0, NAN], ids=["dead", "diverged"])
 def test_units_without_weights_are_drawn_empty(value):
     columns = largest_units(np.full((4, 6), value), np.full(6, value), 3)
@@ -338,7 +342,7 @@ def test_flat_against_right_shows_interpolating_checkpoints_and_ends():
         assert found == [(1.5, 0.6), (2.0, 0.7), (4.0, 0.9)]
 
 
-@pytest.mark.filterwarnings("error")
+@without_warnings
 def test_flat_against_right_when_nothing_interpolates():
     rows = table().assign(retracted_trace=NAN)
     svg(flat_against_right(rows, ["bias"]))
@@ -370,7 +374,7 @@ def test_verdict_map_is_of_seeds_that_interpolate():
     assert marker.get_ydata()[0] == (0.6 + 0.9) / 2
 
 
-@pytest.mark.filterwarnings("error")
+@without_warnings
 def test_verdict_map_when_nothing_interpolates():
     figure = verdict_map(table().assign(retracted_trace=NAN), ["1-SAM"])
     assert len(figure.axes[0].containers) == 0

@@ -189,7 +189,7 @@ def descend(x, y, seed, width=30, steps=1500):
         optimizer.step()
     w, v = w.detach().numpy(), v.detach().numpy()
     h = np.maximum(x.numpy() @ w, 0)
-    return w, v + np.linalg.lstsq(h, y.numpy() - h @ v)[0]
+    return w, v + np.linalg.lstsq(h, y.numpy() - h @ v, rcond=None)[0]
 
 
 @pytest.mark.parametrize("d", [2, 3])

@@ -1,12 +1,15 @@
 """Stores that cannot be one: said before any work, and nothing is touched."""
 
+import os
 import warnings
+from pathlib import Path
 
 import pytest
 
 from flatminima.sweeps.store import StoreError
 from flatminima.sweeps.sweep import run_all
 from flatminima_book.__main__ import main as press
+from flatminima_book.execute import environment
 from flatminima_book.project import check_places
 from tests.book.fixture_book import Book, make_book
 from tests.faults.cells import SHORT, seeds
@@ -63,6 +66,20 @@ def test_a_build_folder_that_is_a_file(book, capsys):
     told = capsys.readouterr().err
     assert f"{book.root / '_build'} is a file, where a folder should be" in told
     assert (book.root / "_build").read_text() == "mine"
+
+
+def test_a_build_folder_of_somebody_else(book, capsys, monkeypatch):
+    (book.root / "_build").mkdir()
+    monkeypatch.setattr(os, "access", lambda place, mode: mode != os.W_OK)
+    assert press(["--root", str(book.root), "build"]) == 1
+    told = capsys.readouterr().err
+    assert f"{book.root / '_build'} cannot be written: a build keeps its" in told
+
+
+def test_a_build_needs_no_home(tmp_path):
+    found = environment(tmp_path)
+    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "FLATMINIMA_VERDICTS"):
+        assert Path(found[name]).parent == tmp_path
 
 
 def test_sound_places_are_accepted(book):

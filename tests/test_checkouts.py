@@ -73,7 +73,8 @@ class Checkout:
             check=False,
         )
         asked = [json.loads(line) for line in noted.read_text().splitlines()]
-        assert {folder for folder, *_ in asked} <= {str(self.root)}
+        places = {Path(folder) for folder, *_ in asked}
+        assert all(place.is_relative_to(self.root) for place in places)
         return done, [words for _, *words in asked]
 
 

@@ -69,6 +69,8 @@ def run(line: str, monkeypatch: pytest.MonkeyPatch, example: Chapter) -> None:
             run_papermill(rest, monkeypatch, example)
         case [".venv/bin/python" | "python", "-m", "flatminima_book"]:
             pass  # named, not called
+        case ["python", "-O"]:
+            pass
         case [".venv/bin/python" | "python", "-m", "flatminima_book", *rest]:
             run_press(rest)
         case [".venv/bin/python" | "python", "-m", "pytest", *paths]:

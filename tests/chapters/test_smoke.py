@@ -20,7 +20,6 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from flatminima.claims import register, sentences
 from flatminima.claims.report import MIME
-from flatminima.sweeps.table import NOT_NEAR
 from flatminima_book.execute import Outcome, execute
 from flatminima_book.notebooks import load_chapters, read_notebook, read_source, tagged
 from flatminima_book.parameters import read_command_line, read_parameter_file
@@ -138,7 +137,7 @@ def test_two_seeds_decide_nothing(name, executed):
             needed = rule.min_seeds or thresholds.min_seeds
             assert verdict["verdict"] == "undecided"
             few = f"a verdict needs {needed}" in verdict["note"]
-            assert few or verdict["note"] == NOT_NEAR
+            assert few or (verdict["n"] == 0 and verdict["note"])
             assert verdict["scale"].startswith("scaled-down: d = 6, n = 20, width 24")
         json.dumps(verdict, allow_nan=False)
 
@@ -284,14 +283,9 @@ def test_other_values_out_of_range(name, given, message, store):
 
 @pytest.mark.usefixtures("own_figures")
 @pytest.mark.parametrize(
-    ("name", "given"),
-    [
-        ("scenario-1", {"lr": 5.0}),
-        ("scenario-2", {"lr": 5.0}),
-        ("scenario-3", {"lr": 15.0}),
-    ],
+    ("name", "given"), [("scenario-2", {"lr": 5.0}), ("scenario-3", {"lr": 15.0})]
 )
-@pytest.mark.filterwarnings("ignore:.*overflow encountered:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:diverged after", "error::RuntimeWarning")
 def test_runs_that_diverge(name, given):
     scope = run_here(name, **given)
     assert scope["table"]["diverged"].any()

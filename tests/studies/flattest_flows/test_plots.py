@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from flatminima.studies.flattest_flows import contest, plots
+from flatminima.sweeps.table import ALL_DIVERGED
 
 
 def contenders():
@@ -24,11 +25,12 @@ def contenders():
                 row |= {"retracted_trace": 3.0 - step / 10, "bound": 1.0}
                 row |= {"test_accuracy": 0.5 + step / 50, "last": step == steps[-1]}
                 row |= {"rising_share": 0.2 + 0.2 * seed, "jump_share": 0.1}
+                row |= {"rule": "1-SAM", "diverged": False}
                 rows.append(row)
         tables[name] = pd.DataFrame(rows)
         if name != contest.SAM:
             tables[name] = tables[name].assign(
-                max_iterations=10, accepted_rising_share=0.3
+                max_iterations=10, accepted_rising_share=0.3, rule="naive flow"
             )
     return tables
 
@@ -65,3 +67,25 @@ def test_rising():
     np.testing.assert_allclose(median.get_xdata(), 0.3)
     assert len(jumps.get_lines()) == 10
     assert len(accepted.get_lines()) == 8  # 1-SAM accepts everything
+
+
+@pytest.mark.filterwarnings("error")
+def test_flows_without_a_start_leave_panels_that_say_so():
+    tables = {
+        name: table.assign(diverged=True, rising_share=np.nan, jump_share=np.nan)
+        for name, table in contenders().items()
+    }
+    for draw in (plots.flow_paths, plots.rising):
+        figure = draw(tables)
+        figure.draw_without_rendering()
+        words = [text.get_text() for axis in figure.axes[:2] for text in axis.texts]
+        assert words == [ALL_DIVERGED] * 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_flow_without_a_start_leaves_the_others():
+    tables = contenders()
+    tables[contest.NAIVE] = tables[contest.NAIVE].assign(diverged=True)
+    excess, *_ = plots.flow_paths(tables).axes
+    assert [len(line.get_xdata()) for line in excess.get_lines()] == [0, 3, 3, 3]
+    assert not excess.texts

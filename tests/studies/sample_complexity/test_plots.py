@@ -18,6 +18,7 @@ def errors(power: int = 1, method: str = "1-SAM", top: float = 4.0) -> pd.DataFr
             "zero_one": max(0.5 - np.log2(share) / 4, 0),
             "mse": max(1 - np.log2(share) / 2, 0),
             "ratio": np.nan if method == "NTK" else 1 + share / 10,
+            "diverged": False,
         }
         for d in (10, 20)
         for share in (1, 2, top)

@@ -98,7 +98,8 @@ def checkout(tmp_path):
 
 
 def test_every_target_runs_in_a_folder_of_any_name(checkout):
-    targets = sorted(make_targets() - {"distclean"})
+    # `lowest` copies what git knows to a folder of its own
+    targets = sorted(make_targets() - {"distclean", "lowest"})
     assert {"book", "results", "serve", "test"} <= set(targets)
     for target in targets:
         asked = checkout.make(target, "CHAPTER=one", "CHAPTERS=one two")

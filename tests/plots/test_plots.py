@@ -30,10 +30,8 @@ from flatminima.theory.constructions.memorising_networks import memorising_bias
 from tests.tables import runs
 
 NAN = float("nan")
-# What a figure causes; libraries deprecate each other's functions.
-without_warnings = pytest.mark.filterwarnings(
-    "error::RuntimeWarning", "error::UserWarning"
-)
+# Libraries deprecate each other's functions: no figure can help it.
+without_warnings = pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")
 
 
 def table(architectures=("bias",), rules=("GD + wd", "1-SAM"), **columns):

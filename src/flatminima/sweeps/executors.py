@@ -13,7 +13,7 @@ from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import joblib
-from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals import loky
 from threadpoolctl import threadpool_limits
 
 from flatminima.checks import at_least
@@ -123,6 +123,7 @@ def threads(workers: int) -> Iterator[Pool]:
 @contextmanager
 def processes(workers: int) -> Iterator[Pool]:
     """Processes of this machine, started afresh, with one BLAS thread each."""
+    _hush_loky()
     executor = _process_executor(workers)
 
     def restart() -> None:
@@ -234,5 +235,21 @@ def _one_thread_each() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _process_executor(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, initializer=single_threaded)
+@cache
+def _hush_loky() -> None:
+    """Have loky's own threads end without a traceback.
+
+    Where workers are killed, one of them may look for work that is gone. What concerns
+    the sweep reaches it by the futures.
+    """
+    tell = threading.excepthook
+
+    def told(failed: threading.ExceptHookArgs) -> None:
+        if not type(failed.thread).__module__.startswith(loky.__name__):
+            tell(failed)
+
+    threading.excepthook = told
+
+
+def _process_executor(workers: int) -> loky.ProcessPoolExecutor:
+    return loky.ProcessPoolExecutor(workers, initializer=single_threaded)

@@ -1,6 +1,8 @@
 """What all tests share: one thread, a private store, shapes checked at run time."""
 
+import functools
 import signal
+import sys
 import warnings
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from jaxtyping import install_import_hook
+from numba.core.dispatcher import Dispatcher
 
 from flatminima.checkout import WrongCheckout, refuse_another
 from tests import shapes
@@ -51,6 +54,25 @@ The first compiles the kernels; those beside it, until it is done, need none."""
 # start. The programs that tests interrupt take it as those in a terminal do.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def untraced(function):
+    """The function, of which coverage sees nothing."""
+
+    @functools.wraps(function)
+    def paused(*arguments, **options):
+        trace = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return function(*arguments, **options)
+        finally:
+            sys.settrace(trace)
+
+    return paused
+
+
+# Coverage would follow the compiler, too, and take a quarter longer.
+Dispatcher.compile = untraced(Dispatcher.compile)
 
 # Not the kernels, nor the models with a head of their own: numba compiles those
 # functions, and a wrapped function does not compile.

@@ -101,7 +101,8 @@ lowest: ## The smoke book and the fast tests with the lowest versions that are a
 	cd $(LOWEST) && $(BIN)/python -m tests.floors
 	$(MAKE) -C $(LOWEST) book SCALE=smoke
 	$(MAKE) -C $(LOWEST) fast
-	cd $(LOWEST) && $(BIN)/python -m pytest -q tests/test_wheel.py tests/faults/test_cluster.py
+	cd $(LOWEST) && $(BIN)/python -m pytest -q tests/test_wheel.py \
+	  tests/test_benchmarks.py tests/faults/test_cluster.py
 	@echo "Tested: the smoke book and the fast tests ($(LOWEST)/requirements.lock)"
 
 check: $(STAMP) ## Test the built pages in a browser

@@ -6,8 +6,10 @@ Each check returns its problems, so that spoiled input shows that it can fail.
 """
 
 import json
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -629,6 +631,17 @@ def test_the_files_that_tests_sort_and_mark_are_there():
     assert LONGEST_FIRST and SLOW
     missing = [n for n in [*LONGEST_FIRST, *SLOW] if not (ROOT / "tests" / n).exists()]
     assert missing == []
+
+
+def test_tests_have_one_thread_though_a_plugin_has_imported_numpy():
+    """What one thread computes, more may compute with other bits."""
+    ask = (
+        "import numpy, threadpoolctl, tests\n"
+        "print({p['num_threads'] for p in threadpoolctl.threadpool_info()})"
+    )
+    plain = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    command = [sys.executable, "-c", ask]
+    assert subprocess.check_output(command, cwd=ROOT, env=plain, text=True) == "{1}\n"
 
 
 # --- citation and files -------------------------------------------------------

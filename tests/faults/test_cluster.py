@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 from distributed import Client
@@ -92,6 +93,24 @@ def test_ctrl_c(cluster, store):
         assert "1 of 3 runs were finished" in interrupt(process)
 
 
+def address_in(file: Path) -> str:
+    """What a scheduler has written so far; it does not write all at once."""
+    try:
+        return json.loads(file.read_text())["address"]
+    except (FileNotFoundError, json.JSONDecodeError):
+        return ""
+
+
+def test_an_address_is_read_once_it_is_whole(tmp_path):
+    file = tmp_path / "scheduler.json"
+    assert address_in(file) == ""
+    for written in ("", '{"address": "tcp:'):
+        file.write_text(written)
+        assert address_in(file) == ""
+    file.write_text('{"address": "tcp://127.0.0.1:8786"}')
+    assert address_in(file) == "tcp://127.0.0.1:8786"
+
+
 def test_the_scheduler_is_killed(tmp_path, store, capfd, monkeypatch):
     # in a notebook there would be a bar, and other tests import what tells one
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
@@ -100,8 +119,8 @@ def test_the_scheduler_is_killed(tmp_path, store, capfd, monkeypatch):
     worker_options = ["--nthreads", 1, "--no-nanny", "--no-dashboard"]
     found = ["--scheduler-file", file]
     with program("-m", "dask", "scheduler", *scheduler_options, *found) as scheduler:
-        wait_until(file.exists, "the scheduler")
-        address = json.loads(file.read_text())["address"]
+        wait_until(lambda: address_in(file), "the scheduler")
+        address = address_in(file)
 
         def kill():
             wait_until(lambda: finished(store), "the first cell")

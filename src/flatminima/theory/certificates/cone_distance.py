@@ -111,7 +111,11 @@ def distance_bounds(
         parts = mu * lengths
         gap = GAP * high + min(ROUNDING * (size + parts.sum()), ZERO * size)
         for w in _candidates(unit, point, residual, parts):
-            low = max(low, _lower_bound(unit, point, w))
+            bound = _lower_bound(unit, point, w)
+            # More than the upper bound is rounding: what a right angle is off by
+            # counts as often as b is longer than the distance.
+            if bound <= high + gap:
+                low = max(low, bound)
             if abs(high - low) <= gap:
                 return Bounds(min(low, high), high, True)
     return Bounds(min(low, high), high, False)

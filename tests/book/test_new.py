@@ -130,7 +130,7 @@ def copy(tmp_path_factory):
         )
     for name in ("_toc.yml", "_config.yml", "pyproject.toml"):
         shutil.copyfile(REPOSITORY / name, root / name)
-    new(root)
+    in_copy(root, "flatminima_book", "new", "demo-chapter").check_returncode()
     list_in_toc(root)
     return root
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from flatminima import folders
-from flatminima.paths import STORE_VARIABLE, store_folder
+from flatminima.paths import CACHE_VARIABLE, STORE_VARIABLE, store_folder
 from flatminima_book.budget import Budget, read_budget
 
 SETTINGS = {
@@ -173,8 +173,8 @@ def check_places(project: Project) -> None:
     store = store_folder()
     if fault := folders.fault(store):
         raise ValueError(
-            f"the store {store} {fault}. Remove it, or set {STORE_VARIABLE} to another "
-            "folder"
+            f"the store {store} {fault}. Remove it, or set {STORE_VARIABLE} or "
+            f"{CACHE_VARIABLE} to another folder"
         )
 
 

@@ -26,9 +26,10 @@ class Program:
     """What a program does that starts now: it has compiled and said nothing yet."""
 
     def __init__(self, source: Path):
-        spec = importlib.util.spec_from_file_location("toy", source)
+        spec = importlib.util.spec_from_file_location("machine_code_toy", source)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # where numba looks it up
         spec.loader.exec_module(module)
         self.kernel = keep(numba.njit(module.double), "digest")
 

@@ -24,7 +24,8 @@ from numba.core.caching import (
     CompileResultCacheImpl,
     FunctionCache,
     IndexDataCacheFile,
-    UserProvidedCacheLocator,
+    _CacheLocator,
+    _SourceFileBackedLocatorMixin,
 )
 
 from flatminima.paths import CACHE_VARIABLE, build_folder, make_folder
@@ -82,7 +83,7 @@ class _Kept(FunctionCache):
             )
 
 
-class _Place(UserProvidedCacheLocator):
+class _Place(_SourceFileBackedLocatorMixin, _CacheLocator):
     """The folder of the functions of one source file."""
 
     def __init__(self, function: Any, root: Path, name: str):
@@ -96,6 +97,9 @@ class _Place(UserProvidedCacheLocator):
             self.get_suitable_cache_subpath(self._py_file),
         )
         self._cache_path = str(root.joinpath(*self._names))
+
+    def get_cache_path(self) -> str:
+        return self._cache_path
 
     def ensure_cache_path(self) -> None:
         make_folder(self._root, *self._names)

@@ -62,3 +62,5 @@ def test_squared_norm_and_dot(rng):
     a, b = rng.normal(size=(2, 37))
     assert serial.squared_norm(a) == pytest.approx(a @ a, rel=1e-14)
     assert serial.dot(a, b) == pytest.approx(a @ b, rel=1e-13)
+    norm = np.sqrt(a @ a + 3 * (b @ b))
+    assert serial.gradient_norm(a, b, 3.0) == pytest.approx(norm, rel=1e-14)

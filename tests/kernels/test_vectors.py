@@ -49,20 +49,23 @@ def test_grid(dtype):
         assert a.dtype == dtype and len(a) == count
         assert columns <= a.shape[1] < columns + 2 * lanes
         assert a.shape[1] // lanes % 2 == 1 and a.shape[1] % lanes == 0
-        assert a.ctypes.data % vectors.BYTES == 0
+        assert a.ctypes.data % vectors.LINE == 0
         assert not a.any()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_lookups(dtype, rng):
-    a, out = rows(4, dtype, rng), rows(3, dtype, rng)
-    index = np.array([[3, 1, 3]])
-    lookups(a, index, out)
-    total = a[3] + a[1] + a[3]
+    out = rows(3, dtype, rng)
+    lanes = vectors.lanes(out)
+    a = vectors.grid(out, 1, 5 * lanes)
+    a[:] = rng.normal(size=a.shape)
+    lookups(a, np.array([[3, 1, 3]], np.int32), out)
+    parts = a.reshape(-1, lanes)
+    total = parts[3] + parts[1] + parts[3]
     near = {"rtol": 20 * np.finfo(dtype).eps, "atol": 1e-6 * np.finfo(dtype).eps}
     np.testing.assert_allclose(out[0], total, **near)
     np.testing.assert_allclose(out[1], np.maximum(total, 0), **near)
-    np.testing.assert_allclose(out[2], a[0] + total**2, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(out[2], parts[0] + total**2, rtol=1e-5, atol=1e-6)
 
 
 def test_rectified_keeps_nan(rng):

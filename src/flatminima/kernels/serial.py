@@ -8,9 +8,9 @@ start, leave the pre-activations of the block's example q at
 
     z_q = scale w^T x'_q + sum_{p < q} coef_p (x'_p . x'_q) g_p.
 
-So one product gives w^T x' for the whole block, and one update of rank `BLOCK` ends
-it. Step by step, w would be read and written for every example, and the speed of
-the cache would be the limit; now arithmetic is.
+So w is read and written once a block: one pass applies the update of rank `BLOCK`
+of the last block and has w^T x' for the examples of the next. Step by step, the speed
+of the cache would be the limit; now arithmetic is.
 """
 
 import numpy as np
@@ -56,6 +56,16 @@ def dot(a, b):
     for j in range(a.size):
         total += a[j] * b[j]
     return total
+
+
+@compiled
+def gradient_norm(u, g, x_sq):
+    """||grad f|| from df/dv, df/dz and ||x'||^2."""
+    second, first = u.dtype.type(0), u.dtype.type(0)
+    for j in range(u.size):
+        second += u[j] * u[j]
+        first += g[j] * g[j]
+    return np.sqrt(second + x_sq * first)
 
 
 @compiled
@@ -207,11 +217,12 @@ def run(
             f = head(model, zq, v, u, gq)
             residual = v.dtype.type(slope(loss, f, label))
             if rho > zero:
-                norm = np.sqrt(squared_norm(u) + x_sq * squared_norm(gq))
+                norm = gradient_norm(u, gq, x_sq)
                 if norm > zero and residual != zero:
                     climb = np.copysign(rho / norm, residual)
+                    rise = climb * x_sq
                     for j in range(width):
-                        z_up[j] = zq[j] + climb * x_sq * gq[j]
+                        z_up[j] = zq[j] + rise * gq[j]
                         v_up[j] = v[j] + climb * u[j]
                     f = ascended(ascent, model, zq, z_up, v_up, u, gq)
                     residual = v.dtype.type(slope(loss, f, label))

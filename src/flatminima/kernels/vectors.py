@@ -7,10 +7,12 @@ of as many rows. What the functions do to numbers is said by their plain numpy b
 which run where nothing is compiled.
 """
 
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import (
     lower_builtin,
     models,
@@ -21,8 +23,20 @@ from numba.extending import (
 
 from flatminima.kernels.compile import compiled
 
-BYTES = 64
-"""Of a vector, and of a cache line: one or several registers, as the machine has it."""
+LINE = 64
+"""Bytes of a cache line."""
+
+
+def _bytes_of_two_registers() -> int:
+    features = vars(numba.config)["CPU_FEATURES"]  # not declared
+    if features is None:
+        features = get_host_cpu_features()
+    return 128 if "+avx512f" in features else 64
+
+
+BYTES = _bytes_of_two_registers()
+"""Of a vector: two of the longest registers that code is compiled for, so that enough
+sums are under way at a time. No number depends on it, but for sums over the units."""
 
 
 class Vector(types.Type):
@@ -61,13 +75,13 @@ def _lanes(a):
 def grid(like, rows, columns):
     """Zeros of shape (rows, at least `columns`) in the dtype of `like`.
 
-    Rows are whole vectors on cache lines, an odd number of them: lines of one column
-    would otherwise compete for a few places of the cache.
+    Rows are whole vectors, an odd number of them, and begin on cache lines: those of
+    one column would otherwise compete for a few places of the cache.
     """
     size = lanes(like)
     length = (-(-columns // size) | 1) * size
     flat = np.zeros(rows * length + size, like.dtype)
-    start = -flat.ctypes.data % BYTES // like.itemsize
+    start = -flat.ctypes.data % LINE // like.itemsize
     return flat[start : start + rows * length].reshape(rows, length)
 
 
@@ -92,8 +106,8 @@ def load(a, i, j):
 
 
 def look_up(a, index, i, j):
-    """The vector that starts at a[index[i, j], 0]."""
-    return load(a, index[i, j], 0)
+    """Vector number index[i, j] of the first row of a."""
+    return load(a, 0, index[i, j] * lanes(a))
 
 
 def store(a, i, j, x):
@@ -239,8 +253,10 @@ def _lower_load(context, builder, signature, args):
 def _lower_look_up(context, builder, signature, args):
     array_type, index_type = signature.args[:2]
     array, index, i, j = args
-    row = builder.load(_pointer(context, builder, index_type, index, i, j))
-    return _load(context, builder, array_type, array, row, row.type(0))
+    number = builder.load(_pointer(context, builder, index_type, index, i, j))
+    number = context.cast(builder, number, index_type.dtype, types.intp)
+    start = builder.mul(number, number.type(signature.return_type.lanes))
+    return _load(context, builder, array_type, array, start.type(0), start)
 
 
 @lower_builtin(store, ARRAY, INDEX, INDEX, VECTOR)

@@ -15,8 +15,8 @@ In these products, columns of X are taken `GROUP` at a time. Few of the rows tha
 group of columns makes are distinct where inputs take few values: 16 for inputs of
 +-1, however many examples there are. So X w is a sum over groups of one number for
 each distinct row, looked up, and X^T h adds up the h of equal rows before it
-multiplies. That is a third of the work of a product of matrices. Where all rows are
-distinct it is a quarter more than that.
+multiplies. That is two fifths of the work of a product of matrices. Where no two rows
+are the same it is a quarter more than a product's.
 """
 
 import numpy as np
@@ -66,8 +66,8 @@ def distinct_rows(x):
     n, groups = x.shape[0], x.shape[1] // GROUP
     book = np.empty((n * groups, GROUP), x.dtype)
     first = np.zeros(groups + 1, np.int64)
-    code = np.empty((n, groups), np.int64)
-    members = np.empty((groups, n), np.int64)
+    code = np.empty((n, groups), np.int32)
+    members = np.empty((groups, n), np.int32)
     begin, end = np.empty(n * groups, np.int64), np.empty(n * groups, np.int64)
     count = 0
     for s in range(groups):
@@ -101,28 +101,29 @@ def normalise(rows, count, w, i, table, h, active, sigma, q):
         count: number of units.
         w: first layer, of `vectors.grid`, as are all that follow.
         i: example.
-        table, h: scratch of one vector a row, as many as columns of the book and as
-            examples.
+        table, h: scratch of one row, a vector for each column of the book and for
+            each example.
         active: filled with h_ij = relu(x_i . w_j) of the example, one row.
         sigma: filled with rms of h_j over all examples, one row.
         q: filled with X^T h.
     """
     book, first, code, members, begin, end = rows
     n, groups = code.shape
-    for j in range(0, count, lanes(w)):
+    size = lanes(w)
+    for j in range(0, count, size):
         for s in range(groups):
             some = load_tile(COLUMNS, w, s * GROUP, j)
             for c in range(first[s], first[s + 1]):
-                store(table, c, 0, add_inner(zero(w), book, 0, c, some))
+                store(table, 0, c * size, add_inner(zero(w), book, 0, c, some))
         square = zero(w)
         for k in range(n):
             z = zero(w)
             for s in range(groups):
                 z = plus(z, look_up(table, code, k, s))
             z = rectified(z)
-            store(h, k, 0, z)
+            store(h, 0, k * size, z)
             square = add_square(square, z)
-        store(active, 0, j, load(h, i, 0))
+        store(active, 0, j, load(h, 0, i * size))
         store(sigma, 0, j, square)
         for s in range(groups):
             sums = zeros(COLUMNS, w)
@@ -220,7 +221,7 @@ def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay, bias_rate)
     xs = np.zeros((n, padded), w.dtype)
     xs[:, :num_inputs] = x
     distinct = distinct_rows(xs)
-    table, h = grid(v[:1], distinct[0].shape[1], 1), grid(v[:1], n, 1)
+    table, h = grid(v, 1, distinct[0].shape[1] * lanes(v)), grid(v, 1, n * lanes(v))
 
     # of every unit
     first, q = grid(v, padded, width), grid(v, padded, width)

@@ -4,7 +4,7 @@ import numpy as np
 
 from flatminima.kernels.compile import compiled
 from flatminima.kernels.products import product
-from flatminima.kernels.vectors import grid
+from flatminima.kernels.vectors import copy, grid
 from flatminima.models.ascent import Usual, ascended, holds_pattern
 from flatminima.models.losses import slope, value
 
@@ -106,7 +106,7 @@ def run(
     u, g = scratch[0][:width], scratch[1][:width]
     dv, v_up = scratch[2][:width], scratch[3][:width]
     first = grid(v, num_inputs, width)
-    first[:, :width] = w
+    copy(w, num_inputs, width, first)
     dw, first_up = grid(v, num_inputs, width), grid(v, num_inputs, width)
     flat, flat_up, dflat = first.reshape(-1), first_up.reshape(-1), dw.reshape(-1)
     decay = one - lr * weight_decay
@@ -149,5 +149,5 @@ def run(
         descend(flat, decay, lr, dflat)
         if radius > zero:
             flat *= radius / np.sqrt(squared_norm(flat))
-    w[:] = first[:, :width]
+    copy(first, num_inputs, width, w)
     return done

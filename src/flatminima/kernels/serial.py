@@ -19,6 +19,7 @@ from flatminima.kernels.compile import compiled
 from flatminima.kernels.vectors import (
     add_inner,
     add_outer,
+    copy,
     grid,
     lanes,
     load,
@@ -183,12 +184,12 @@ def run(
     zero = v.dtype.type(0)
     num_inputs, width = w.shape
     first = grid(v, num_inputs, width)
-    first[:, :width] = w
+    copy(w, num_inputs, width, first)
     z, g = grid(v, BLOCK, width), grid(v, BLOCK, width)
     scratch = grid(v, 3, width)
     u, z_up, v_up = scratch[0][:width], scratch[1][:width], scratch[2][:width]
-    following, rows = np.empty((2, BLOCK, num_inputs), v.dtype)
-    terms = np.zeros((BLOCK, num_inputs), v.dtype)
+    following = np.empty((BLOCK, num_inputs), v.dtype)
+    rows, terms = np.empty_like(following), np.zeros_like(following)
     gram, pending = np.empty((BLOCK, BLOCK), v.dtype), np.empty((BLOCK, 1), v.dtype)
     coef = np.empty(BLOCK, v.dtype)
     decay = one - lr * weight_decay
@@ -196,7 +197,7 @@ def run(
     gather(x, order, 0, following)
     update_and_project(first, None, terms, g, following, z)
     for start in range(0, order.size, BLOCK):
-        rows[:] = following
+        copy(following, BLOCK, num_inputs, rows)
         inner_products(rows, gram)
         if bias_rate != one:
             slow_down(rows, bias_rate, gram)
@@ -257,5 +258,5 @@ def run(
             update_and_project(first, None, terms, g, following, z)
         else:
             update_and_project(first, w_scale, terms, g, following, z)
-    w[:] = first[:, :width]
+    copy(first, num_inputs, width, w)
     return done

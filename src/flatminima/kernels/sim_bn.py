@@ -26,6 +26,7 @@ from flatminima.kernels.vectors import (
     add_inner,
     add_outer,
     add_square,
+    copy,
     grid,
     lanes,
     load,
@@ -45,6 +46,15 @@ GROUP = 4
 
 COLUMNS = (0,) * GROUP
 """Height of a tile with a row for each of them."""
+
+
+@compiled
+def differs(part, row, start):
+    """Whether a part is not what the row has from `start` on."""
+    different = False
+    for k in range(part.size):
+        different |= part[k] != row[start + k]
+    return different
 
 
 @compiled
@@ -72,12 +82,12 @@ def distinct_rows(x):
     count = 0
     for s in range(groups):
         for i in range(n):
-            row = x[i, s * GROUP : (s + 1) * GROUP]
             c = first[s]
-            while c < count and not np.all(book[c] == row):
+            while c < count and differs(book[c], x[i], s * GROUP):
                 c += 1
             if c == count:
-                book[c] = row
+                for k in range(GROUP):
+                    book[c, k] = x[i, s * GROUP + k]
                 count += 1
             code[i, s] = c
         first[s + 1] = count
@@ -219,13 +229,13 @@ def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay, bias_rate)
     n, num = y.size, dtype(y.size)
     padded = -(-num_inputs // GROUP) * GROUP
     xs = np.zeros((n, padded), w.dtype)
-    xs[:, :num_inputs] = x
+    copy(x, n, num_inputs, xs)
     distinct = distinct_rows(xs)
     table, h = grid(v, 1, distinct[0].shape[1] * lanes(v)), grid(v, 1, n * lanes(v))
 
     # of every unit
     first, q = grid(v, padded, width), grid(v, padded, width)
-    first[:num_inputs, :width] = w
+    copy(w, num_inputs, width, first)
     z, sigma = grid(v, 1, width), grid(v, 1, width)
     normalise(distinct, width, first, 0, table, h, z, sigma, q)
     # of the k-th unit that is active on the example
@@ -307,5 +317,5 @@ def run(model, loss, w, gamma, v, x, y, order, lr, rho, weight_decay, bias_rate)
         scatter(new, index, count, first)
         scatter(q_new, index, count, q)
         scatter(sigma_new, index, count, sigma)
-    w[:] = first[:num_inputs, :width]
+    copy(first, num_inputs, width, w)
     return done

@@ -85,6 +85,17 @@ def grid(like, rows, columns):
     return flat[start : start + rows * length].reshape(rows, length)
 
 
+@compiled
+def copy(source, rows, columns, out):
+    """Write the first rows and columns of one matrix into another.
+
+    As loops: an assignment of slices takes a second to compile.
+    """
+    for i in range(rows):
+        for j in range(columns):
+            out[i, j] = source[i, j]
+
+
 def zeros(rows, a):
     """A tile of zeros.
 

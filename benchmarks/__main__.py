@@ -15,7 +15,16 @@ from flatminima.paths import build_folder
 from flatminima.runs.mlp.train import steps_per_call
 from flatminima.terminal import never_break
 
-COLUMNS = ("ours", "peer", "ratio", "limit", "limit_ratio")
+COLUMNS = (
+    "ours",
+    "peer",
+    "ratio",
+    "limit",
+    "limit_ratio",
+    "arithmetic",
+    "arithmetic_ratio",
+)
+WIDTH = 18
 
 
 def main() -> None:
@@ -28,20 +37,24 @@ def main() -> None:
 def time_steps() -> None:
     """Time a step of every architecture against its peer."""
     torch.set_num_threads(1)
-    print("One core, microseconds a step; limit: all weights read and written once")
-    print(f"{'':28} {'dtype':8}" + "".join(f"{name:>12}" for name in COLUMNS))
+    print("One core, microseconds a step. limit: all weights read and written once;")
+    print("arithmetic: the step's products at the rate of a product of matrices")
+    print(f"{'':28} {'dtype':8}" + "".join(f"{name:>{WIDTH}}" for name in COLUMNS))
     rows = []
     for architecture in sam_step.FIGURES:
         for dtype in ("float64", "float32"):
             config = sam_step.setting(architecture, dtype)
             num_steps = steps_per_call(config)
             row = sam_step.row(config, num_steps, peer_steps=200, repeats=10)
-            numbers = "".join(f"{row[name]:12.2f}" for name in COLUMNS)
+            numbers = "".join(f"{row[name]:{WIDTH}.2f}" for name in COLUMNS)
             print(f"{row['name']:28} {dtype:8}" + numbers, flush=True)
             rows.append(row)
     file = build_folder() / "bench.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(rows, indent=1) + "\n")
+    rates = {row["dtype"]: row["peak"] for row in rows}
+    for dtype, rate in rates.items():
+        print(f"A product of matrices, {dtype}: {2 * rate:.1f} GFlop/s")
     print(f"On {rows[0]['machine']}, against {rows[0]['peer_name']}")
     print(f"Wrote {file}")
 

@@ -1,9 +1,11 @@
 """One step of 1-SAM with batch size 1, as in the source's figures.
 
-The peer computes the same run, which is checked. The limit is what the bandwidth of
-the memory allows if all weights are read and written once a step. Kernels that take
-several steps a pass, or leave out inactive units, may beat it; Sim-BN, whose statistics
-take more arithmetic than any other step, is far from it.
+The peer computes the same run, which is checked. Two limits stand beside it. One is
+what the bandwidth of the memory allows if all weights are read and written once a step;
+kernels that take several steps a pass, or leave out inactive units, may beat it. The
+other is the time that the step's arithmetic, counted on paper, takes at the rate of a
+product of large matrices, measured in the same minute. The count leaves out reductions
+and the second layer, so no kernel reaches it.
 """
 
 import platform
@@ -14,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import peer
-from benchmarks.bandwidth import seconds_a_pass
+from benchmarks.limits import peak, seconds_a_pass
+from benchmarks.work import work
 from flatminima.plots.style import ARCHITECTURES
 from flatminima.runs.mlp.config import Architecture, Config
 from flatminima.runs.mlp.problem import initial_state
@@ -90,7 +93,14 @@ def row(config: Config, num_steps: int, peer_steps: int, repeats: int) -> dict:
         config: the run; its batch is one and rho is positive.
         num_steps: our steps a repeat.
         peer_steps: the peer's.
-        repeats: the best of so many counts, for us, the peer and the limit.
+        repeats: the best of so many counts, for us and the peer, and of three times as
+            many for the limits.
+
+    Returns:
+        `ours` and `peer` in microseconds and their `ratio`; `limit` and `arithmetic`,
+        the two limits in microseconds, each with our time over it; what `arithmetic`
+        follows from, the step's `products` (multiplications with additions) and the
+        machine's `peak` (1e9 of them a second).
     """
     check_same_run(config)
     start = initial_state(config)
@@ -98,6 +108,9 @@ def row(config: Config, num_steps: int, peer_steps: int, repeats: int) -> dict:
     theirs = microseconds(peer.Loop(config, start).run, peer_steps, repeats)
     size = sum(p.size for p in start.params)
     limit = 1e6 * seconds_a_pass(size, config.dtype, num_steps // 10, 3 * repeats)
+    products = work(config, start)["products"]
+    rate = peak(config.dtype, 3 * repeats)
+    arithmetic = products / rate / 1e3
     return {
         "name": f"1-SAM step, {ARCHITECTURES[config.architecture][0]}",
         "unit": "microseconds",
@@ -107,6 +120,10 @@ def row(config: Config, num_steps: int, peer_steps: int, repeats: int) -> dict:
         "ratio": theirs / ours,
         "limit": limit,
         "limit_ratio": ours / limit,
+        "products": products,
+        "peak": rate,
+        "arithmetic": arithmetic,
+        "arithmetic_ratio": ours / arithmetic,
         "dtype": config.dtype,
         "machine": machine(),
     }

@@ -5,8 +5,9 @@ from concurrent.futures import Future
 
 import numpy as np
 import pytest
-from benchmarks import bandwidth, peer, sam_step, scale
-from benchmarks.bandwidth import seconds_a_pass
+from benchmarks import limits, peer, sam_step, scale
+from benchmarks.limits import seconds_a_pass
+from benchmarks.work import work
 
 from flatminima.plots.style import ARCHITECTURES
 from flatminima.runs import loop
@@ -27,6 +28,10 @@ KEYS = [
     "ratio",
     "limit",
     "limit_ratio",
+    "products",
+    "peak",
+    "arithmetic",
+    "arithmetic_ratio",
     "dtype",
     "machine",
 ]
@@ -38,13 +43,18 @@ def tiny(architecture="bias", **fields) -> Config:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_row(dtype):
-    row = sam_step.row(tiny(dtype=dtype), num_steps=20, peer_steps=3, repeats=1)
+    config = tiny(dtype=dtype)
+    row = sam_step.row(config, num_steps=20, peer_steps=3, repeats=1)
     assert list(row) == KEYS
     assert row["name"] == "1-SAM step, 2-MLP-Bias"
     assert row["dtype"] == dtype
     assert row["ratio"] == pytest.approx(row["peer"] / row["ours"])
     assert row["limit_ratio"] == pytest.approx(row["ours"] / row["limit"])
     assert row["machine"]
+    # 1e9 products a second are 1e3 a microsecond
+    assert row["products"] == work(config, initial_state(config))["products"] > 0
+    assert row["arithmetic"] == pytest.approx(row["products"] / row["peak"] / 1e3)
+    assert row["arithmetic_ratio"] == pytest.approx(row["ours"] / row["arithmetic"])
 
 
 @pytest.mark.parametrize("architecture", sam_step.FIGURES)
@@ -93,7 +103,7 @@ def test_another_run_is_refused(monkeypatch):
 
 def test_bandwidth_loop_touches_everything():
     a = np.arange(5.0)
-    bandwidth.scale(a, np.array([2.0, 3.0]))
+    limits.scale(a, np.array([2.0, 3.0]))
     np.testing.assert_array_equal(a, 6 * np.arange(5.0))
     assert seconds_a_pass(10, "float32", passes=3, repeats=2) > 0
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from benchmarks import architectures, sam_step
+from benchmarks import architectures, sam_step, work
 
 from flatminima.models.exponential import PRECISIONS
 from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.problem import initial_state
+from flatminima.runs.mlp.problem import initial_state, problem
 
 
 def tiny(architecture, **fields) -> Config:
@@ -25,7 +25,7 @@ def all_active(config) -> State:
 
 def test_softplus_adds_its_polynomials():
     counts = {
-        name: architectures.work(tiny(name), all_active(tiny(name)))
+        name: work.work(tiny(name), all_active(tiny(name)))
         for name in ("bias", "softplus")
     }
     terms = len(PRECISIONS[64].exp) + len(PRECISIONS[64].atanh)
@@ -35,20 +35,24 @@ def test_softplus_adds_its_polynomials():
     assert counts["bias"]["active"] == 6
 
 
-def test_sim_bn_has_four_products_of_padded_rows():
+def test_sim_bn_counts_distinct_rows():
     config = tiny("sim_bn", dtype="float32")
-    found = architectures.work(config, all_active(config))
-    assert found["products"] == 4 * 6 * 16 * 5
-    assert found["bytes"] == 6 * (8 * 16 + 8 * 5) * 4
+    found = work.work(config, all_active(config))
+    # five inputs are two groups of four; the second holds the bias alone
+    distinct = len(np.unique(problem(config).inputs[:, :4], axis=0)) + 1
+    assert 2 < distinct <= 6
+    statistics = 2 * distinct * 4 + 2 * 2 * 5
+    assert found["products"] == 8 * 6 + 2 * 6 * statistics
+    assert found["bytes"] == (8 * 6 + 6 * (8 * 8 + 4 * 5)) * 4
 
 
 def test_deep_counts_active_rows():
     config = tiny("deep")
-    found = architectures.work(config, all_active(config))
+    found = work.work(config, all_active(config))
     # six active rows of six numbers; none wakes up; five inputs
     assert found["products"] == 5 * 36 + 2 * 5 * 6
     assert found["bytes"] == (3 * 36 + 2 * 5 * 6) * 8
-    assert architectures.deep_work(5, 6, 4, 2)[0] == (5 * 4 + 2) * 6 + 60
+    assert work.deep_work(5, 6, 4, 2)[0] == (5 * 4 + 2) * 6 + 60
 
 
 @pytest.mark.parametrize("architecture", sam_step.FIGURES)

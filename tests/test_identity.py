@@ -12,6 +12,7 @@ import pytest
 import flatminima
 from flatminima import identity
 from flatminima.identity import (
+    WITHOUT_EFFECT,
     imported_modules,
     library_versions,
     package_digest,
@@ -114,6 +115,45 @@ def test_package_digest_sees_where_a_file_is(package):
     (package / "helpers" / "near.py").rename(package / "helpers" / "deeper" / "near.py")
     package_digest.cache_clear()
     assert package_digest("toypackage") != before
+
+
+def test_what_cannot_change_a_bit_does_not_count(package, monkeypatch):
+    """Nor does what only that imports; all else still counts."""
+    monkeypatch.setattr(identity, "WITHOUT_EFFECT", {"toypackage.late"})
+    ignored = {"toypackage.late", "toypackage.sibling"}
+    assert set(reachable("toypackage.root")) == REACHED - ignored
+    before = identity.source_digest("toypackage.root")
+    (package / "late.py").write_text("from . import unreached\n")
+    assert identity.source_digest("toypackage.root") == before
+    (package / "direct.py").write_text("")
+    assert identity.source_digest("toypackage.root") != before
+
+
+def test_where_things_lie_is_in_no_key():
+    everything = {
+        module
+        for architecture in ("bias", "sim_bn", "deep")
+        for module in closure(architecture=architecture)
+    }
+    assert "flatminima.kernels.compile" in everything
+    assert not WITHOUT_EFFECT & everything
+    missing = [name for name in WITHOUT_EFFECT if identity.module_file(name) is None]
+    assert missing == []
+
+
+def test_line_ends_do_not_matter(package):
+    """A checkout under Windows, or with core.autocrlf."""
+    (package / "root.py").write_bytes(b"import toypackage.direct\n\nvalue = 1\n")
+    package_digest.cache_clear()
+    before = identity.source_digest("toypackage.root"), package_digest("toypackage")
+    for file in package.rglob("*.py"):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    package_digest.cache_clear()
+    after = identity.source_digest("toypackage.root"), package_digest("toypackage")
+    assert after == before
+    # one that is no line end counts
+    (package / "root.py").write_bytes(b"import toypackage.direct\n\nvalue = 1\r")
+    assert identity.source_digest("toypackage.root") != before[0]
 
 
 def test_library_versions():

@@ -1,7 +1,7 @@
 """Unit-major weights: project on every unit, update active units only."""
 
-from benchmarks.kernels.common import coefficient, compiled, unit_major
-from flatminima.kernels.serial import aligned, squared_norm
+from benchmarks.kernels.common import aligned, coefficient, compiled, unit_major
+from flatminima.kernels.serial import squared_norm
 
 WHY = "one row a unit; all rows are read, only those of active units written"
 

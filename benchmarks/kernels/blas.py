@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from benchmarks.kernels.common import coefficient, compiled
-from flatminima.kernels.serial import aligned, dot
+from benchmarks.kernels.common import aligned, coefficient, compiled
+from flatminima.kernels.serial import dot
 
 WHY = "eight steps a pass, both products by BLAS; the update goes through memory"
 BLOCK = 8

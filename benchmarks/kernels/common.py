@@ -3,13 +3,27 @@
 import numpy as np
 from numba import njit
 
-from flatminima.kernels.serial import aligned, squared_norm
+from flatminima.kernels.serial import squared_norm
 from flatminima.models.base import FASTMATH, head
+
+CACHE_LINE = 64
+"""Bytes."""
 
 
 def compiled(function):
     """Compile as the engine does, without its cache on disk."""
     return njit(function, nogil=True, fastmath=FASTMATH, error_model="numpy")
+
+
+@compiled
+def aligned(like, rows):
+    """Zeros of shape (rows, like.size) that start on a cache line.
+
+    Loops over them are up to 1.5 times faster than where every vector straddles two.
+    """
+    flat = np.zeros(rows * like.size + CACHE_LINE // like.itemsize, like.dtype)
+    start = -flat.ctypes.data % CACHE_LINE // like.itemsize
+    return flat[start : start + rows * like.size].reshape(rows, like.size)
 
 
 @compiled

@@ -4,14 +4,14 @@ from flatminima.kernels import serial
 from flatminima.models.ascent import Usual
 from flatminima.models.losses import Squared
 
-WHY = "four steps a pass: one product for their pre-activations, one update of rank 4"
+WHY = "four steps a pass: it applies the last block of them and projects the next"
 
 
 def work(num_inputs, width, n, active, itemsize):
     """(multiplications with additions, bytes read and written) a step."""
     weights = num_inputs * width
     pending = (serial.BLOCK - 1) / 2 * width
-    return 2 * weights + pending, 3 * weights * itemsize / serial.BLOCK
+    return 2 * weights + pending, 2 * weights * itemsize / serial.BLOCK
 
 
 def run(model, w, v, x, y, order, lr, rho):

@@ -6,8 +6,7 @@ change. w is had at the end, from the sums of the coefficients.
 
 import numpy as np
 
-from benchmarks.kernels.common import coefficient, compiled
-from flatminima.kernels.serial import aligned
+from benchmarks.kernels.common import aligned, coefficient, compiled
 
 WHY = "pre-activations of all n examples instead of w, active units only"
 

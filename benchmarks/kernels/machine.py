@@ -1,12 +1,11 @@
 """The two limits of a roofline: bytes and multiplications a second of one core."""
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from benchmarks.bandwidth import seconds_a_pass
+from benchmarks.limits import peak, seconds_a_pass
 from benchmarks.sam_step import machine
 from flatminima.studies.speed.tables import engine
 from flatminima.sweeps.provenance import provenance
@@ -27,18 +26,6 @@ def bandwidth(dtype: str) -> dict[str, float]:
         seconds = seconds_a_pass(size, dtype, passes, repeats=30)
         speeds[level] = 2 * size * itemsize / seconds / 1e9
     return speeds
-
-
-def peak(dtype: str) -> float:
-    """Multiplications with additions a second, by BLAS on 512 x 512 (1e9/s)."""
-    a, b = np.ones((2, 512, 512), dtype)
-    out = a @ b
-    best = np.inf
-    for _ in range(50):
-        start = time.process_time()
-        np.matmul(a, b, out=out)
-        best = min(best, time.process_time() - start)
-    return 512**3 / best / 1e9
 
 
 def about(architectures: Iterable[str]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ unit that moves further than it was allowed to has all lists made again.
 
 import numpy as np
 
-from benchmarks.kernels.common import coefficient, compiled, unit_major
-from flatminima.kernels.serial import aligned, squared_norm
+from benchmarks.kernels.common import aligned, coefficient, compiled, unit_major
+from flatminima.kernels.serial import squared_norm
 
 WHY = "lists of the units that may be active on an example, certified by a bound"
 EPOCHS = 8

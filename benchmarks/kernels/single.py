@@ -1,7 +1,7 @@
 """One pass over w a step: apply its update, project on the next example."""
 
-from benchmarks.kernels.common import coefficient, compiled
-from flatminima.kernels.serial import aligned, squared_norm
+from benchmarks.kernels.common import aligned, coefficient, compiled
+from flatminima.kernels.serial import squared_norm
 
 WHY = "one fused pass a step; reads and writes w for every example"
 

@@ -8,6 +8,16 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+WITHOUT_EFFECT = frozenset(
+    {
+        "flatminima.identity",
+        "flatminima.kernels.machine_code",
+        "flatminima.paths",
+    }
+)
+"""Modules that runs import and that cannot change a bit of them: how keys are made,
+where files lie, how machine code is kept. An edit of these invalidates no result."""
+
 LIBRARIES = ("numba", "numpy", "scipy", "torch")
 """Libraries whose version is part of a result's identity."""
 
@@ -54,6 +64,8 @@ def imported_modules(module: str) -> Iterator[str]:
 def reachable(*roots: str) -> list[str]:
     """Root modules and everything of their package that they import, sorted.
 
+    Those `WITHOUT_EFFECT` are left out, and what only they import.
+
     Raises:
         ModuleNotFoundError: if a root does not exist.
     """
@@ -66,8 +78,13 @@ def reachable(*roots: str) -> list[str]:
         module = waiting.pop()
         if module not in found:
             found.add(module)
-            waiting += imported_modules(module)
+            waiting += set(imported_modules(module)) - WITHOUT_EFFECT
     return sorted(found)
+
+
+def source(path: Path) -> bytes:
+    """A source file with plain line ends, whatever git or an editor made of them."""
+    return path.read_bytes().replace(b"\r\n", b"\n")
 
 
 @cache
@@ -77,7 +94,7 @@ def source_digest(*roots: str) -> str:
     for module in reachable(*roots):
         path = module_file(module)
         assert path is not None
-        digest.update(module.encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(module.encode() + b"\0" + source(path) + b"\0")
     return digest.hexdigest()
 
 
@@ -91,7 +108,7 @@ def package_digest(*packages: str) -> str:
             raise ModuleNotFoundError(f"no package {package!r}")
         for file in sorted(path.parent.rglob("*.py")):
             name = file.relative_to(path.parent).as_posix()
-            digest.update(f"{package}/{name}\0".encode() + file.read_bytes() + b"\0")
+            digest.update(f"{package}/{name}\0".encode() + source(file) + b"\0")
     return digest.hexdigest()
 
 

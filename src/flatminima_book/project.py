@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flatminima import folders
-from flatminima.paths import STORE_VARIABLE, store_folder
+from flatminima.paths import CACHE_VARIABLE, STORE_VARIABLE, store_folder
 from flatminima_book import strict_yaml
 from flatminima_book.budget import Budget, read_budget
 
@@ -175,8 +175,8 @@ def check_places(project: Project) -> None:
     store = store_folder()
     if fault := folders.fault(store):
         raise ValueError(
-            f"the store {store} {fault}. Remove it, or set {STORE_VARIABLE} to another "
-            "folder"
+            f"the store {store} {fault}. Remove it, or set {STORE_VARIABLE} or "
+            f"{CACHE_VARIABLE} to another folder"
         )
 
 

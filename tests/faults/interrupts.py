@@ -12,6 +12,6 @@ def interrupt(process) -> str:
     said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == -signal.SIGINT
     assert "Run the same again to go on." in said
-    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert said.rstrip().endswith("KeyboardInterrupt"), said
     assert said.count("Traceback") == 1  # the workers keep quiet
     return said

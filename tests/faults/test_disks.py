@@ -13,6 +13,7 @@ from flatminima.sweeps import store as sweeps_store
 from flatminima.sweeps.store import StoreError
 from flatminima.sweeps.sweep import run_all
 from tests.faults.cells import ROOT, SHORT, assert_same, finished, seeds, unbroken
+from tests.kernels.test_machine_code import SOURCE, Program, empty, kept
 
 CELLS = seeds(SHORT, 12)
 INSIDE = "FLATMINIMA_TEST_MAY_MOUNT"
@@ -90,6 +91,56 @@ def test_a_full_disk(store, started):
         runs = run_all(CELLS, workers=1)
         assert set(started) == set(CELLS) - set(kept)
         assert_same(runs, [unbroken(config) for config in CELLS])
+
+
+@mounts
+def test_machine_code_on_a_full_disk(tmp_path, monkeypatch):
+    cache, source = tmp_path / "cache", tmp_path / "toy.py"
+    source.write_text(SOURCE)
+    monkeypatch.setenv("FLATMINIMA_CACHE", str(cache))
+    full = f"machine code cannot be kept in {cache / 'numba'} (No space left on device)"
+    with disk(cache, "64k"):
+        with pytest.raises(OSError, match="No space"), open(cache / "fill", "wb") as f:
+            f.write(bytes(2**20))
+        assert not Program(source).run(expected=full)
+        assert not list(cache.rglob("*.tmp.*"))
+        (cache / "fill").unlink()
+        assert not Program(source).run()
+        assert Program(source).run()
+
+
+@mounts
+def test_machine_code_on_a_read_only_disk(tmp_path, monkeypatch):
+    cache, source = tmp_path / "cache", tmp_path / "toy.py"
+    source.write_text(SOURCE)
+    monkeypatch.setenv("FLATMINIMA_CACHE", str(cache))
+    with disk(cache, "1m"):
+        assert not Program(source).run()
+        path = kept(cache, "nbc")
+        assert mount("-o", "remount,ro", cache)
+        assert Program(source).run()
+        kept_not = f"cannot be kept in {cache / 'numba'} (Read-only file system)"
+        assert not Program(source).run(1, expected=kept_not)
+        assert mount("-o", "remount,rw", cache)
+        empty(path)
+        assert mount("-o", "remount,ro", cache)
+        told = Program(source).warnings()
+        assert any(f"machine code in {path} is damaged" in line for line in told)
+        assert any(kept_not in line for line in told) and len(told) == 2
+
+
+@mounts
+def test_a_sweep_beside_a_cache_that_is_read_only(tmp_path, monkeypatch):
+    """It has its store elsewhere, and does without slots."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("FLATMINIMA_CACHE", str(cache))
+    with disk(cache, "64k"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert mount("-o", "remount,ro", cache)
+        runs = run_all(CELLS[:2], workers=1)
+    assert_same(runs, [unbroken(config) for config in CELLS[:2]])
+    (warning,) = caught
+    assert f"no compute slot can be had in {cache / 'slots'}" in str(warning.message)
 
 
 @mounts

@@ -34,10 +34,12 @@ class Clock:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Where the slots of a test are: its own."""
-    monkeypatch.setattr(slots, "build_folder", lambda: tmp_path)
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    monkeypatch.setenv("FLATMINIMA_CACHE", str(cache))
     monkeypatch.setattr(slots, "_without", set())
     monkeypatch.setattr(slots.platform, "node", lambda: "machine")
-    return tmp_path / "slots" / "machine"
+    return cache / "slots" / "machine"
 
 
 @pytest.fixture
@@ -81,7 +83,16 @@ def test_a_sweep_without_locks(folder, clock, monkeypatch, number):
 
 def test_a_file_in_the_place_of_the_slots(folder):
     folder.parent.write_text("")
-    in_a_slot(f"{folder} (cannot be there: {folder.parent} is a file")
+    in_a_slot(f"{folder.parent} is a file, where a folder should be: it is replaced")
+    assert list(folder.iterdir())
+
+
+def test_a_file_in_the_place_of_the_cache(folder):
+    cache = folder.parents[1]
+    cache.rmdir()
+    cache.write_text("mine")
+    in_a_slot(f"can be had in {folder} (cannot be there: {cache} is a file")
+    assert cache.read_text() == "mine"
 
 
 def test_a_folder_in_the_place_of_a_lock(folder):

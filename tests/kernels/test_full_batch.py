@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from flatminima.kernels import full_batch
+from flatminima.kernels.vectors import grid
 from flatminima.models.ascent import Usual
 from flatminima.models.base import load
 from flatminima.models.losses import SQUARED, Logistic, Scaled
@@ -25,9 +26,15 @@ def test_gradient(architecture, loss, rng):
     x = module.inputs(model, rng.choice([-1.0, 1.0], (6, 4)))
     y = rng.choice([-1.0, 1.0], 6)
     w, v = rng.normal(size=(x.shape[1], 5)), rng.normal(size=5)
-    z, u, g = np.empty((6, 5)), np.empty(5), np.empty((6, 5))
-    dw, dv = np.empty_like(w), np.empty_like(v)
-    mean = full_batch.gradient(Usual(), model, loss, w, v, x, y, z, z, u, g, dw, dv)
+    u, g, dv = np.empty((3, 5))
+    z, before = grid(v, 6, 5), grid(v, 6, 5)
+    first, dw = grid(v, len(w), 5), grid(v, len(w), 5)
+    first[:, :5] = w
+    mean = full_batch.gradient(
+        Usual(), model, loss, first, first, v, x, y, before, z, u, g, dw, dv
+    )
+    np.testing.assert_array_equal(dw[:, 5:], 0)
+    dw = dw[:, :5]
     first = torch.as_tensor(w).requires_grad_()
     second = torch.as_tensor(v).requires_grad_()
     f = module.forward(model, first, second, torch.as_tensor(x))
@@ -39,5 +46,5 @@ def test_gradient(architecture, loss, rng):
 
 
 def test_squared_norm(rng):
-    a = rng.normal(size=(3, 5))
+    a = rng.normal(size=15)
     assert full_batch.squared_norm(a) == pytest.approx(np.sum(a * a), rel=1e-14)

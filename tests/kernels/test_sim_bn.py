@@ -6,6 +6,7 @@ import torch
 
 from flatminima.data.xor import sample_xor
 from flatminima.kernels import sim_bn as kernel
+from flatminima.kernels.vectors import grid, lanes
 from flatminima.models import sim_bn
 from flatminima.models.losses import Logistic, Squared
 from tests import autograd
@@ -135,3 +136,38 @@ def test_divergence_stops(rng):
     ours, done = run(parameters, x, y, order, (0.01, 3.0, 0.0))
     assert 0 < done < 1000
     assert not all(np.isfinite(p).all() for p in ours)
+
+
+def test_distinct_rows_make_up_the_inputs(rng):
+    x = np.zeros((9, 8))
+    x[:, :6] = rng.choice([-1.0, 1.0], (9, 6))
+    book, first, code, members, begin, end = kernel.distinct_rows(x)
+    assert first[-1] == book.shape[1] < 18
+    for s in range(2):
+        columns = slice(kernel.GROUP * s, kernel.GROUP * (s + 1))
+        np.testing.assert_array_equal(book.T[code[:, s]], x[:, columns])
+        own = book[:, first[s] : first[s + 1]].T
+        assert len(np.unique(own, axis=0)) == len(own)
+        for c in range(first[s], first[s + 1]):
+            mine = members[s, begin[c] : end[c]]
+            np.testing.assert_array_equal(mine, np.flatnonzero(code[:, s] == c))
+
+
+@pytest.mark.parametrize("signs", [True, False], ids=["signs", "all distinct"])
+def test_normalise(signs, rng):
+    n, width, i = 7, 11, 3
+    x = rng.choice([-1.0, 1.0], (n, 8)) if signs else rng.normal(size=(n, 8))
+    rows = kernel.distinct_rows(x)
+    weights = rng.normal(size=(8, width))
+    w, q, one = (grid(x[0], k, width) for k in (8, 8, 1))
+    w[:, :width] = weights
+    size = lanes(x)
+    table = grid(x[0], 1, rows[0].shape[1] * size)
+    h, active, sigma = grid(x[0], 1, n * size), one, one.copy()
+    kernel.normalise(rows, width, w, i, table, h, active, sigma, q)
+    hidden = np.maximum(x @ weights, 0)
+    near = {"rtol": 1e-12, "atol": 1e-13}
+    np.testing.assert_allclose(active[0, :width], hidden[i], **near)
+    rms = np.sqrt(np.mean(hidden**2, axis=0))
+    np.testing.assert_allclose(sigma[0, :width], rms, **near)
+    np.testing.assert_allclose(q[:, :width], x.T @ hidden, **near)

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flatminima import identity
-from flatminima.paths import build_folder, store_folder
 from flatminima.runs import loop
 from flatminima.runs.kind import Run
 from flatminima.runs.mlp.config import Config
@@ -231,21 +230,3 @@ def test_a_crash_while_overwriting_is_noticed(store, run, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         sweeps_store.save(store, CONFIG, other, {})
     load_damaged(store)
-
-
-def test_where_the_store_is(store, monkeypatch):
-    assert store_folder() == store
-    monkeypatch.delenv("FLATMINIMA_STORE")
-    assert store_folder() == build_folder() / "store"
-    assert build_folder().name == "_build"
-    monkeypatch.setenv("FLATMINIMA_STORE", "~/results")
-    assert not str(store_folder()).startswith("~")
-
-
-def test_an_installed_package_uses_the_users_cache(tmp_path, monkeypatch):
-    from flatminima import paths
-
-    installed = tmp_path / "lib" / "site-packages" / "flatminima" / "paths.py"
-    monkeypatch.setattr(paths, "__file__", str(installed))
-    assert paths.build_folder().name == "flatminima"
-    assert "cache" in str(paths.build_folder()).lower()

@@ -27,7 +27,7 @@ from flatminima.claims.sentences import (
     load,
     split,
 )
-from flatminima.paths import build_folder
+from flatminima.paths import build_folder, checkout_folder
 from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT
 
 VERDICTS_VARIABLE = "FLATMINIMA_VERDICTS"
@@ -234,10 +234,14 @@ def passage(
 def verdicts_folder() -> Path:
     """Where the last build keeps the verdicts of each chapter.
 
-    This is $FLATMINIMA_VERDICTS, else `verdicts` in the build.
+    This is $FLATMINIMA_VERDICTS, else where the press keeps them: in a checkout this is
+    `_build/verdicts`, also if this user may not write there.
     """
     chosen = os.environ.get(VERDICTS_VARIABLE)
-    return Path(chosen) if chosen else build_folder() / "verdicts"
+    if chosen:
+        return Path(chosen)
+    checkout = checkout_folder()
+    return (checkout / "_build" if checkout else build_folder()) / "verdicts"
 
 
 def few_seeds_note(verdicts: Iterable[Verdict]) -> str:

@@ -1,4 +1,4 @@
-"""The one way a kernel is compiled, and where numba keeps the machine code.
+"""The one way a kernel is compiled, and where its machine code is kept.
 
 numba decides whether cached machine code is fresh by the file of the compiled
 function alone, so it would serve stale code after an edit of a helper in
@@ -9,21 +9,13 @@ kernels and models.
 import numba
 
 from flatminima.identity import package_digest
+from flatminima.kernels.machine_code import keep
 from flatminima.models.base import FASTMATH
-from flatminima.paths import build_folder
 
-
-def _use_own_cache_folder() -> None:
-    digest = package_digest("flatminima.kernels", "flatminima.models")
-    folder = build_folder() / "numba" / digest[:16]
-    setattr(numba.config, "CACHE_DIR", str(folder))  # noqa: B010 (not declared)
-
-
-_use_own_cache_folder()
+FOLDER = package_digest("flatminima.kernels", "flatminima.models")[:16]
 
 
 def compiled(function):
-    """Compile a kernel: machine code is cached, the GIL is released."""
-    return numba.njit(
-        function, cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy"
-    )
+    """Compile a kernel: machine code is kept, the GIL is released."""
+    kernel = numba.njit(function, nogil=True, fastmath=FASTMATH, error_model="numpy")
+    return function if kernel is function else keep(kernel, FOLDER)

@@ -8,14 +8,27 @@ start, leave the pre-activations of the block's example q at
 
     z_q = scale w^T x'_q + sum_{p < q} coef_p (x'_p . x'_q) g_p.
 
-So one product gives w^T x' for the whole block, and one update of rank `BLOCK` ends
-it. Step by step, w would be read and written for every example, and the speed of
-the cache would be the limit; now arithmetic is.
+So w is read and written once a block: one pass applies the update of rank `BLOCK`
+of the last block and has w^T x' for the examples of the next. Step by step, the speed
+of the cache would be the limit; now arithmetic is.
 """
 
 import numpy as np
 
 from flatminima.kernels.compile import compiled
+from flatminima.kernels.vectors import (
+    add_inner,
+    add_outer,
+    copy,
+    grid,
+    lanes,
+    load,
+    load_tile,
+    store,
+    store_tile,
+    times,
+    zeros,
+)
 from flatminima.models.ascent import ascended
 from flatminima.models.base import head
 from flatminima.models.losses import slope
@@ -24,9 +37,8 @@ BLOCK = 4
 """Steps from the start of `run` to each pass over w. Longer blocks spend more on
 the sum above than they save."""
 
-CACHE_LINE = 64
-PAGE = 4096
-"""Bytes."""
+ONE, TWO, THREE, STEPS = (0,), (0,) * 2, (0,) * 3, (0,) * BLOCK
+"""Heights of tiles with a row for each step that was taken, and for each of a block."""
 
 
 @compiled
@@ -48,25 +60,18 @@ def dot(a, b):
 
 
 @compiled
-def placed(like, rows, address, period):
-    """Zeros of shape (rows, like.size) that start at `address` modulo `period`."""
-    flat = np.zeros(rows * like.size + period // like.itemsize, like.dtype)
-    start = (address - flat.ctypes.data) % period // like.itemsize
-    return flat[start : start + rows * like.size].reshape(rows, like.size)
+def gradient_norm(u, g, x_sq):
+    """||grad f|| from df/dv, df/dz and ||x'||^2."""
+    second, first = u.dtype.type(0), u.dtype.type(0)
+    for j in range(u.size):
+        second += u[j] * u[j]
+        first += g[j] * g[j]
+    return np.sqrt(second + x_sq * first)
 
 
 @compiled
-def aligned(like, rows):
-    """Zeros of shape (rows, like.size) that start on a cache line.
-
-    Loops over them are up to 1.5 times faster than where every vector straddles two.
-    """
-    return placed(like, rows, 0, CACHE_LINE)
-
-
-@compiled
-def gather(x, order, start, rows, gram):
-    """Fill rows with the inputs of one block and gram with their inner products.
+def gather(x, order, start, rows):
+    """Fill rows with the inputs of one block.
 
     Beyond the end of `order`, the last example stands in: its pre-activations are
     computed and never used, and every block has the same shape.
@@ -75,6 +80,12 @@ def gather(x, order, start, rows, gram):
         example = order[min(start + q, order.size - 1)]
         for k in range(x.shape[1]):
             rows[q, k] = x[example, k]
+
+
+@compiled
+def inner_products(rows, gram):
+    """Fill the diagonal of gram, and what is above it, with x_p . x_q."""
+    for q in range(BLOCK):
         for p in range(q + 1):
             gram[p, q] = dot(rows[p], rows[q])
 
@@ -95,30 +106,36 @@ def slow_down(rows, bias_rate, gram):
 
 
 @compiled
-def apply_pending(w, coef, rows, g):
-    """w <- w + sum_p coef_p rows_p g_p^T, all `BLOCK` terms in one pass.
+def update_and_project(w, scale, terms, g, following, z):
+    """w <- scale w + sum_p terms_p g_p^T, then z_q = w^T following_q, in one pass.
 
-    Two rows of w at a time, so that a load of g serves two multiplications.
+    Args:
+        w: first layer, of `vectors.grid`, as `g` and `z` are.
+        scale: of w; None leaves it, by code without the multiplication.
+        terms: rows coef_p x'_p of the steps that were taken, shape (BLOCK, inputs).
+        g: their gradients.
+        following: rows x'_q of the next steps, shape (BLOCK, inputs).
+        z: filled.
     """
-    num_inputs, width = w.shape
-    g0, g1, g2, g3 = g[0], g[1], g[2], g[3]
-    c0, c1, c2, c3 = coef[0], coef[1], coef[2], coef[3]
-    r0, r1, r2, r3 = rows[0], rows[1], rows[2], rows[3]
-    for i in range(0, num_inputs - 1, 2):
-        k = i + 1
-        wi, wk = w[i], w[k]
-        a0, a1, a2, a3 = c0 * r0[i], c1 * r1[i], c2 * r2[i], c3 * r3[i]
-        b0, b1, b2, b3 = c0 * r0[k], c1 * r1[k], c2 * r2[k], c3 * r3[k]
-        for j in range(width):
-            h0, h1, h2, h3 = g0[j], g1[j], g2[j], g3[j]
-            wi[j] += a0 * h0 + a1 * h1 + a2 * h2 + a3 * h3
-            wk[j] += b0 * h0 + b1 * h1 + b2 * h2 + b3 * h3
-    if num_inputs % 2 == 1:
-        i = num_inputs - 1
-        wi = w[i]
-        a0, a1, a2, a3 = c0 * r0[i], c1 * r1[i], c2 * r2[i], c3 * r3[i]
-        for j in range(width):
-            wi[j] += a0 * g0[j] + a1 * g1[j] + a2 * g2[j] + a3 * g3[j]
+    for j in range(0, w.shape[1], lanes(w)):
+        pending, ahead = load_tile(STEPS, g, 0, j), zeros(STEPS, z)
+        for i in range(w.shape[0]):
+            column = load(w, i, j)
+            if scale is not None:
+                column = times(column, scale)
+            column = add_inner(column, terms, 0, i, pending)
+            store(w, i, j, column)
+            ahead = add_outer(ahead, following, 0, i, column)
+        store_tile(z, 0, j, ahead)
+
+
+@compiled
+def add_pending(steps, z, scale, coef, g):
+    """z_q <- scale z_q + sum_{p < q} coef_p g_p, with as many `steps` as q."""
+    q = len(steps)
+    for j in range(0, z.shape[1], lanes(z)):
+        pending = load_tile(steps, g, 0, j)
+        store(z, q, j, add_inner(times(load(z, q, j), scale), coef, 0, 0, pending))
 
 
 @compiled
@@ -165,48 +182,57 @@ def run(
     one = v.dtype.type(1)
     two = v.dtype.type(2)
     zero = v.dtype.type(0)
-    z = aligned(v, BLOCK)
-    # A load waits for an older store at about the same place of another page.
-    g = placed(v, BLOCK, w.ctypes.data + PAGE // 2, PAGE)
-    rows = np.empty((BLOCK, x.shape[1]), v.dtype)
-    gram = np.empty((BLOCK, BLOCK), v.dtype)
+    num_inputs, width = w.shape
+    first = grid(v, num_inputs, width)
+    copy(w, num_inputs, width, first)
+    z, g = grid(v, BLOCK, width), grid(v, BLOCK, width)
+    scratch = grid(v, 3, width)
+    u, z_up, v_up = scratch[0][:width], scratch[1][:width], scratch[2][:width]
+    following = np.empty((BLOCK, num_inputs), v.dtype)
+    rows, terms = np.empty_like(following), np.zeros_like(following)
+    gram, pending = np.empty((BLOCK, BLOCK), v.dtype), np.empty((BLOCK, 1), v.dtype)
     coef = np.empty(BLOCK, v.dtype)
-    u, z_up, v_up = aligned(v, 1)[0], aligned(v, 1)[0], aligned(v, 1)[0]
     decay = one - lr * weight_decay
+    done = order.size
+    gather(x, order, 0, following)
+    update_and_project(first, None, terms, g, following, z)
     for start in range(0, order.size, BLOCK):
-        gather(x, order, start, rows, gram)
-        np.dot(rows, w, z)
+        copy(following, BLOCK, num_inputs, rows)
+        inner_products(rows, gram)
         if bias_rate != one:
             slow_down(rows, bias_rate, gram)
         coef[:] = zero
         w_scale = one
-        w_sq = squared_norm(w.reshape(-1)) if radius > zero else zero
+        w_sq = squared_norm(first.reshape(-1)) if radius > zero else zero
         for q in range(min(BLOCK, order.size - start)):
             label, x_sq = y[order[start + q]], gram[q, q]
-            zq, gq = z[q], g[q]
-            if w_scale != one:
-                for j in range(v.size):
-                    zq[j] *= w_scale
             for p in range(q):
-                gp, c = g[p], coef[p] * gram[p, q]
-                for j in range(v.size):
-                    zq[j] += c * gp[j]
+                pending[p, 0] = coef[p] * gram[p, q]
+            if q == 1:
+                add_pending(ONE, z, w_scale, pending, g)
+            elif q == 2:
+                add_pending(TWO, z, w_scale, pending, g)
+            elif q == 3:
+                add_pending(THREE, z, w_scale, pending, g)
+            zq, gq = z[q][:width], g[q][:width]
             f = head(model, zq, v, u, gq)
             residual = v.dtype.type(slope(loss, f, label))
             if rho > zero:
-                norm = np.sqrt(squared_norm(u) + x_sq * squared_norm(gq))
+                norm = gradient_norm(u, gq, x_sq)
                 if norm > zero and residual != zero:
                     climb = np.copysign(rho / norm, residual)
-                    for j in range(v.size):
-                        z_up[j] = zq[j] + climb * x_sq * gq[j]
+                    rise = climb * x_sq
+                    for j in range(width):
+                        z_up[j] = zq[j] + rise * gq[j]
                         v_up[j] = v[j] + climb * u[j]
                     f = ascended(ascent, model, zq, z_up, v_up, u, gq)
                     residual = v.dtype.type(slope(loss, f, label))
             # the slope of the logistic loss is finite even where the output is not
             if not (np.isfinite(f) and np.isfinite(residual)):
-                return start + q
+                done = start + q
+                break
             step = -lr * residual
-            for j in range(v.size):
+            for j in range(width):
                 v[j] = decay * v[j] + step * u[j]
             scale = decay
             if radius > zero:
@@ -222,7 +248,15 @@ def run(
             for p in range(q):
                 coef[p] *= scale
             coef[q] = step
-        if w_scale != one:
-            w *= w_scale
-        apply_pending(w, coef, rows, g)
-    return order.size
+        if done < order.size:
+            break
+        for p in range(BLOCK):
+            for i in range(num_inputs):
+                terms[p, i] = coef[p] * rows[p, i]
+        gather(x, order, start + BLOCK, following)
+        if w_scale == one:
+            update_and_project(first, None, terms, g, following, z)
+        else:
+            update_and_project(first, w_scale, terms, g, following, z)
+    copy(first, num_inputs, width, w)
+    return done

@@ -57,6 +57,11 @@ def ascended(ascent, model, z, z_up, v, u, g):
     return _seconds[type(ascent)](ascent, model, z, z_up, v, u, g)
 
 
+def holds_pattern(ascent):
+    """Whether `ascended` reads the pre-activations of before the step."""
+    return isinstance(ascent, Frozen)
+
+
 def frozen_head(model, z, z_up, v, u, g):
     """The frozen head of an architecture."""
     return _frozen_heads[type(model)](model, z, z_up, v, u, g)
@@ -76,6 +81,12 @@ _seconds: dict[type, Callable[..., Any]] = {Usual: _usual, Frozen: _frozen}
 @overload(ascended, jit_options={"fastmath": FASTMATH, "error_model": "numpy"})
 def _specialise(ascent, model, z, z_up, v, u, g):
     return _seconds[ascent.instance_class]
+
+
+@overload(holds_pattern)
+def _specialise_pattern(ascent):
+    holds = ascent.instance_class is Frozen
+    return lambda ascent: holds
 
 
 @overload(frozen_head, jit_options={"fastmath": FASTMATH, "error_model": "numpy"})

@@ -13,6 +13,9 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
+SINGULAR = 1e-13
+"""Relative size below which a direction of the Gram matrix counts as null."""
+
 Parameters = tuple[np.ndarray, ...]
 
 
@@ -47,6 +50,25 @@ class Retracted:
     converged: bool
 
 
+def least_norm(
+    gram: Float[np.ndarray, "n n"], right: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Least-norm solution of gram c = right, by Cholesky's factor where that is safe.
+
+    Args:
+        gram: symmetric, positive semidefinite.
+        right: the right-hand side.
+    """
+    try:
+        factor = scipy.linalg.cho_factor(gram, lower=True)
+        pivots = np.diag(factor[0]) ** 2
+        if pivots.min() > SINGULAR * pivots.max():
+            return scipy.linalg.cho_solve(factor, right)
+    except scipy.linalg.LinAlgError:
+        pass
+    return scipy.linalg.lstsq(gram, right, cond=SINGULAR)[0]
+
+
 def retract(
     linearise: Callable[[Parameters], Linearised],
     parameters: Parameters,
@@ -75,7 +97,7 @@ def retract(
     for _ in range(max_steps):
         if loss <= tolerance:
             break
-        coefficients = scipy.linalg.lstsq(at.gram(), at.f - y, cond=1e-13)[0]
+        coefficients = least_norm(at.gram(), at.f - y)
         direction = at.pull_back(coefficients)
         for halvings in range(11):
             shrink = 0.5**halvings

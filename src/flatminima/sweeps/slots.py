@@ -12,7 +12,7 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import joblib
 from filelock import BaseFileLock, FileLock, Timeout
 
 from flatminima import folders
-from flatminima.paths import build_folder
+from flatminima.paths import build_folder, make_folder
 
 SECONDS_BETWEEN_TRIES = 0.02
 
@@ -43,8 +43,9 @@ def compute_slot() -> Iterator[None]:
         UserWarning: once, if no slot can be had; the body then runs without.
     """
     # several machines may share the disk, but not their cores
-    folder = build_folder() / "slots" / (platform.node() or "here")
-    lock = None if folder in _without else _acquire(folder, joblib.cpu_count())
+    root, names = build_folder(), ("slots", platform.node() or "here")
+    folder = root.joinpath(*names)
+    lock = None if folder in _without else _acquire(root, names, joblib.cpu_count())
     try:
         yield
     finally:
@@ -52,10 +53,11 @@ def compute_slot() -> Iterator[None]:
             lock.release()
 
 
-def _acquire(folder: Path, count: int) -> BaseFileLock | None:
+def _acquire(root: Path, names: Sequence[str], count: int) -> BaseFileLock | None:
     """A slot once one is free, or None if there are none."""
+    folder = root.joinpath(*names)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(root, *names)
         return _wait(folder, [FileLock(folder / f"{k}.lock") for k in range(count)])
     except (OSError, NotImplementedError) as error:
         problem = folders.fault(folder) or folders.reason(error)

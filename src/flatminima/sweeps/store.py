@@ -41,7 +41,10 @@ BYTES_TO_TRY = 8192
 """What a small run takes; an empty file fits on a full disk too."""
 
 _FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "is over its quota"}
-_REMEDY = "set FLATMINIMA_STORE to another folder, and run the same again to go on"
+_REMEDY = (
+    "set FLATMINIMA_STORE to another folder, or FLATMINIMA_CACHE for all that can be "
+    "computed again, and run the same again to go on"
+)
 _CLOSED = {
     errno.EROFS: "is read-only",
     errno.EACCES: "is not yours to write",

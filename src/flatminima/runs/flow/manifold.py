@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from jaxtyping import Float
 
 from flatminima.runs.flow.trace import interpolation_trace
@@ -13,13 +12,10 @@ from flatminima.sharpness.closed_form import (
     linearised,
     per_example_gradients,
 )
-from flatminima.sharpness.gauss_newton import retract
+from flatminima.sharpness.gauss_newton import least_norm, retract
 
 ON_THE_SET = 1e-18
 """Mean squared error up to which a point counts as on the set."""
-
-SINGULAR = 1e-13
-"""Relative size below which a direction of the Gram matrix counts as null."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ class Manifold:
         """
         at = point.gradients
         along = at.u @ dv + np.einsum("ij,ij->i", at.g, self.inputs @ dw)
-        w_part, v_part = at.pull_back(_solve(at.gram(), along))
+        w_part, v_part = at.pull_back(least_norm(at.gram(), along))
         dw = dw - w_part
         if self.radius > 0:
             dw -= point.w * (np.sum(dw * point.w) / self.radius**2)
@@ -127,15 +123,3 @@ def check_radius(radius: float, *, invariant: bool) -> None:
             f"radius = {radius}: only sim_ln keeps its outputs when the first layer "
             "is rescaled; elsewhere 0 is allowed"
         )
-
-
-def _solve(gram: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Least-norm solution; by Cholesky's factor where that is safe."""
-    try:
-        factor = scipy.linalg.cho_factor(gram, lower=True)
-        pivots = np.diag(factor[0]) ** 2
-        if pivots.min() > SINGULAR * pivots.max():
-            return scipy.linalg.cho_solve(factor, right)
-    except scipy.linalg.LinAlgError:
-        pass
-    return scipy.linalg.lstsq(gram, right, cond=SINGULAR)[0]

@@ -2,7 +2,8 @@
 
 Nothing here uses the engine's formulas: modules hold W1, b1 and W2 width-major as
 in the source, autograd differentiates, torch.optim.SGD updates. Only the order of
-the examples, which no formula fixes, is taken from the engine.
+the examples and the coins of label noise, which no formula fixes, are taken from the
+engine.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch.nn.functional import softplus
 from flatminima.data.load import train_and_test
 from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.order import batches
+from flatminima.runs.mlp.order import batches, moved_up
 
 
 class Net(torch.nn.Module):
@@ -192,16 +193,18 @@ def train(config: Config, start: State, num_steps: int, at: set[int]) -> dict:
     x, y = training_set(config)
     loss = loss_of(config)
     order = batches(config, start.step, start.step + num_steps)
+    up = torch.as_tensor(moved_up(config, start.step, start.step + num_steps))
     seen = {}
     for step, batch in enumerate(order, start.step + 1):
-        gradient = gradients(loss, net, x[batch], y[batch])
+        labels = y[batch] + config.step_noise * (2 * up[step - start.step - 1] - 1)
+        gradient = gradients(loss, net, x[batch], labels)
         lr, rho, _ = config.rates(step - 1)
         if rho > 0:
             before = [p.data.clone() for p in net.parameters()]
             if config.ascent == "frozen":
                 net.pattern = (net.hidden(x[batch]) > 0).double()
             ascend(net, gradient, rho)
-            gradient = gradients(loss, net, x[batch], y[batch])
+            gradient = gradients(loss, net, x[batch], labels)
             net.pattern = None
             for p, old in zip(net.parameters(), before, strict=True):
                 p.data = old

@@ -48,12 +48,6 @@ def store_folder() -> Path:
     return _chosen(STORE_VARIABLE) or build_folder() / "store"
 
 
-def results_folder() -> Path | None:
-    """The folder of committed results, or None for an installed package."""
-    checkout = checkout_folder()
-    return checkout / "results" if checkout else None
-
-
 def record_file() -> Path | None:
     """The file in which sweeps note their configs: $FLATMINIMA_RECORD, else none."""
     chosen = os.environ.get(RECORD_VARIABLE)

@@ -9,6 +9,7 @@ at interpolation and away from it. The gradient of layer l is h_{l-1} g_l^T, wit
 h_0 = x' and g_l = df/dz_l, so ||grad f||^2 = sum_l ||h_{l-1}||^2 ||g_l||^2.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -89,6 +90,18 @@ def per_example_gradients(
     return Gradients(entering[-1] @ v, tuple(entering), tuple(leaving[::-1]), kink)
 
 
+def linearised(
+    model: Any, inputs: Float[np.ndarray, "n inputs"]
+) -> Callable[[Parameters], Gradients]:
+    """The network around (w, middle, v), as `gauss_newton.retract` asks for it."""
+
+    def linearise(params: Parameters) -> Gradients:
+        w, middle, v = params
+        return per_example_gradients(w, middle, v, inputs)
+
+    return linearise
+
+
 def trace_hessian(
     gradients: Gradients, curvature: Float[np.ndarray, " n"] | float = 2.0
 ) -> Float[np.ndarray, " depth"]:
@@ -118,10 +131,6 @@ def columns(
     """
     input_sq = np.sum(inputs**2, axis=1)
 
-    def linearise(at: Parameters) -> Gradients:
-        w, middle, v = at
-        return per_example_gradients(w, middle, v, inputs)
-
     def trace(at: Gradients) -> float:
         return float(np.sum(trace_hessian(at, loss.curvature(at.f))))
 
@@ -129,7 +138,7 @@ def columns(
         return architecture.lower_bound(model, input_sq, f, curvature)
 
     return shared.columns(
-        linearise,
+        linearised(model, inputs),
         trace,
         bound,
         lambda at: at.entering[-1],

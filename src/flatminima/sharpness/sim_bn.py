@@ -14,6 +14,7 @@ f is linear in gamma_j and in v_j, so tr Hess f_i = sum_j v_j gamma_j lap u_ij, 
 wherever L is twice differentiable, at interpolation and away from it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -125,6 +126,18 @@ def per_example_gradients(
     return Gradients(f, u, z > 0, inputs.T @ h, sigma, w, gamma, v, inputs)
 
 
+def linearised(
+    model: Any, inputs: Float[np.ndarray, "n inputs"]
+) -> Callable[[Parameters], Gradients]:
+    """The network around (w, gamma, v), as `gauss_newton.retract` asks for it."""
+
+    def linearise(params: Parameters) -> Gradients:
+        w, gamma, v = params
+        return per_example_gradients(w, gamma, v, inputs)
+
+    return linearise
+
+
 def trace_hessian(
     gradients: Gradients,
     slope: Float[np.ndarray, " n"],
@@ -157,10 +170,6 @@ def columns(
     """
     input_sq = np.sum(inputs**2, axis=1)
 
-    def linearise(at: Parameters) -> Gradients:
-        w, gamma, v = at
-        return per_example_gradients(w, gamma, v, inputs)
-
     def trace(at: Gradients) -> float:
         return trace_hessian(at, slope(loss, at.f, y), loss.curvature(at.f))
 
@@ -168,7 +177,7 @@ def columns(
         return architecture.lower_bound(model, input_sq, f, curvature)
 
     return shared.columns(
-        linearise,
+        linearised(model, inputs),
         trace,
         bound,
         lambda at: at.u,

@@ -98,6 +98,10 @@ def test_decay_that_overshoots_is_refused():
             {"data": "ball", "loss": "logistic", "label_smoothing": 0.2},
             "loss = 'logistic': must be 'squared' for data = 'ball'",
         ),
+        (
+            {"step_noise": 0.5, "loss": "logistic", "label_smoothing": 0.2},
+            r"step_noise = 0\.5: must be 0 for loss = 'logistic'",
+        ),
         ({"label_noise": 0.001}, r"label_noise = 0\.001: flips none of n = 100"),
     ],
 )

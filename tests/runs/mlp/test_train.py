@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,6 +123,9 @@ VARIANTS = {
         "loss": "logistic",
         "label_smoothing": 0.2,
     },
+    "step noise": {"step_noise": 0.5},
+    "step noise, batch": {"step_noise": 0.5, "batch": 4},
+    "step noise, all": {"step_noise": 0.5, "batch": "full"},
     "frozen": {"ascent": "frozen", "rho": 0.5},
     "frozen, batch": {"ascent": "frozen", "rho": 0.5, "batch": 4},
 }
@@ -144,6 +148,24 @@ def test_equals_pytorch_in_every_variant(architecture, variant, rho):
     start = initial_state(config)
     expected = reference.train(config, start, 20, {20})
     assert worst(advance(start, config, 20), expected[20]) < 1e-12
+
+
+@pytest.mark.parametrize("architecture", ["deep", "sim_bn"])
+def test_label_noise_in_the_other_families(architecture):
+    assert_equals_pytorch(tiny(architecture, step_noise=0.5), [50])
+
+
+def test_coins_are_fair_and_do_not_depend_on_where_they_are_cut():
+    config = tiny(step_noise=0.5, batch=4)
+    coins = order.moved_up(config, 0, 3000)
+    assert coins.shape == (3000, 4)
+    parts = [order.moved_up(config, *ends) for ends in ((0, 7), (7, 800), (800, 3000))]
+    np.testing.assert_array_equal(np.concatenate(parts), coins)
+    assert scipy.stats.binomtest(int(coins.sum()), coins.size).pvalue > 1e-3
+    # nor follow the examples
+    examples = order.batches(config, 0, 3000).ravel()
+    counts = np.bincount(2 * examples + coins.ravel()).reshape(-1, 2)
+    assert scipy.stats.chi2_contingency(counts).pvalue > 1e-3
 
 
 def test_equals_pytorch_at_full_size():
@@ -530,6 +552,50 @@ def test_history_against_pytorch(architecture):
     assert run.history["lambda_max"].notna().tolist() == [False, False, True]
     interpolates = run.history["train_loss"] <= measures.NEAR_INTERPOLATION
     assert interpolates.tolist() == run.history["retracted_trace"].notna().tolist()
+
+
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "deep", "sim_bn"])
+def test_movement_against_autograd(architecture):
+    config = tiny(architecture, num_steps=300, lr=0.002, output_scale=2.0)
+    run = loop.run(config)
+    kernels, weights = [], []
+    for params in (initial_state(config).params, run.params):
+        net = reference.net_of(config, *params)
+        x, _ = reference.training_set(config)
+        weight = list(net.parameters())
+        rows = [torch.autograd.grad(f, weight, retain_graph=True) for f in net(x)]
+        jacobian = np.array([np.concatenate([g.ravel() for g in r]) for r in rows])
+        kernels.append(jacobian @ jacobian.T)
+        weights.append(np.concatenate([p.ravel() for p in params]))
+    last = run.history.iloc[-1]
+    assert last["weights_moved"] == pytest.approx(
+        np.linalg.norm(weights[1] - weights[0]) / np.linalg.norm(weights[0])
+    )
+    alignment = np.vdot(*kernels) / np.prod([np.linalg.norm(k) for k in kernels])
+    assert last["kernel_moved"] == pytest.approx(1 - alignment)
+    moved = run.history[["weights_moved", "kernel_moved"]]
+    assert moved.iloc[:-1].isna().all().all()
+
+
+def test_the_kernel_of_a_network_that_dies_has_no_direction():
+    config = tiny(num_steps=3)
+    w = np.zeros((7, 16))
+    w[-1] = -1.0  # the bias
+    dead = State({"w": w, "v": np.ones(16)}, 3)
+    row = measures.movement(config, dead)
+    assert np.isnan(row["kernel_moved"])
+    assert row["weights_moved"] > 0
+
+
+def test_a_large_factor_on_the_output_is_lazy():
+    moved = [
+        loop.run(tiny(num_steps=3000, output_scale=a, lr=0.02 / a**2)).history.iloc[-1]
+        for a in (0.5, 2.0, 50.0)
+    ]
+    for column in ("weights_moved", "kernel_moved"):
+        values = [row[column] for row in moved]
+        assert values == sorted(values, reverse=True)
+        assert values[-1] < values[0] / 2
 
 
 def test_interpolating_rows_are_retracted():

@@ -64,6 +64,9 @@ class Config(BaseModel):
         label_smoothing: weight of the other class in the logistic loss.
         batch: "one" example a step, a number of examples that divides n, or "full".
             All but "full" are reshuffled every epoch.
+        step_noise: sigma of label noise SGD: in every step, and for every example of
+            it, the label is moved by sigma up or down, drawn afresh (Blanc et al.
+            2020). For the squared loss.
         lr: learning rate, eta in the source.
         rho: radius of SAM's normalised ascent step; 0 for none.
         weight_decay: added to the gradient as weight_decay * theta, as in torch.
@@ -111,6 +114,7 @@ class Config(BaseModel):
     loss: Literal["squared", "logistic"] = "squared"
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     batch: Literal["one", "full"] | Annotated[int, Field(ge=2, strict=True)] = "one"
+    step_noise: NonNegative = 0.0
     lr: Positive = 0.01
     rho: NonNegative = 0.0
     weight_decay: NonNegative = 0.0
@@ -148,6 +152,11 @@ class Config(BaseModel):
             raise ValueError(
                 f"batch = {self.batch}: must divide n = {self.n} and be below it "
                 '("full" is all examples)'
+            )
+        if self.step_noise > 0 and self.loss != "squared":
+            raise ValueError(
+                f"step_noise = {self.step_noise}: must be 0 for loss = {self.loss!r}, "
+                "whose labels are -1 and 1"
             )
         self._possible_network()
         if not self.can_be_projected and (self.radius > 0 or self.batch != "one"):
@@ -256,6 +265,8 @@ class Config(BaseModel):
         size = {"one": "1", "full": "n"}.get(str(self.batch), str(self.batch))
         sam = self.climbs
         name = f"{size}-SAM" if sam else "GD" if self.batch == "full" else "SGD"
+        if self.step_noise > 0:
+            name = f"label noise {name}"
         decay = " + wd" if self.weight_decay > 0 else ""
         mini = f", batch {size}" if isinstance(self.batch, int) and not sam else ""
         held = ", frozen pattern" if self.ascent == "frozen" else ""

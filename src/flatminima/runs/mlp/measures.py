@@ -9,7 +9,7 @@ from flatminima.measures.predictions import outputs, sign_errors
 from flatminima.models.losses import value
 from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.problem import Problem, problem
+from flatminima.runs.mlp.problem import Problem, initial_state, problem
 
 NEAR_INTERPOLATION = 1e-2
 """Mean squared distance of the outputs to their targets, those that minimise the
@@ -51,6 +51,34 @@ def measure(config: Config, state: State) -> dict[str, float]:
         ),
         "first_layer_norm": float(np.linalg.norm(params[0])),
         "second_layer_norm": float(np.linalg.norm(params[-1])),
+    }
+
+
+def movement(config: Config, state: State) -> dict[str, float]:
+    """How far training has moved the weights and the kernel: rich or lazy.
+
+    Where both stay near 0, the network is trained as its linearisation at the start
+    would be (Chizat, Oyallon & Bach 2019).
+
+    Returns:
+        weights_moved: ||theta - theta_0|| / ||theta_0||.
+        kernel_moved: 1 - <K, K_0> / (||K|| ||K_0||), Frobenius, between the tangent
+        kernels K_ik = grad f_i . grad f_k on the training set now and at the start,
+        so in [0, 1] (Fort et al. 2020); NaN if a kernel is 0.
+    """
+    setting = problem(config)
+    family = importlib.import_module(sharpness_module(setting.architecture))
+    linearise = family.linearised(setting.model, setting.inputs)
+    before, now = (
+        tuple(p.astype(np.float64) for p in at.params)
+        for at in (initial_state(config), state)
+    )
+    step = sum(np.sum((a - b) ** 2) for a, b in zip(now, before, strict=True))
+    first, last = linearise(before).gram(), linearise(now).gram()
+    size = np.linalg.norm(first) * np.linalg.norm(last)
+    return {
+        "weights_moved": float(np.sqrt(step / sum(np.sum(p**2) for p in before))),
+        "kernel_moved": float(1 - np.sum(first * last) / size) if size > 0 else np.nan,
     }
 
 

@@ -6,6 +6,9 @@ from flatminima.runs.mlp.config import Config
 
 EPOCHS_PER_BLOCK = 64
 
+COINS = 2**63
+"""Added to the number of a block, so that coins and orders share no numbers."""
+
 
 def example_order(config: Config, start: int, stop: int) -> np.ndarray:
     """Numbers start, ..., stop - 1 of the endless sequence of shuffled examples.
@@ -24,6 +27,28 @@ def example_order(config: Config, start: int, stop: int) -> np.ndarray:
     ]
     offset = blocks.start * block_size
     return np.concatenate(orders)[start - offset : stop - offset]
+
+
+def moved_up(config: Config, start: int, stop: int) -> np.ndarray:
+    """Which labels `step_noise` moves up, 1, and which down, 0, in some steps.
+
+    Each is a fair coin of a counter-based generator, as the order of the examples is.
+
+    Returns:
+        Integers of shape (steps, batch size).
+    """
+    size = config.batch_size
+    block_size = EPOCHS_PER_BLOCK * config.n
+    blocks = range(start * size // block_size, (stop * size - 1) // block_size + 1)
+    draws = [
+        np.random.Generator(
+            np.random.Philox(key=[config.init_seed, COINS + block])
+        ).integers(0, 2, block_size)
+        for block in blocks
+    ]
+    offset = blocks.start * block_size
+    coins = np.concatenate(draws)[start * size - offset : stop * size - offset]
+    return coins.reshape(-1, size)
 
 
 def batches(config: Config, start: int, stop: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from flatminima.runs import loop
 from flatminima.runs.kind import Divergence, Run, State
 from flatminima.runs.mlp import measures
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.order import batches
+from flatminima.runs.mlp.order import batches, moved_up
 from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.sharpness.largest_eigenvalue import lambda_max
 
@@ -28,6 +28,9 @@ SECONDS_PER_SMOOTH_UNIT = 1e-8
 
 CACHE_LINE = 64
 """Bytes."""
+
+AT_THE_END = ("lambda_max", "weights_moved", "kernel_moved")
+"""Columns that only the last checkpoint has."""
 
 LANES = 32
 """Units that the kernels treat together, a multiple of every vector's length."""
@@ -78,7 +81,12 @@ def advance(state: State, config: Config, k: int) -> State:
     setting = problem(config)
     scalar = np.dtype(config.dtype).type
     kernel = importlib.import_module(kernel_module(config))
-    x, y = setting.inputs.astype(config.dtype), setting.y.astype(config.dtype)
+    x, y = setting.inputs, setting.y
+    if config.step_noise > 0:
+        # each example twice, with its label moved down and up
+        x = np.concatenate([x, x])
+        y = np.concatenate([y - config.step_noise, y + config.step_noise])
+    x, y = x.astype(config.dtype), y.astype(config.dtype)
     lanes = LANES if setting.architecture.IDLE_AT_ZERO else 1
     params = [padded_copy(p, lanes) for p in state.params]
     # two layers take both; the other families have no frozen ascent, and no radius
@@ -92,6 +100,8 @@ def advance(state: State, config: Config, k: int) -> State:
         lr, rho, until = config.rates(step)
         stop = end if until <= step else min(end, until)
         order = batches(config, step, stop)
+        if config.step_noise > 0:
+            order = order + config.n * moved_up(config, step, stop)
         done = step + int(
             kernel.run(
                 setting.model,
@@ -140,24 +150,23 @@ def checkpoints(config: Config) -> np.ndarray:
 
 
 def measure(config: Config, state: State) -> dict[str, float]:
-    """The row of a checkpoint; `lambda_max` is NaN but at the end, see `finish`."""
-    return measures.measure(config, state) | {"lambda_max": np.nan}
+    """The row of a checkpoint; what `finish` adds is NaN but at the end."""
+    return measures.measure(config, state) | dict.fromkeys(AT_THE_END, np.nan)
 
 
 def finish(config: Config, state: State) -> dict[str, float]:
-    """lambda_max of the Hessian, which is measured once."""
+    """lambda_max of the Hessian, and `measures.movement`, which are measured once."""
     setting = problem(config)
     params = tuple(p.astype(np.float64) for p in state.params)
-    return {
-        "lambda_max": lambda_max(
-            setting.architecture,
-            setting.model,
-            params,
-            setting.inputs,
-            setting.y,
-            setting.loss,
-        )
-    }
+    largest = lambda_max(
+        setting.architecture,
+        setting.model,
+        params,
+        setting.inputs,
+        setting.y,
+        setting.loss,
+    )
+    return {"lambda_max": largest, **measures.movement(config, state)}
 
 
 def summary(config: Config, run: Run) -> dict[str, float | list[float]]:

@@ -63,7 +63,8 @@ def interpolating(d: int, n: int, width: int, seed: int) -> Point:
     at = retract(linearised(model, inputs), start, train.y, tolerance=1e-26)
     if not at.converged:
         raise ArithmeticError(f"the loss is {at.loss:.1e}, after the last step")
-    return Point(*at.parameters, inputs, train.y)
+    w, v = at.parameters
+    return Point(w, v, inputs, train.y)
 
 
 def step(

@@ -32,7 +32,6 @@ from jaxtyping import Float
 from flatminima.checks import at_least
 from flatminima.runs.mlp.config import Config, Phase
 
-
 SAFE, LOST = 1.0, 2.0
 """`limits` without biases: outputs should stay where kappa is below the one and vanish
 above the other. Between them it takes a push over a barrier to leave."""
@@ -136,7 +135,7 @@ def sim_bn_limits(trace: pd.Series, bound: float, rho: float) -> pd.DataFrame:
     bound (`models.sim_bn.lower_bound`), so beta is at most 1 - bound / trace.
 
     Args:
-        trace: at interpolation, at least the bound.
+        trace: at interpolation, at least the bound; NaN where there is none.
         bound: the certified one of the same training set, above 0.
         rho: radius of the step.
 
@@ -147,7 +146,7 @@ def sim_bn_limits(trace: pd.Series, bound: float, rho: float) -> pd.DataFrame:
     Raises:
         ValueError: if a trace is below the bound.
     """
-    if not (trace >= bound).all():
+    if (trace < bound).any():
         raise ValueError(f"trace = {trace.tolist()}: allowed are at least {bound}")
     share = 1 - bound / trace
     return pd.DataFrame(
@@ -155,7 +154,7 @@ def sim_bn_limits(trace: pd.Series, bound: float, rho: float) -> pd.DataFrame:
             "trace": trace,
             "κ": kappa(rho, trace),
             "β at most": share,
-            "limit at least": [limits(beta).local for beta in share],
+            "limit at least": share.map(lambda beta: limits(beta).local, "ignore"),
         }
     )
 

@@ -89,8 +89,8 @@ def build_book(
         say: Told of progress, a line at a time.
         scale: Name of parameter files, such as "paper", for the chapters that
             have one.
-        only: The chapters to run at that scale, all by default. Without a scale the
-            chapters to execute: of the others the book shows what was last executed.
+        only: The chapters to execute, all by default. Of the others the book shows
+            what was last executed.
         pages: Whether to typeset; tests of the pipeline do without.
 
     Returns:
@@ -104,7 +104,7 @@ def build_book(
         return problems
     chapters = load_chapters(project)
     given = scaled(project, chapters, scale, only)
-    chosen = [c for c in chapters if scale or not only or c.name in only]
+    chosen = [c for c in chapters if not only or c.name in only]
     say(f"sources are sound: {len(chapters)} chapters")
     with sole_build(project):
         return _build(project, chapters, chosen, given, say, pages, begun)

@@ -688,7 +688,7 @@ def test_verdicts_are_json_with_exactly_the_promised_keys():
         assert list(entry) == KEYS
     assert [entry["id"] for entry in bundle[words]] == [v.id for v in shown.verdicts]
     for entry in json.loads(json.dumps(bundle[words])):
-        assert list(entry) == ["id", "measured", "over", "source"]
+        assert list(entry) == ["id", "measured", "over", "source", "p"]
     one = shown.verdicts[0]._repr_mimebundle_()
     assert one[report.MIME] == [bundle[report.MIME][0]]
     assert one[words] == [bundle[words][0]]
@@ -744,19 +744,22 @@ def test_scale_says_how_a_run_compares_with_the_sources():
     assert decide.share("high", runs(num_steps=60_000_000)).scale.startswith("paper:")
 
 
-def test_shortfall_lists_what_a_source_got_wrong():
+def test_shortfall_lists_what_does_not_agree_with_a_source():
     good = decide.share("high", runs(test_accuracy=1.0))
     bad = decide.share("high", runs(test_accuracy=0.5))
     ours = Verdict(**{**vars(bad), "origin": "ours"})
-    found = shortfall(Report([good, bad]), Report([ours, bad]))
+    denied = Verdict(**{**vars(bad), "reported": "✗"})
+    found = shortfall(Report([good, bad, denied]), Report([ours]), bad)
     assert found.verdicts == [bad, bad]
     assert repr(found) == "\n".join(["fails: x < y & z. (slides, Figure 1)"] * 2)
     assert "fails</strong>: x &lt; y &amp; z. (slides, Figure 1)</li>" in (
         found._repr_html_()
     )
-    nothing = shortfall(Report([good, ours]))
-    assert "holds under" in nothing._repr_html_()
-    assert repr(nothing) == "Every claim of the source holds."
+    nothing = shortfall(Report([good, ours, denied]))
+    assert "every verdict on a claim of the source agrees" in nothing._repr_html_()
+    assert repr(nothing) == "Every verdict agrees with the source."
+    confirmed = Verdict(**{**vars(good), "reported": "✗"})
+    assert shortfall(confirmed).verdicts == [confirmed]
 
 
 def test_rules_in_words_spell_out_every_threshold():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flatminima_book.claims import check_claims, load_claims
 from flatminima_book.folding import unfoldable_reports
 from flatminima_book.found_checks import check_found
+from flatminima_book.fresh import read_fresh
 from flatminima_book.links import check_links
 from flatminima_book.notebooks import (
     Chapter,
@@ -51,6 +52,7 @@ def check_sources(project: Project) -> list[str]:
         problems += check_expected(project, chapters)
     problems += check_allowances(project, chapters)
     problems += check_found(project, chapters)
+    problems += check_fresh(project)
     return problems
 
 
@@ -133,6 +135,16 @@ def check_expected(project: Project, chapters: list[Chapter]) -> list[str]:
             if claims and claims.get(claim) != name
         ]
     return problems
+
+
+def check_fresh(project: Project) -> list[str]:
+    """Check that the file of claims on fresh seeds, if there is one, can be read."""
+    try:
+        if project.fresh is not None:
+            read_fresh(project.fresh)
+    except ValueError as error:
+        return [str(error)]
+    return []
 
 
 def check_allowances(project: Project, chapters: list[Chapter]) -> list[str]:

@@ -23,7 +23,7 @@ from flatminima.claims.report import (
 from flatminima.claims.words import describe
 from flatminima.statistics.intervals import bootstrap, mean_interval
 from flatminima.statistics.thresholds import Thresholds
-from flatminima.sweeps.table import ALL_DIVERGED, per_seed, why_missing
+from flatminima.sweeps.table import ALL_DIVERGED, COMMITTED, per_seed, why_missing
 
 NAMED = 5
 """Diverged runs that a note names."""
@@ -320,7 +320,11 @@ def _verdict(
 
 
 def _scale(table: pd.DataFrame) -> str:
-    return str(table["scale"].iloc[0])
+    """The scale of runs; of committed ones also their seeds, which no build chooses."""
+    scale = str(table["scale"].iloc[0])
+    if scale.endswith(COMMITTED):
+        scale += f", seeds {table['data_seed'].min()} to {table['data_seed'].max()}"
+    return scale
 
 
 def _guarded(

@@ -473,8 +473,8 @@ def build_fresh(project: Project, say: Say, only: Sequence[str] = ()) -> list[st
     kept = {c.name: known[c.name] for c in chapters if c.name in known}
     kept = {name: each for name, each in kept.items() if each.claims}
     write_fresh(project.fresh, kept)
-    claims_kept = sum(len(each.claims) for each in kept.values())
-    say(f"made {project.where(project.fresh)}: {claims_kept} claims")
+    count = sum(len(each.claims) for each in kept.values())
+    say(f"made {project.where(project.fresh)}, claims of ours: {count}")
     return problems
 
 

@@ -270,7 +270,7 @@ def fresh_fragment(
             row += ["not run again", f"from {there.first_seed}, committed runs"]
         else:
             row += [f"{badge(there.verdict)} {there.measured}"]
-            row += [f"from {there.first_seed}, {there.over}"]
+            row += [", ".join(filter(None, [f"from {there.first_seed}", there.over]))]
         rows.append(row)
     columns = ["Chapter", "Claim", "In the book", "On fresh seeds", "Seeds"]
     parts.append(

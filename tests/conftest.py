@@ -1,6 +1,7 @@
 """What all tests share: one thread, a private store, shapes checked at run time."""
 
 import functools
+import gc
 import signal
 import sys
 import warnings
@@ -110,6 +111,21 @@ def pytest_configure(config):
         "uncompiled: also run with NUMBA_DISABLE_JIT=1, where coverage sees kernels",
     )
     config.addinivalue_line("markers", "slow: left out by `make fast`")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Keep what was imported out of the collector's way.
+
+    There are millions of such objects, none goes before the end, and a compiler makes
+    so many new ones that the old are gone through again and again.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items):

@@ -32,6 +32,7 @@ SECONDS_PER_CELL = 600  # a loaded machine takes minutes
 
 # A change of the filters makes Python forget which warnings it has shown.
 FRESH = """
+import gc
 import os
 import warnings
 import matplotlib
@@ -46,6 +47,7 @@ set_matplotlib_formats("png")
 with warnings.catch_warnings():
     pass
 get_ipython().reset()
+gc.freeze()  # the libraries: a collection goes through what a chapter makes
 """
 
 

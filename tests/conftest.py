@@ -33,7 +33,6 @@ compile what the engine does not use."""
 
 LONGEST_FIRST = [
     "runs/mlp/test_train.py",
-    "book/test_new.py",
     "book/test_build.py",
     "book/test_pages.py",
     "book/test_interrupt.py",
@@ -47,6 +46,7 @@ LONGEST_FIRST = [
     "test_kernel_race.py",
     "runs/flow/test_descent.py",
     "faults/test_places.py",
+    "book/test_new.py",
 ]
 """Files that take longest. A worker takes whole files, so the last to begin is short.
 The first compiles the kernels; those beside it, until it is done, need none."""

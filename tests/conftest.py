@@ -4,7 +4,9 @@ import functools
 import gc
 import signal
 import sys
+import threading
 import warnings
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from jaxtyping import install_import_hook
+from matplotlib.figure import Figure
 from numba.core.dispatcher import Dispatcher
 
 from flatminima.checkout import WrongCheckout, refuse_another
@@ -36,25 +39,45 @@ LONGEST_FIRST = [
     "book/test_build.py",
     "book/test_pages.py",
     "book/test_interrupt.py",
-    "book/test_found.py",
     "book/test_budget.py",
     "plots/test_plots.py",
+    "test_identity.py",
+    "chapters/test_refusals.py",
+    "book/test_new.py",
+    "book/test_found.py",
     "chapters/test_smoke.py",
     "faults/test_killed.py",
+    "faults/test_interrupted.py",
+    "faults/test_any_kind.py",
     "faults/test_cluster.py",
-    "test_identity.py",
     "test_kernel_race.py",
+    "runs/test_kinds.py",
+    "results/test_results.py",
     "runs/flow/test_descent.py",
+    "chapters/test_corners.py",
     "faults/test_places.py",
-    "book/test_new.py",
 ]
 """Files that take longest. A worker takes whole files, so the last to begin is short.
-The first compiles the kernels; those beside it, until it is done, need none."""
+The first compiles the kernels; those beside it, until it is done, need few. The same
+holds for what comes after the chapters."""
 
 # A shell starts its background jobs with Ctrl-C ignored, and so would be all that they
 # start. The programs that tests interrupt take it as those in a terminal do.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def no_trace():
+    """A body of which coverage sees nothing, nor of the threads that it starts."""
+    here, elsewhere = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        yield
+    finally:
+        threading.settrace(elsewhere)
+        sys.settrace(here)
 
 
 def untraced(function):
@@ -72,8 +95,9 @@ def untraced(function):
     return paused
 
 
-# Coverage would follow the compiler, too, and take a quarter longer.
+# Coverage would follow the compiler and what draws, too, and take a third longer.
 Dispatcher.compile = untraced(Dispatcher.compile)
+Figure.draw = untraced(Figure.draw)
 
 # Not the kernels, nor the models with a head of their own: numba compiles those
 # functions, and a wrapped function does not compile.
@@ -126,6 +150,14 @@ def pytest_collection():
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Whole chapters cover lines that no test looks at: theirs do not count."""
+    chapters = pyfuncitem.path.is_relative_to(TESTS / "chapters")
+    with no_trace() if chapters else nullcontext():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items):

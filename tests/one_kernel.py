@@ -32,7 +32,6 @@ SECONDS_PER_CELL = 600  # a loaded machine takes minutes
 
 # A change of the filters makes Python forget which warnings it has shown.
 FRESH = """
-import gc
 import os
 import warnings
 import matplotlib
@@ -47,7 +46,6 @@ set_matplotlib_formats("png")
 with warnings.catch_warnings():
     pass
 get_ipython().reset()
-gc.freeze()  # the libraries: a collection goes through what a chapter makes
 """
 
 

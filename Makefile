@@ -2,8 +2,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 PIP_ARGS ?=
-# Parameters of the book: params/<chapter>/$(SCALE).yml, for all chapters or some.
-# Without a scale, the chapters to execute.
+# Parameters of the book: params/<chapter>/$(SCALE).yml. The chapters to execute: all,
+# or those that are named.
 SCALE ?=
 CHAPTERS ?=
 SCALE_ARGS := $(if $(SCALE),--scale $(SCALE)) $(if $(CHAPTERS),--chapters $(CHAPTERS))
@@ -28,7 +28,7 @@ LOWEST := _build/lowest
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help install book pages chapter test tests.types tests.uncompiled tests.compiled fast lowest check elsewhere serve bench scale speed results verify-results pair lock clean distclean
+.PHONY: FORCE help install book fresh pages chapter test fast lowest check elsewhere serve bench scale speed results verify-results pair lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
@@ -61,6 +61,9 @@ install: $(STAMP) ## Create .venv with everything that the book needs
 book: $(STAMP) ## Execute every chapter and build the pages
 	@$(PRESS) build $(SCALE_ARGS)
 
+fresh: $(STAMP) ## Run the claims of ours on fresh seeds: results/fresh.json
+	@$(PRESS) fresh $(if $(CHAPTERS),--chapters $(CHAPTERS))
+
 pages: $(STAMP) ## Typeset again what was last executed (after an edit of styles)
 	@$(PRESS) pages
 
@@ -80,6 +83,8 @@ test: $(STAMP) ## Lint, types and tests; needs no built book
 	$(BIN)/python -m coverage report --fail-under=90
 	@echo "Tested: lint, types, tests (_build/tests.xml, uncompiled.xml)"
 
+# Parts of `make test`.
+.PHONY: tests.types tests.uncompiled tests.compiled
 tests.types:
 	$(BIN)/mypy
 
@@ -165,7 +170,8 @@ lock: $(STAMP) ## Pin the dependencies again
 	@echo "Pinned: requirements.lock"
 
 clean: ## Remove the pages; finished runs are kept
-	@rm -rf _build/html _build/stage _build/executed _build/chapters _build/.doctrees
+	@rm -rf _build/html _build/stage _build/executed _build/chapters _build/fresh \
+	  _build/.doctrees
 	@echo "Removed the pages; kept _build/store"
 
 distclean: ## Remove everything that was made, finished runs and .venv included

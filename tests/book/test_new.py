@@ -163,8 +163,8 @@ def compute_here(copy: Path) -> None:
     runs = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(runs)
     given = dict(load_chapter(copy / TEXTS[0]).defaults)
-    seeds = given.pop("seeds")
-    cells = over_seeds(runs.configs(**given).values(), seeds)
+    count, first = given.pop("seeds"), given.pop("first_seed")
+    cells = over_seeds(runs.configs(**given).values(), range(first, first + count))
     run_all(cells, folder=copy / "store")
 
 

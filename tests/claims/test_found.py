@@ -33,7 +33,7 @@ def decided(name: str, word="holds", numbers=(0.79, 0.74, 0.83), note="") -> Ver
     claim = load_rules()[1][name]
     return Verdict(
         *(name, claim.chapter, claim.source, claim.origin, claim.statement, "rule"),
-        *(word, *numbers, 10, "quick", None, note),
+        *(word, *numbers, 10, "quick", None, note, "before"),
     )
 
 
@@ -124,6 +124,29 @@ def test_a_sentence_with_another_verdict_is_struck_and_says_so():
     assert "came to fails.]" in repr(shown)
     stands = [s["stands"] for s in shown._repr_mimebundle_()[MIME]["sentences"]]
     assert stands == [False, True]
+
+
+SEEDS = "so their share decides: 3 of 10 seeds generalise, with at least 0.95"
+
+
+def test_a_mean_is_not_told_where_the_share_of_seeds_decides(monkeypatch):
+    apart = decided("s2-sam-fails", numbers=(0.3, 0.07, 0.65), note=SEEDS)
+    struck, other = box(ATTAINS, apart, DECAY).told
+    assert struck.moved == (apart,)
+    assert struck.remark.endswith("to **holds** (3 of 10 seeds generalise).")
+    assert other.remark == ""
+    texts = parse(
+        "box: [{says: 'Only {s2-sam-fails.seeds} are right.', for: {s2-sam-fails: "
+        "holds}}, {says: 'Of {s2-sam-fails.n}.', for: {s2-sam-fails: holds}}]"
+    )
+    monkeypatch.setattr(found, "load", lambda chapter: texts)
+    seeds, number = found.box("scenario-2", apart).told
+    assert (seeds.text, seeds.remark) == ("Only 3 of 10 seeds are right.", "")
+    assert (number.text, number.remark) == ("Of 10.", "")
+    mean, number = found.box("scenario-2", FAILS).told
+    assert mean.text == "Only (no number) are right."
+    assert mean.moved == (FAILS,)
+    assert number.remark == ""
 
 
 def test_a_second_word_stands_too():
@@ -267,7 +290,10 @@ def test_claims_of_other_chapters_come_from_the_last_build(texts):
     assert "<del>" not in shown._repr_html_()
     (texts / "scenario-1.json").write_text("[]")
     assert found.passage("scenario-2", "later", FAILS).told == shown.told
-    entry = asdict(ELSEWHERE) | {"expected": "holds", "rule_fixed": "before"}
+    entry = asdict(ELSEWHERE) | {"expected": "holds"}
+    older = {key: value for key, value in entry.items() if key != "rule_fixed"}
+    (texts / "scenario-1.json").write_text(json.dumps([older]))
+    assert found.passage("scenario-2", "later", FAILS).told == shown.told
     (texts / "scenario-1.json").write_text(json.dumps([entry]))
     filled = found.passage("scenario-2", "later", FAILS)
     assert "on 99" in filled.told[1].text

@@ -31,6 +31,7 @@ def test_thresholds_are_those_of_the_method():
         "low": 0.90,
         "bound_ratio": 1.05,
         "interpolates": 1e-2,
+        "fits": 0.5,
         "min_seeds": 10,
         "max_diverged": 1 / 5,
         "resamples": 9999,
@@ -68,6 +69,7 @@ CLAIM = """
   source: "000: Fig. 1"
   origin: source
   statement: It is flat.
+  rule_fixed: before
   rule: {{kind: share}}
 """
 
@@ -105,6 +107,9 @@ def test_one_id_in_two_files_is_refused_naming_both(tmp_path):
     ("old", "new", "message"),
     [
         ("statement: It is flat.", "", "claim a: 1 validation error.*statement"),
+        ("rule_fixed: before", "", "claim a: 1 validation error.*rule_fixed"),
+        ("fixed: before", "fixed: later", "claim a: 1 validation error.*rule_fixed"),
+        ("kind: share", "kind: share, min_seeds: 5", "claim a: .*why so few seeds"),
         ("kind: share", "kind: shared", "claim a: 1 validation error.*kind"),
         ("origin:", "chapter: one\n  origin:", "claim a: .*'chapter'"),
     ],

@@ -20,6 +20,11 @@ Kind = Literal[
 ]
 
 
+RuleFixed = Literal["before", "after pilot", "after data"]
+"""When a rule was fixed: before any of its runs, after pilot runs that are no part of
+the evidence, or after the data that decide it had been seen."""
+
+
 class Rule(BaseModel):
     """How a claim is decided.
 
@@ -35,7 +40,7 @@ class Rule(BaseModel):
         along: for `crosses` and `settles`, the column that varies.
         logarithmic: for these, whether positions are its decimal logarithms.
         min_seeds: seeds that decide it, in place of the number for all claims; 0 to
-            keep that.
+            keep that. The claim's note has to say why.
         reason: for `not testable`, why.
         words: what pages call the number that decides, where
             `quantities.QUANTITIES` has no words for the metric, or others.
@@ -70,6 +75,7 @@ class Claim(BaseModel):
         source: document and figure, theorem or page.
         origin: "source" or "ours".
         statement: the sentence.
+        rule_fixed: when its rule was, as `RuleFixed` says.
         rule: how it is decided.
         reported: the source's own number or word, if it gives one.
         note: anything a reader of the scorecard should know.
@@ -82,6 +88,16 @@ class Claim(BaseModel):
     source: str
     origin: Literal["source", "ours"]
     statement: str
+    rule_fixed: RuleFixed
     rule: Rule
     reported: str | float | None = None
     note: str = ""
+
+    @model_validator(mode="after")
+    def _says_why_few_seeds(self) -> Self:
+        if self.rule.min_seeds and "seeds" not in self.note:
+            raise ValueError(
+                f"min_seeds = {self.rule.min_seeds}: the note has to say why so few "
+                f"seeds decide, and is {self.note!r}"
+            )
+        return self

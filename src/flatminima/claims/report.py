@@ -5,8 +5,15 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+from jaxtyping import Float
+
+from flatminima.claims.agreement import agreement
+from flatminima.claims.model import RuleFixed
+from flatminima.claims.multiplicity import p_value
 from flatminima.claims.quantities import NONE, counted, effect_in_words, source_in_words
 from flatminima.claims.register import load
+from flatminima.statistics.thresholds import Thresholds
 from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT, NOT_NEAR
 
 MIME = "application/vnd.flatminima.claim+json"
@@ -23,6 +30,9 @@ WHY_UNDECIDED = re.compile(
     rf"\d+ of \d+ runs diverged|{ALL_DIVERGED}|{NOT_HELD_OUT}|{NOT_NEAR}"
 )
 """What in the note of a verdict says that the runs could not decide it."""
+
+GROUPS = re.compile(r"(\d+) of (\d+) seeds generalise")
+"""What in the note of a verdict says that its number is the share of such seeds."""
 
 FEW_SEEDS = re.compile(r"(\d+) seeds; a verdict needs (\d+)")
 
@@ -45,6 +55,7 @@ class Verdict:
     scale: str
     reported: str | float | None
     note: str
+    rule_fixed: RuleFixed
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return Report([self])._repr_mimebundle_()
@@ -93,15 +104,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Shortfall:
-    """Claims of a source that did not come out as the source has them."""
+    """Claims of a source with which the verdicts do not agree."""
 
     verdicts: list[Verdict]
 
     def _repr_html_(self) -> str:
         if not self.verdicts:
             return (
-                "<p>Every claim of the source that this chapter decides holds under "
-                "these parameters.</p>"
+                "<p>Under these parameters every verdict on a claim of the source "
+                "agrees with it.</p>"
             )
         items = "".join(
             f"<li><strong>{v.verdict}</strong>: {html.escape(v.statement)}"
@@ -115,30 +126,48 @@ class Shortfall:
             f"{v.verdict}: {v.statement} ({source_in_words(v.source)})"
             for v in self.verdicts
         ]
-        return "\n".join(lines) or "Every claim of the source holds."
+        return "\n".join(lines) or "Every verdict agrees with the source."
 
 
-def shortfall(*reports: Report) -> Shortfall:
-    """The claims of a source, among those reported, that do not hold."""
+def shortfall(*reports: Report | Verdict) -> Shortfall:
+    """The claims of a source, among those reported, with which verdicts do not agree.
+
+    A statement that the source itself denies agrees where it fails, see `agreement`.
+
+    Args:
+        reports: every report that the page shows.
+    """
     return Shortfall(
         [
             verdict
             for report in reports
-            for verdict in report.verdicts
-            if verdict.origin == "source" and verdict.verdict != "holds"
+            for verdict in (report.verdicts if isinstance(report, Report) else [report])
+            if verdict.origin == "source" and agreement(asdict(verdict)) != "agrees"
         ]
     )
 
 
-def _in_words(v: Verdict) -> dict[str, str]:
-    """What a page says of a verdict, beside what the verdict says itself."""
+def _in_words(v: Verdict) -> dict[str, Any]:
+    """What a page says of a verdict, beside what the verdict says itself.
+
+    And `p`, how far its interval is from its threshold, as `multiplicity.p_value`.
+    """
     thresholds, claims = load()
     rule = claims[v.id].rule
+    groups = seeds_that_generalise(v)
     return {
         "id": v.id,
-        "measured": effect_in_words(rule, v.effect, v.low, v.high, thresholds),
+        "measured": effect_in_words(
+            rule,
+            v.effect,
+            v.low,
+            v.high,
+            thresholds,
+            of_seeds=groups is not None,
+        ),
         "over": counted(rule.kind, v.n),
         "source": source_in_words(v.source),
+        "p": p_value(rule, v, thresholds, groups),
     }
 
 
@@ -161,6 +190,23 @@ def _line(v: Verdict) -> str:
 def few_seeds_note(seeds: int, needed: int) -> str:
     """The note of a verdict that too few seeds leave undecided."""
     return f"{seeds} seeds; a verdict needs {needed}"
+
+
+def groups_note(values: Float[np.ndarray, " seeds"], thresholds: Thresholds) -> str:
+    """The note of a verdict on seeds that fall into two groups: it lists them all."""
+    count = int(np.sum(values >= thresholds.high))
+    listed = ", ".join(f"{value:.3f}" for value in sorted(values, reverse=True))
+    return (
+        f"the seeds fall into two groups, so their share decides: {count} of "
+        f"{len(values)} seeds generalise, with at least {thresholds.high:g}; by seed "
+        f"{listed}"
+    )
+
+
+def seeds_that_generalise(verdict: Verdict) -> tuple[int, int] | None:
+    """Seeds that generalise and all seeds, where their share is what decides."""
+    found = GROUPS.search(verdict.note)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def why_undecided(verdict: Verdict) -> list[str]:

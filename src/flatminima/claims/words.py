@@ -1,6 +1,7 @@
 """Rules in words, for the scorecard."""
 
 from flatminima.claims.model import Rule
+from flatminima.statistics.intervals import SHARES
 from flatminima.statistics.thresholds import Thresholds
 
 
@@ -15,7 +16,7 @@ def describe(rule: Rule, t: Thresholds) -> str:
         )
         return (
             f"mean {rule.metric} over seeds at the last checkpoint, {percent} "
-            f"interval: {words}, otherwise undecided"
+            f"interval: {words}, otherwise undecided{_in_groups(rule, t)}"
         )
     if rule.kind == "beats":
         order = "second minus first" if rule.lower_is_better else "first minus second"
@@ -32,12 +33,14 @@ def describe(rule: Rule, t: Thresholds) -> str:
         above = "fails" if rule.tight else "undecided"
         return (
             "mean squared distance of the raw outputs to their targets <= "
-            f"{t.interpolates} for every seed and median trace after retraction over "
-            f"bound <= {t.bound_ratio}: holds, otherwise {above}"
+            f"{t.interpolates} of the targets' mean square for every seed and median "
+            f"trace after retraction over bound <= {t.bound_ratio}: holds, otherwise "
+            f"{above}; a seed so near that was not retracted is compared with the "
+            "bound at its own outputs"
         )
     if rule.kind == "estimated":
         return (
-            f"{rule.metric}, {percent} bootstrap interval over seeds: above 0 holds, "
+            f"{rule.metric}, {percent} interval over seeds: above 0 holds, "
             "below 0 fails, otherwise undecided"
         )
     if rule.kind == "exact":
@@ -61,3 +64,13 @@ def describe(rule: Rule, t: Thresholds) -> str:
             "beyond it fails, otherwise undecided"
         )
     return "none"
+
+
+def _in_groups(rule: Rule, t: Thresholds) -> str:
+    """What a share is where the seeds fall into two groups."""
+    if rule.metric not in SHARES:
+        return ""
+    return (
+        f"; where the seeds fall into two groups, the share of those with at least "
+        f"{t.high} in place of the mean"
+    )

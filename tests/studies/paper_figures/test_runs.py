@@ -64,6 +64,16 @@ def test_committed_runs_differ_in_length_alone(tmp_path):
     assert paper_figures_runs.committed_runs(NOTHING, small()).empty
 
 
+def test_rows_that_are_older_than_a_field_have_its_default(tmp_path):
+    paper = commit(tmp_path / "a.jsonl", 1e-4)
+    for row in paper.rows:
+        assert row["config"].pop("step_noise") == 0
+    found = paper_figures_runs.committed_runs(paper, small())
+    assert found["num_steps"].unique().tolist() == [1200]
+    noisy = small().model_copy(update={"step_noise": 0.5})
+    assert paper_figures_runs.committed_runs(paper, noisy).empty
+
+
 def test_phases_tell_settings_apart(tmp_path):
     paper = commit(tmp_path / "a.jsonl", 1e-4)
     config = small()
@@ -295,6 +305,17 @@ def test_weights_are_those_of_the_build_where_nothing_is_committed():
     pd.testing.assert_frame_equal(
         weights.largest_units(shown, NOTHING),
         units.largest_units(small().with_seeds(0, 0)),
+    )
+
+
+def test_weights_are_those_of_the_seeds_of_the_build():
+    (shown,) = paper_figures_runs.run(
+        ["4b"], NOTHING, share=1e-5, seeds=range(100, 102), **SIZE
+    ).values()
+    assert weights.ends(shown)["data_seed"].tolist() == [100, 101]
+    pd.testing.assert_frame_equal(
+        weights.largest_units(shown, NOTHING),
+        units.largest_units(small().with_seeds(100, 100)),
     )
 
 

@@ -14,11 +14,12 @@ import pandas as pd
 
 from flatminima.plots.style import ARCHITECTURES
 from flatminima.results.reading import Committed
+from flatminima.results.rows import config_of
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.wen_li_ma import EARLY, FIGURES, figure, figures
 from flatminima.statistics.intervals import mean_interval
 from flatminima.sweeps.sweep import sweep
-from flatminima.sweeps.table import at_step, median
+from flatminima.sweeps.table import Seeds, at_step, median
 
 LENGTH = ("num_steps", "measure_at", "num_checkpoints", "data_seed", "init_seed")
 """Fields in which a short run differs from the committed one behind it."""
@@ -73,7 +74,7 @@ def run(
     paper: Committed,
     *,
     share: float,
-    seeds: int,
+    seeds: Seeds,
     **changes: Any,
 ) -> dict[str, FigureRuns]:
     """Run some figures for a share of their epochs and find the committed runs.
@@ -82,7 +83,7 @@ def run(
         names: keys of `recipes.FIGURES`.
         paper: committed runs, as from `results.committed`.
         share: of the source's epochs.
-        seeds: number of seeds; the runs are noted as ones to be committed.
+        seeds: as in `over_seeds`; the runs are noted as ones to be committed.
         changes: as in `recipes.figures`.
 
     Raises:
@@ -124,9 +125,11 @@ def longest(
     wanted = _regardless_of_length(config.model_dump(mode="json"))
     found = defaultdict(list)
     for row, table in zip(paper.rows, paper.tables, strict=True):
-        same_engine = row["module"] == config.engine
-        if same_engine and _regardless_of_length(row["config"]) == wanted:
-            found[row["config"]["num_steps"]].append((row, table))
+        if row["module"] == config.engine:
+            # fields that are newer than the row have their defaults
+            fields = config_of(row).model_dump(mode="json")
+            if _regardless_of_length(fields) == wanted:
+                found[fields["num_steps"]].append((row, table))
     return found[max(found)] if found else []
 
 

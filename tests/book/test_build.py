@@ -231,7 +231,7 @@ def test_a_dead_kernel_is_reported(book):
         "output": str(book.root / "out.ipynb"),
         "parameters": {},
         "root": str(book.root),
-        "timeout": 60,
+        "timeout": 600,
     }
     failure = run_job(job)
     assert failure is not None

@@ -453,6 +453,8 @@ def test_a_seed_that_could_not_be_retracted_is_not_compared_at_its_outputs():
     verdict = decide.attains("tight", table)
     assert "1 seeds could not be retracted" in verdict.note
     assert "own outputs" not in verdict.note
+    flow = table.drop(columns="bound_outputs")
+    assert decide.attains("tight", flow).note == verdict.note
 
 
 def test_targets_of_a_ball_are_measured():

@@ -57,7 +57,7 @@ def describe(rule: Rule, t: Thresholds) -> str:
             )
         return (
             f"shift, between the last two training lengths, of the {where}, paired "
-            f"by seeds, {percent} interval: within one grid step either way holds, "
-            "beyond it fails, otherwise undecided"
+            f"by seeds, {percent} interval: with 0 in it and within one grid step "
+            "either way holds, without 0 fails, otherwise undecided"
         )
     return "none"

@@ -23,7 +23,7 @@ from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT
 from flatminima_book.notebooks import read_source, tagged
 from tests.chapters.test_smoke import CHAPTERS, smoke
 
-TRAINED = {"share", "beats", "attains", "crosses", "settles", "associated"}
+TRAINED = {"share", "beats", "equals", "attains", "crosses", "settles", "associated"}
 """Kinds of rule that decide by trained networks."""
 
 TRAIN = [name for name, chapter in CHAPTERS.items() if "width" in chapter.defaults]
@@ -157,7 +157,7 @@ def test_a_page_comes_out_where_no_point_is_held_out(name, store):
     about_points = [
         verdict
         for verdict in made.verdicts
-        if known[verdict.id].rule.kind in ("share", "beats")
+        if known[verdict.id].rule.kind in ("share", "beats", "equals")
         and known[verdict.id].rule.metric == "test_accuracy"
     ]
     assert all(NOT_HELD_OUT in verdict.note for verdict in about_points)

@@ -23,6 +23,13 @@ def describe(rule: Rule, t: Thresholds) -> str:
             f"mean difference of {rule.metric} ({order}, paired by seeds), {percent} "
             "interval: above 0 holds, below 0 fails, otherwise undecided"
         )
+    if rule.kind == "equals":
+        return (
+            f"mean difference of {rule.metric} (first minus second, paired by seeds), "
+            f"{percent} interval: with 0 in it and within {rule.tolerance:g} either "
+            "way holds, within that but without 0 partly, beyond that fails, otherwise "
+            "undecided"
+        )
     if rule.kind == "associated":
         return (
             f"mean over seeds of {rule.metric}, {percent} interval: above 0 holds, "

@@ -5,7 +5,9 @@ level. The mean errors along n are first replaced by the nearest curve that neve
 rises (isotonic regression), then joined by straight lines in log n. `exponent` is
 the slope of log n against log d. Both carry the draws of a bootstrap over seeds: a
 seed is drawn with its errors at all n, and every d has draws of its own, since the
-data of two d have nothing in common.
+data of two d have nothing in common. Resampled means spread too little, so the draws of
+log n are moved away from the estimate, see `intervals.stretched`. Their percentiles,
+and those of sums of them, are intervals of about the level that they claim.
 
 Where the curve never falls to the level, n lies above the grid and is inf; where it
 is never above the level, n lies below the grid and is 0. Such an n is **censored**:
@@ -23,6 +25,7 @@ from jaxtyping import Float
 from scipy.optimize import isotonic_regression
 
 from flatminima.data.streams import generator
+from flatminima.statistics.intervals import stretched
 from flatminima.statistics.thresholds import thresholds
 
 LEVELS = {"zero_one": 0.1, "mse": 0.25}
@@ -48,7 +51,7 @@ class Estimate:
 
     Attributes:
         value: from all seeds; NaN if it does not exist.
-        draws: from the resamples; NaN where it does not exist.
+        draws: from the resamples, stretched; NaN where it does not exist.
     """
 
     value: float
@@ -159,8 +162,11 @@ def needed(
     counts = rng.multinomial(
         seeds, np.full(seeds, 1 / seeds), size=thresholds().resamples
     )
-    value = crossing(sizes, errors.mean(axis=0), level)
-    return Estimate(float(value), crossing(sizes, counts / seeds @ errors, level))
+    value = float(crossing(sizes, errors.mean(axis=0), level))
+    with np.errstate(divide="ignore"):
+        found = np.log(value), np.log(crossing(sizes, counts / seeds @ errors, level))
+    draws = np.exp(stretched(*found, seeds, thresholds().level))
+    return Estimate(value, draws)
 
 
 def needs(errors: pd.DataFrame) -> Needs:

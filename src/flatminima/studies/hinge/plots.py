@@ -103,12 +103,13 @@ def causes(
     colours = sns.color_palette("colorblind", len(tables))
     for k, (name, (table, field)) in enumerate(tables.items()):
         groups = table[table["last"]].groupby(field)
-        found = {c: mean_interval(rows, "test_accuracy") for c, rows in groups}
-        middle, low, high = np.array(list(found.values())).T
+        found = [mean_interval(rows, "test_accuracy") for _, rows in groups]
+        c = np.array(list(groups.groups), dtype=float)
+        middle, low, high = np.array(found).T
         style = _LINES[-1 - k % len(_LINES)]
         look = {"color": colours[k], "marker": "os^D"[k % 4], "ms": 4}
-        axis.plot(list(found), middle, ls=style, label=name, **look)
-        axis.fill_between(list(found), low, high, color=colours[k], alpha=0.15, lw=0)
+        axis.plot(c, middle, ls=style, label=name, **look)
+        axis.fill_between(c, low, high, color=colours[k], alpha=0.15, lw=0)
     values = pd.concat([table for table, _ in tables.values()])
     ends = values[values["last"] & ~values["diverged"]]
     explain_empty(axis, ends["test_accuracy"], values, "test_accuracy")

@@ -165,43 +165,6 @@ def test_drifts_keep_the_radius_or_eta_rho_squared():
             assert strengths[0] == pytest.approx(strengths[1])
 
 
-def test_the_drift_is_that_of_the_derivation():
-    """Two steps of 1-SAM next to interpolation, with a residual of either sign."""
-    config = robust_runs.drifts("bias", [2.0], **SIZE | {"n": 1})["base", 1.0]
-    config = robust_runs.changed(config, dtype="float64", rho=1e-3)
-    setting, state = problem(config), initial_state(config)
-    w, v = state.params
-    f = setting.architecture.forward(setting.model, w, v, setting.inputs)[0]
-    v = v * setting.y[0] / f
-    steps = []
-    for side in (-1, 1):
-        at = type(state)({"w": w.copy(), "v": v * (1 + side * 1e-9)}, 0)
-        after = advance(at, config, 1).params
-        steps.append([a - b for a, b in zip(after, at.params, strict=True)])
-    weights = [torch.tensor(p, requires_grad=True) for p in (w, v)]
-    (x,) = torch.as_tensor(setting.inputs)
-    output = torch.relu(x @ weights[0]) @ weights[1]
-    slopes = torch.autograd.grad(output, weights, create_graph=True)
-    rises = torch.autograd.grad(sum((s**2).sum() for s in slopes), weights)
-
-    def flat(parts):
-        return np.concatenate([np.asarray(part).ravel() for part in parts])
-
-    along = flat([slope.detach() for slope in slopes])
-    along /= np.linalg.norm(along)
-
-    def beside(step):
-        """What does not lie along the gradient of the output."""
-        return step - (step @ along) * along
-
-    drift = beside(-config.lr * config.rho**2 * flat(rises))
-    down, up = map(flat, steps)
-    size = np.linalg.norm(drift)
-    np.testing.assert_allclose(beside(down + up) / 2, drift, atol=1e-2 * size)
-    assert min(abs(down @ along), abs(up @ along)) > 10 * size
-    assert (down @ along) * (up @ along) < 0
-
-
 def test_a_table_of_drifts():
     tables = {
         ("base", 1.0): runs(test_accuracy=0.9, retracted_trace=2.0),

@@ -42,6 +42,7 @@ SMALLEST = {
     **{"full_batch_steps": 4, "num_steps": 60, "sim_bn_steps": 10, "iterations": 3},
     **{"figure_share": 1e-5, "bn_share": 1e-6, "fixed_share": 1e-5, "sam_share": 1e-6},
     **{"constants": 2, "floors": 2, "factors": [2], "lengths": [2], "levels": [0.2]},
+    **{"sizes": [8], "swap_seeds": 1, "drift_seeds": 1, "tuning_seeds": 1},
     **{"radii": [0.1], "updates": 2},
 }
 """What makes a chapter short, of the parameters that it has. It uses the whole cube."""

@@ -142,7 +142,8 @@ def elsewhere(
         variant: which.
         scales: factors on torch's default.
         epochs: passes over the data.
-        fields: of `Config`, such as sizes.
+        fields: of `Config`, such as sizes; the seeds are those whose start says how
+            far a learning rate is lowered.
 
     Returns:
         Configs in float32 by scale.

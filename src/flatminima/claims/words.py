@@ -37,7 +37,7 @@ def describe(rule: Rule, t: Thresholds) -> str:
         )
     if rule.kind == "estimated":
         return (
-            f"{rule.metric}, {percent} bootstrap interval over seeds: above 0 holds, "
+            f"{rule.metric}, {percent} t interval over seeds: above 0 holds, "
             "below 0 fails, otherwise undecided"
         )
     if rule.kind == "exact":

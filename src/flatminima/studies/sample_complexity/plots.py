@@ -16,7 +16,7 @@ from flatminima.plots.style import WIDTH, say_why
 from flatminima.statistics.growth import (
     LEVELS,
     METRICS,
-    Estimate,
+    Need,
     Needs,
     exponent,
     falling,
@@ -181,7 +181,7 @@ def flatness(errors: pd.DataFrame) -> Figure:
     return fig
 
 
-def _mark(axis: Axes, need: Estimate, level: float, colour: ColorType) -> None:
+def _mark(axis: Axes, need: Need, level: float, colour: ColorType) -> None:
     """A diamond at a crossing, with the finite part of its interval."""
     if need.censored:
         return
@@ -191,7 +191,7 @@ def _mark(axis: Axes, need: Estimate, level: float, colour: ColorType) -> None:
     axis.plot(need.value, level, "D", ms=5, color=colour, mec="black", mew=0.6)
 
 
-def _fitted(axis: Axes, needs: Mapping[int, Estimate], colour: ColorType) -> None:
+def _fitted(axis: Axes, needs: Mapping[int, Need], colour: ColorType) -> None:
     """The line whose slope is the exponent; none if an n is censored."""
     if len(needs) < 2 or exponent(needs).censored:
         return

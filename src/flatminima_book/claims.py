@@ -11,7 +11,7 @@ from flatminima_book import strict_yaml
 from flatminima_book.notebooks import is_chapter
 from flatminima_book.project import Project, toc_names
 
-CLAIM_KEYS = ("id", "source", "origin", "statement")
+CLAIM_KEYS = ("id", "source", "origin", "statement", "rule_fixed")
 
 
 @dataclass(frozen=True)

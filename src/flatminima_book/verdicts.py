@@ -17,6 +17,7 @@ MIME = "application/vnd.flatminima.claim+json"
 FIGURE_MIME = "application/vnd.flatminima.figure+json"
 WORDS_MIME = "application/vnd.flatminima.words+json"
 WORDS = ("holds", "partly", "fails", "undecided", "not testable")
+RULE_FIXED = ("before", "after pilot", "after data")
 KEYS = (
     "id",
     "chapter",
@@ -33,6 +34,7 @@ KEYS = (
     "reported",
     "expected",
     "note",
+    "rule_fixed",
 )
 Verdict = dict[str, Any]
 
@@ -97,6 +99,10 @@ def check_verdicts(
             problems.append(
                 f"{where}: verdict {verdict['verdict']!r} is none of {', '.join(WORDS)}"
             )
+        if verdict["rule_fixed"] not in RULE_FIXED:
+            allowed = ", ".join(RULE_FIXED)
+            given = repr(verdict["rule_fixed"])
+            problems.append(f"{where}: rule_fixed {given} is none of {allowed}")
         if claims and name not in claims:
             problems.append(f"{where} is not in the claims file")
         try:

@@ -66,7 +66,7 @@ claim = dict(
     id="{id}", chapter="{chapter}", source="000: Fig. 2", origin="source",
     statement="It is $x^2$ flat.", rule="trace at most 1", verdict="{verdict}",
     effect=0.5, low=0.25, high=None, n=10, scale="quick", reported="✓",
-    note="A note.",
+    note="A note.", rule_fixed="before",
 )
 mime = "application/vnd.flatminima.claim+json"
 display({{mime: claim, "text/html": "<b>verdict</b>"}}, raw=True)
@@ -219,6 +219,7 @@ def make_book(root: Path) -> Book:
             "source": "000: Fig. 2",
             "origin": "source",
             "statement": "It is $x^2$ flat.",
+            "rule_fixed": "before",
         }
         book.write(f"studies/{name}/claims.yml", yaml.safe_dump([entry]))
         expected = {

@@ -129,17 +129,19 @@ def test_verdicts_that_break_the_contract(book, quick):
         "<!-- one-a -->",
         claim("one-b", "one"),
         claim("one-b", "one"),
-        claim("one-c", "two", "maybe"),
+        claim("one-c", "two", "maybe").replace('"before"', '"later"'),
     )
     book.chapter("two", claim("two-a", "two").replace("n=10, ", ""))
     problems, _ = press(book)
     words = "holds, partly, fails, undecided, not testable"
-    assert problems[:6] == [
+    assert problems[:7] == [
         "chapter one: claim one-b is not in the claims file",
         "chapter one: claim one-b has two verdicts",
         "chapter one: claim one-b is not in the claims file",
         "chapter one: claim one-c belongs to chapter two",
         f"chapter one: claim one-c: verdict 'maybe' is none of {words}",
+        "chapter one: claim one-c: rule_fixed 'later' is none of before, after pilot, "
+        "after data",
         "chapter one: claim one-c is not in the claims file",
     ]
     assert "chapter one: claim one-a has no verdict" in problems

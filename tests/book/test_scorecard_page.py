@@ -25,6 +25,7 @@ ENTRY = {
     "scale": "exact",
     "reported": "✓",
     "note": "",
+    "rule_fixed": "before",
 }
 WORDS = {
     "id": "one-a",

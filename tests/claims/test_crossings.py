@@ -28,6 +28,7 @@ def rules(monkeypatch):
     """Claims of the tests' own, under the thresholds of the book."""
     thresholds, _ = register.load()
     text = {"chapter": "hinge", "source": "000", "origin": "ours", "statement": "So."}
+    text["rule_fixed"] = "before"
     own = {name: Claim(id=name, rule=rule, **text) for name, rule in RULES.items()}
     monkeypatch.setattr(decide, "load", lambda: (thresholds, own))
 

@@ -31,6 +31,7 @@ KEYS = [
     "scale",
     "reported",
     "note",
+    "rule_fixed",
 ]
 RULES = {
     "high": Rule(kind="share"),
@@ -70,6 +71,7 @@ def rules(monkeypatch):
             source="000: Fig. 1",
             origin="source",
             statement="x < y & z.",
+            rule_fixed="after pilot",
             rule=rule,
             reported="✓",
         )
@@ -676,7 +678,13 @@ def test_rules_in_words_spell_out_every_threshold():
 
 
 @pytest.mark.parametrize(
-    "extra", [{"thresold": 1}, {"origin": "theirs"}, {"rule": {"kind": "shares"}}]
+    "extra",
+    [
+        {"thresold": 1},
+        {"origin": "theirs"},
+        {"rule": {"kind": "shares"}},
+        {"rule_fixed": "at the last look"},
+    ],
 )
 def test_a_misspelt_entry_is_refused(extra):
     entry = {
@@ -685,6 +693,7 @@ def test_a_misspelt_entry_is_refused(extra):
         "source": "000",
         "origin": "ours",
         "statement": "It is.",
+        "rule_fixed": "before",
         "rule": {"kind": "share"},
     }
     Claim(**entry)

@@ -32,7 +32,7 @@ def exact(metric: str) -> Rule:
 def verdict(effect, low=None, high=None, n=10) -> Verdict:
     return Verdict(
         *("a", "c", "000: Fig. 2", "source", "It is so.", "rule", "holds"),
-        *(effect, low, high, n, "quick", None, ""),
+        *(effect, low, high, n, "quick", None, "", "before"),
     )
 
 

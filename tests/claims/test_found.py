@@ -33,7 +33,7 @@ def decided(name: str, word="holds", numbers=(0.79, 0.74, 0.83), note="") -> Ver
     claim = load_rules()[1][name]
     return Verdict(
         *(name, claim.chapter, claim.source, claim.origin, claim.statement, "rule"),
-        *(word, *numbers, 10, "quick", None, note),
+        *(word, *numbers, 10, "quick", None, note, "before"),
     )
 
 
@@ -267,7 +267,10 @@ def test_claims_of_other_chapters_come_from_the_last_build(texts):
     assert "<del>" not in shown._repr_html_()
     (texts / "scenario-1.json").write_text("[]")
     assert found.passage("scenario-2", "later", FAILS).told == shown.told
-    entry = asdict(ELSEWHERE) | {"expected": "holds", "rule_fixed": "before"}
+    entry = asdict(ELSEWHERE) | {"expected": "holds"}
+    older = {key: value for key, value in entry.items() if key != "rule_fixed"}
+    (texts / "scenario-1.json").write_text(json.dumps([older]))
+    assert found.passage("scenario-2", "later", FAILS).told == shown.told
     (texts / "scenario-1.json").write_text(json.dumps([entry]))
     filled = found.passage("scenario-2", "later", FAILS)
     assert "on 99" in filled.told[1].text

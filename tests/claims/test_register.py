@@ -68,6 +68,7 @@ CLAIM = """
   source: "000: Fig. 1"
   origin: source
   statement: It is flat.
+  rule_fixed: before
   rule: {{kind: share}}
 """
 
@@ -105,6 +106,8 @@ def test_one_id_in_two_files_is_refused_naming_both(tmp_path):
     ("old", "new", "message"),
     [
         ("statement: It is flat.", "", "claim a: 1 validation error.*statement"),
+        ("rule_fixed: before", "", "claim a: 1 validation error.*rule_fixed"),
+        ("fixed: before", "fixed: later", "claim a: 1 validation error.*rule_fixed"),
         ("kind: share", "kind: shared", "claim a: 1 validation error.*kind"),
         ("origin:", "chapter: one\n  origin:", "claim a: .*'chapter'"),
     ],

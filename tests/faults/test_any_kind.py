@@ -86,11 +86,13 @@ def test_a_claim_is_decided_by_it(tmp_path, monkeypatch):
           source: "000: none"
           origin: ours
           statement: A damped oscillator loses energy.
+          rule_fixed: before
           rule: {kind: beats, metric: energy, lower_is_better: true, words: energy}
         - id: toy-small
           source: "000: none"
           origin: ours
           statement: Its amplitude gets small.
+          rule_fixed: before
           rule: {kind: share}
         """
     )

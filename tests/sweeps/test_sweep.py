@@ -6,7 +6,6 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 
 from flatminima import paths
 from flatminima.runs import kind, loop
@@ -39,6 +38,36 @@ def test_a_count_draws_both_seeds_together():
     assert seeds == [(0, 0), (1, 1), (2, 2)]
 
 
+@pytest.mark.parametrize(
+    "seeds", [range(100, 103), [100, 101, 102], np.arange(100, 103).tolist()]
+)
+def test_seeds_draw_both_together(seeds):
+    cells = over_seeds([SMALL], seeds)
+    assert [(c.data_seed, c.init_seed) for c in cells] == [(k, k) for k in seeds]
+
+
+def test_a_sweep_takes_the_seeds_themselves():
+    table = sweep([SMALL], range(7, 9), workers=1)
+    assert sorted(set(zip(table["data_seed"], table["init_seed"], strict=True))) == [
+        (7, 7),
+        (8, 8),
+    ]
+    again = sweep([SMALL], [8], workers=1)
+    of_8 = table[table["data_seed"] == 8].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again, of_8)
+
+
+def test_a_count_is_the_seeds_from_0():
+    assert over_seeds([SMALL], range(3)) == over_seeds([SMALL], 3)
+
+
+def test_crossed_seeds_begin_where_they_are_told():
+    assert crossed(2, 100) == [(100, 100), (100, 101), (101, 100), (101, 101)]
+    assert crossed(2) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    with pytest.raises(ValueError, match="first_seed = -1: must be an integer"):
+        crossed(2, -1)
+
+
 @pytest.mark.usefixtures("pandas_2")
 @pytest.mark.parametrize(
     ("values", "expected"),
@@ -67,6 +96,15 @@ def test_pairs_of_seeds():
         (True, "seeds = True: must be"),
         (2.0, "seeds = 2.0: must be"),
         ([], "at least 1 is needed"),
+        (range(3, 3), "at least 1 is needed"),
+        ("12", "seeds = '12': must be an integer of at least 1"),
+        ([3, -1], r"seeds\[1\] = -1: must be an integer of at least 0"),
+        ([True], r"seeds\[0\] = True: must be"),
+        ([1.0], r"seeds\[0\] = 1.0: must be"),
+        ([(0, -2)], r"seeds\[0\] = -2: must be"),
+        ([(0, 1, 2)], r"seeds\[0\] = \(0, 1, 2\): must be an integer or a pair"),
+        ([()], r"seeds\[0\] = \(\): must be an integer or a pair"),
+        (["ab"], r"seeds\[0\] = 'a': must be"),
     ],
 )
 def test_no_seed_is_refused(seeds, message):
@@ -82,7 +120,7 @@ def test_no_crossed_seed_is_refused(count):
 
 
 def test_bad_seeds_are_refused(computed):
-    with pytest.raises(ValidationError, match="data_seed"):
+    with pytest.raises(ValueError, match=r"seeds\[0\] = -1: must be"):
         sweep([SMALL], [(-1, 0)])
     assert computed == []
 

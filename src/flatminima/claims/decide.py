@@ -315,6 +315,7 @@ def _verdict(
         scale=scale,
         reported=claim.reported,
         note=claim.note,
+        rule_fixed=claim.rule_fixed,
     )
 
 

@@ -354,7 +354,9 @@ def _of_last_build(name: str, chapter: str) -> Verdict | None:
         return None
     names = [field.name for field in fields(Verdict)]
     found = [entry for entry in json.loads(text) if entry["id"] == name]
-    return Verdict(**{key: found[0][key] for key in names}) if found else None
+    if not found or set(names) - set(found[0]):  # an older build had fewer keys
+        return None
+    return Verdict(**{key: found[0][key] for key in names})
 
 
 def _fill(

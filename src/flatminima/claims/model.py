@@ -20,6 +20,11 @@ Kind = Literal[
 ]
 
 
+RuleFixed = Literal["before", "after pilot", "after data"]
+"""When a rule was fixed: before any of its runs, after pilot runs that are no part of
+the evidence, or after the data that decide it had been seen."""
+
+
 class Rule(BaseModel):
     """How a claim is decided.
 
@@ -70,6 +75,7 @@ class Claim(BaseModel):
         source: document and figure, theorem or page.
         origin: "source" or "ours".
         statement: the sentence.
+        rule_fixed: when its rule was, as `RuleFixed` says.
         rule: how it is decided.
         reported: the source's own number or word, if it gives one.
         note: anything a reader of the scorecard should know.
@@ -82,6 +88,7 @@ class Claim(BaseModel):
     source: str
     origin: Literal["source", "ours"]
     statement: str
+    rule_fixed: RuleFixed
     rule: Rule
     reported: str | float | None = None
     note: str = ""

@@ -5,6 +5,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from flatminima.claims.model import RuleFixed
 from flatminima.claims.quantities import NONE, counted, effect_in_words, source_in_words
 from flatminima.claims.register import load
 from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT, NOT_NEAR
@@ -45,6 +46,7 @@ class Verdict:
     scale: str
     reported: str | float | None
     note: str
+    rule_fixed: RuleFixed
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return Report([self])._repr_mimebundle_()

@@ -39,7 +39,7 @@ from flatminima.sweeps.progress import Progress, progress
 from flatminima.sweeps.provenance import provenance
 from flatminima.sweeps.settings import refuse_settings, settings
 from flatminima.sweeps.slots import compute_slot
-from flatminima.sweeps.table import over_seeds, tidy
+from flatminima.sweeps.table import Seeds, over_seeds, tidy
 
 SPENT_VARIABLE = "FLATMINIMA_SPENT"
 """Names the file in which sweeps note what runs took."""
@@ -151,7 +151,7 @@ def brief(config: RunConfig) -> str:
 
 def sweep(
     configs: Iterable[RunConfig],
-    seeds: int | Sequence[tuple[int, int]],
+    seeds: Seeds,
     workers: int | None = None,
     *,
     processes: bool = False,
@@ -162,7 +162,7 @@ def sweep(
 
     Args:
         configs: one for each setting.
-        seeds: as in `over_seeds`.
+        seeds: a count, the seeds themselves or pairs, as in `table.seed_pairs`.
         workers, processes, scheduler: as in `run_all`.
         commit: note these runs in $FLATMINIMA_RECORD, if that is set, as ones to be
             committed to `results/`.

@@ -12,6 +12,8 @@ from flatminima.checks import at_least
 from flatminima.runs.kind import Run, RunConfig
 
 C = TypeVar("C", bound=RunConfig)
+Seeds = int | Sequence[int] | Sequence[tuple[int, int]]
+"""A count of seeds, or the seeds, or pairs of them; see `seed_pairs`."""
 
 
 SEEDS = ["data_seed", "init_seed"]
@@ -137,33 +139,67 @@ def change_since(table: pd.DataFrame, step: int, metric: str) -> pd.DataFrame:
     return last.assign(earlier=earlier, change=end - earlier)
 
 
-def over_seeds(configs: Iterable[C], seeds: int | Sequence[tuple[int, int]]) -> list[C]:
+def seed_pairs(seeds: Seeds) -> list[tuple[int, int]]:
+    """Pairs (data_seed, init_seed), however they were given.
+
+    Args:
+        seeds: a count, for the seeds 0, 1, ...; or the seeds themselves, such as
+            `range(100, 110)`, each of which draws data and initialisation; or pairs.
+
+    Raises:
+        ValueError: if there is no seed, or one is neither an integer of at least 0
+            nor a pair of such.
+
+    >>> seed_pairs(2), seed_pairs(range(5, 7)), seed_pairs([(0, 3)])
+    ([(0, 0), (1, 1)], [(5, 5), (6, 6)], [(0, 3)])
+    """
+    if not isinstance(seeds, Sequence) or isinstance(seeds, str):
+        at_least("seeds", seeds, 1)
+        seeds = range(seeds)
+    if not seeds:
+        raise ValueError("seeds = []: at least 1 is needed")
+    pairs = []
+    for k, seed in enumerate(seeds):
+        pair = tuple(seed) if isinstance(seed, Sequence) else (seed, seed)
+        if len(pair) != 2:
+            raise ValueError(
+                f"seeds[{k}] = {seed!r}: must be an integer or a pair of them"
+            )
+        for one in pair:
+            at_least(f"seeds[{k}]", one, 0)
+        data_seed, init_seed = map(int, pair)
+        pairs.append((data_seed, init_seed))
+    return pairs
+
+
+def over_seeds(configs: Iterable[C], seeds: Seeds) -> list[C]:
     """Every config under every seed.
 
     Args:
         configs: runs whose seeds are to be replaced.
-        seeds: a count, which draws data and initialisation together from seeds
-            0, 1, ...; or pairs (data_seed, init_seed).
+        seeds: as in `seed_pairs`.
 
     Raises:
-        ValueError: if there is no seed.
+        ValueError: as in `seed_pairs`.
     """
-    if not isinstance(seeds, Sequence):
-        at_least("seeds", seeds, 1)
-        seeds = [(seed, seed) for seed in range(seeds)]
-    if not seeds:
-        raise ValueError("seeds = []: at least 1 is needed")
-    return [config.with_seeds(*pair) for config in configs for pair in seeds]
+    pairs = seed_pairs(seeds)
+    return [config.with_seeds(*pair) for config in configs for pair in pairs]
 
 
-def crossed(count: int) -> list[tuple[int, int]]:
-    """All pairs (data_seed, init_seed) of the seeds 0, ..., count - 1.
+def crossed(count: int, first: int = 0) -> list[tuple[int, int]]:
+    """All pairs (data_seed, init_seed) of some seeds.
+
+    Args:
+        count: number of seeds of each kind.
+        first: the first of them; the others follow it.
 
     Raises:
-        ValueError: if there is no seed.
+        ValueError: if there is no seed, or the first is below 0.
     """
     at_least("crossed", count, 1)
-    return list(product(range(count), range(count)))
+    at_least("first_seed", first, 0)
+    seeds = range(first, first + count)
+    return list(product(seeds, seeds))
 
 
 def tidy(config: RunConfig, run: Run) -> pd.DataFrame:

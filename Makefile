@@ -2,8 +2,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 PIP_ARGS ?=
-# Parameters of the book: params/<chapter>/$(SCALE).yml, for all chapters or some.
-# Without a scale, the chapters to execute.
+# Parameters of the book: params/<chapter>/$(SCALE).yml. The chapters to execute: all,
+# or those that are named.
 SCALE ?=
 CHAPTERS ?=
 SCALE_ARGS := $(if $(SCALE),--scale $(SCALE)) $(if $(CHAPTERS),--chapters $(CHAPTERS))

@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         "--chapters",
         nargs="*",
         default=[],
-        help="only these: at that scale, or executed at all if none is given",
+        help="execute only these",
     )
     chapter = commands.add_parser("new", help="write the skeleton of a chapter")
     chapter.add_argument("name", help="such as scenario-2")

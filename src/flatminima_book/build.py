@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from flatminima import folders
+from flatminima.claims.sentences import MIME as FOUND_MIME
 from flatminima_book.budget import charge, compare
 from flatminima_book.check import check_sources
 from flatminima_book.claims import Claims, load_claims
@@ -27,7 +28,7 @@ from flatminima_book.execute import (
     stop_children,
 )
 from flatminima_book.folding import fold
-from flatminima_book.found import place, resting
+from flatminima_book.found import place, resting, struck
 from flatminima_book.glossary import link_terms, load_entries
 from flatminima_book.notebooks import Chapter, load_chapters, read_notebook
 from flatminima_book.pages import typeset
@@ -65,13 +66,23 @@ Say = Callable[[str], None]
 
 @dataclass
 class Harvest:
-    """What the executed chapters gave: verdicts, problems, remarks, figures, words."""
+    """What the executed chapters gave: verdicts, problems, remarks, and what they said.
+
+    Attributes:
+        scorecard: Entries in reading order.
+        problems: What is wrong, a line each.
+        remarks: What is to be said of it, a line each.
+        figures: Rows of the table of figures.
+        words: What pages say of each verdict.
+        found: Boxes and passages.
+    """
 
     scorecard: list[Verdict] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     figures: list[dict[str, Any]] = field(default_factory=list)
     words: list[dict[str, Any]] = field(default_factory=list)
+    found: list[dict[str, Any]] = field(default_factory=list)
 
 
 def build_book(
@@ -89,8 +100,8 @@ def build_book(
         say: Told of progress, a line at a time.
         scale: Name of parameter files, such as "paper", for the chapters that
             have one.
-        only: The chapters to run at that scale, all by default. Without a scale the
-            chapters to execute: of the others the book shows what was last executed.
+        only: The chapters to execute, all by default. Of the others the book shows
+            what was last executed.
         pages: Whether to typeset; tests of the pipeline do without.
 
     Returns:
@@ -104,7 +115,7 @@ def build_book(
         return problems
     chapters = load_chapters(project)
     given = scaled(project, chapters, scale, only)
-    chosen = [c for c in chapters if scale or not only or c.name in only]
+    chosen = [c for c in chapters if not only or c.name in only]
     say(f"sources are sound: {len(chapters)} chapters")
     with sole_build(project):
         return _build(project, chapters, chosen, given, say, pages, begun)
@@ -218,6 +229,8 @@ def _build(
         and (entry["chapter"] not in given or entry["expected"] is not None)
     ]
     problems += moved(project, bound, resting(project))
+    free = [each for each in harvest.found if each["chapter"] not in given]
+    problems += struck(free, bound)
     return problems + over(project, costs, given, say)
 
 
@@ -327,6 +340,7 @@ def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
         harvest.problems += entries.problems
         harvest.figures += collect(notebook, FIGURE_MIME)
         harvest.words += collect(notebook, WORDS_MIME)
+        harvest.found += collect(notebook, FOUND_MIME)
         harvest.problems += place(notebook, chapter.name)
         noise = clean(notebook)
         fold(notebook)

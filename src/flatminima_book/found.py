@@ -6,8 +6,10 @@ stands at the head, and a passage is prose.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nbformat import v4
 
@@ -59,6 +61,36 @@ def resting(project: Project) -> dict[str, list[str]]:
                 line = f"{chapter}, {place}: “{sentence.opening}”"
                 found.setdefault(claim, []).append(line)
     return found
+
+
+def struck(
+    shown: Sequence[Mapping[str, Any]], bound: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Sentences that do not stand though every verdict is as expected.
+
+    One tells a mean where the share of seeds that generalise decides, or the reverse.
+
+    Args:
+        shown: What the chapters displayed with `MIME`.
+        bound: Scorecard entries to which a verdict is expected.
+
+    Returns:
+        One line per sentence.
+    """
+    met = {
+        entry["id"]
+        for entry in bound
+        if entry["verdict"] in (entry["expected"] or "").split(" or ")
+    }
+    return [
+        f"chapter {each['chapter']}: does not stand, though its verdicts do: "
+        f"“{sentence['says']}”"
+        for each in shown
+        for sentence in each["sentences"]
+        if not sentence["stands"]
+        and sentence["claims"]
+        and set(sentence["claims"]) <= met
+    ]
 
 
 def place(notebook: Notebook, chapter: str) -> list[str]:

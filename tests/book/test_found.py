@@ -9,7 +9,7 @@ from nbformat import v4
 from flatminima.claims.found import Found, Told
 from flatminima_book.build import build_book
 from flatminima_book.check import check_sources
-from flatminima_book.found import place, resting
+from flatminima_book.found import place, resting, struck
 from tests.book.fixture_book import FOUND, add_found, code, make_book
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -230,6 +230,44 @@ def test_a_verdict_that_moves_names_the_sentences(book):
         "one, box: “It is flat, by {one-a}.”; "
         "one, box: “In dimension {setting.d} it is flat too.”; "
         "one, passage later: “See [the start](intro.md).”"
+    ]
+
+
+def test_a_sentence_that_tells_another_number_is_a_problem():
+    shown = {
+        "chapter": "one",
+        "sentences": [
+            {"says": "A.", "stands": False, "claims": {"a": "holds"}},
+            {"says": "B.", "stands": True, "claims": {"a": "holds"}},
+            {"says": "C.", "stands": False, "claims": {"a": "holds", "b": "fails"}},
+            {"says": "D.", "stands": False, "claims": {}},
+        ],
+    }
+    bound = [
+        {"id": "a", "verdict": "holds", "expected": "holds or partly"},
+        {"id": "b", "verdict": "fails", "expected": "holds"},  # told as one that moved
+    ]
+    line = "chapter one: does not stand, though its verdicts do: “A.”"
+    assert struck([shown], bound) == [line]
+    assert struck([shown], [bound[1]]) == []
+
+
+BOUND = """Found, Told
+from flatminima.claims.report import Verdict
+
+about = ("one-a", "one", "000", "source", "It is.", "rule", "holds")
+held = Verdict(*about, 0.5, None, None, 10, "quick", None, "", "before")
+"""
+TOLD = "{settings['d']}.\", {'one-a': held}, (held,)"
+
+
+def test_a_struck_sentence_fails_the_default_build(book):
+    book.edit("book/one.md", "Found, Told\n", BOUND)
+    book.edit("book/one.md", "{settings['d']}.\", {}, ()", TOLD)
+    book.pair("one")
+    problems = build_book(book.project, lambda line: None, pages=False)
+    assert [line for line in problems if "does not stand" in line] == [
+        "chapter one: does not stand, though its verdicts do: “It is *flat* in 3.”"
     ]
 
 

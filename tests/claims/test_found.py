@@ -126,6 +126,29 @@ def test_a_sentence_with_another_verdict_is_struck_and_says_so():
     assert stands == [False, True]
 
 
+SEEDS = "so their share decides: 3 of 10 seeds generalise, with at least 0.95"
+
+
+def test_a_mean_is_not_told_where_the_share_of_seeds_decides(monkeypatch):
+    apart = decided("s2-sam-fails", numbers=(0.3, 0.07, 0.65), note=SEEDS)
+    struck, other = box(ATTAINS, apart, DECAY).told
+    assert struck.moved == (apart,)
+    assert struck.remark.endswith("to **holds** (3 of 10 seeds generalise).")
+    assert other.remark == ""
+    texts = parse(
+        "box: [{says: 'Only {s2-sam-fails.seeds} are right.', for: {s2-sam-fails: "
+        "holds}}, {says: 'Of {s2-sam-fails.n}.', for: {s2-sam-fails: holds}}]"
+    )
+    monkeypatch.setattr(found, "load", lambda chapter: texts)
+    seeds, number = found.box("scenario-2", apart).told
+    assert (seeds.text, seeds.remark) == ("Only 3 of 10 seeds are right.", "")
+    assert (number.text, number.remark) == ("Of 10.", "")
+    mean, number = found.box("scenario-2", FAILS).told
+    assert mean.text == "Only (no number) are right."
+    assert mean.moved == (FAILS,)
+    assert number.remark == ""
+
+
 def test_a_second_word_stands_too():
     partly = replace(DECAY, verdict="partly")
     assert [t.remark for t in box(ATTAINS, FAILS, partly).told] == ["", ""]

@@ -111,8 +111,11 @@ def test_intervals_have_a_row_a_metric():
     assert found.loc["how large"].tolist() == [2.0, 2.0, 2.0, 10]
     mean, low, high, seeds = found.loc["accuracy"]
     assert (mean, seeds) == (pytest.approx(0.45), 10)
-    # ten uniform values: the standard error of their mean is 0.0957
-    assert (low, high) == (pytest.approx(0.27, abs=0.02), pytest.approx(0.63, abs=0.02))
+    # ten uniform values: the standard error of their mean is 0.0957, Student's 2.262
+    assert (low, high) == (
+        pytest.approx(0.233, abs=1e-3),
+        pytest.approx(0.667, abs=1e-3),
+    )
 
 
 def three_times(end, early, **columns):

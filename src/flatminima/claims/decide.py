@@ -18,10 +18,12 @@ from flatminima.claims.report import (
     Verdict,
     Word,
     few_seeds_note,
+    groups_note,
     why_undecided,
 )
 from flatminima.claims.words import describe
-from flatminima.statistics.intervals import bootstrap, mean_interval
+from flatminima.statistics.groups import generalising, two_groups
+from flatminima.statistics.intervals import SHARES, mean_interval, of_mean, of_median
 from flatminima.statistics.thresholds import Thresholds
 from flatminima.sweeps.table import ALL_DIVERGED, per_seed, why_missing
 
@@ -34,10 +36,11 @@ NO_SEED = "no seed has a value"
 def share(claim_id: str, table: pd.DataFrame) -> Verdict:
     """Decide whether a share, such as test accuracy, is high or low.
 
-    The effect is its mean over seeds at the last checkpoint, with a percentile
-    bootstrap interval; where all seeds agree, the Wilson interval of the pooled
-    points. A diverged seed counts as 0; a seed without a value, as where no point
-    is held out, decides nothing.
+    The effect is its mean over seeds at the last checkpoint, with the interval of
+    `mean_interval`. Where the seeds fall into two groups it is the share of seeds
+    that generalise, held against the same thresholds, and the note lists all seeds.
+    A diverged seed counts as 0; a seed without a value, as where no point is held
+    out, decides nothing.
 
     Args:
         claim_id: a claim whose rule is of kind "share".
@@ -53,9 +56,15 @@ def share(claim_id: str, table: pd.DataFrame) -> Verdict:
         note = _join(verdict.note, note, why_missing(table, metric))
         verdict = replace(verdict, note=note)
         return _guarded(verdict, thresholds, table)
-    mean, low, high = mean_interval(table, metric)
+    effect, low, high = mean_interval(table, metric)
+    apart = metric in SHARES and bool(two_groups(values.to_numpy(float), thresholds))
+    if apart:
+        effect, low, high, _ = generalising(values.to_numpy(float), thresholds)
     word = (_high if claim.rule.says else _low)(low, high, thresholds)
-    verdict = _verdict(claim, word, mean, low, high, len(values), table)
+    verdict = _verdict(claim, word, effect, low, high, len(values), table)
+    if apart:
+        note = groups_note(values.to_numpy(float), thresholds)
+        verdict = replace(verdict, note=_join(verdict.note, note))
     return _guarded(verdict, thresholds, table)
 
 
@@ -150,7 +159,7 @@ def attains(
     ratio = (per_seed(table, trace) / per_seed(table, "bound")).dropna().to_numpy()
     short = int((~(loss <= thresholds.interpolates)).sum())
     stuck = len(loss) - short - len(ratio)
-    low, high = bootstrap(ratio, thresholds, np.median)
+    low, high = of_median(ratio, thresholds)
     effect = float(np.median(ratio)) if len(ratio) else np.inf
     if short == 0 and effect <= thresholds.bound_ratio:
         word: Word = "holds"
@@ -266,7 +275,7 @@ def _sign(
     scale: str | pd.DataFrame,
 ) -> Verdict:
     """Whether the mean of one number a seed is above 0."""
-    low, high = bootstrap(values, thresholds)
+    low, high = of_mean(values, thresholds)
     effect = float(np.mean(values)) if len(values) else None
     word = _above_zero(low, high)
     return _verdict(claim, word, effect, low, high, len(values), scale)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from flatminima.claims.model import Rule
-from flatminima.claims.report import Verdict
-from flatminima.claims.sentences import Placeholder
+from flatminima.claims.report import Verdict, seeds_that_generalise
+from flatminima.claims.sentences import SEEDS, Placeholder
+from flatminima.statistics.intervals import SHARES
 
 NO_NUMBER = "(no number)"
 SPACE = "\N{NO-BREAK SPACE}"
@@ -33,11 +34,6 @@ AFTER: dict[Unit, str] = {
     "percent": f"{SPACE}%",
     "points": f"{SPACE}percentage points",
 }
-SHARES = (
-    *("test_accuracy", "single_active", "memorising", "injective"),
-    *("as_predicted", "rising_share"),
-)
-"""Metrics that are shares, told in per cent, their differences in points."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +72,8 @@ def tell(verdict: Verdict, rule: Rule, asked: Placeholder) -> str:
     if rule.logarithmic:
         effect = effect.through(lambda x: 10.0**x)
     for view in asked.views:
+        if view == SEEDS:
+            return _of_seeds(verdict)
         if view == "one-in":
             return f"1 in {1 / effect.value:.0f}" if effect.value else NO_NUMBER
         effect = _viewed(effect, view, verdict.n)
@@ -92,6 +90,12 @@ def tell(verdict: Verdict, rule: Rule, asked: Placeholder) -> str:
     if asked.end == "effect" or effect.value is None:
         return text
     return f"{text} {_interval(effect, power)}".rstrip()
+
+
+def _of_seeds(verdict: Verdict) -> str:
+    """Such as "3 of 10 seeds", where their share decides."""
+    found = seeds_that_generalise(verdict)
+    return f"{found[0]} of {found[1]} seeds" if found else NO_NUMBER
 
 
 def unit_of(rule: Rule) -> Unit:

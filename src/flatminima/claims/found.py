@@ -16,10 +16,17 @@ from typing import Any
 
 from flatminima.claims import register
 from flatminima.claims.effects import SPACE, tell
-from flatminima.claims.report import Report, Verdict, few_seeds, why_undecided
+from flatminima.claims.report import (
+    Report,
+    Verdict,
+    few_seeds,
+    seeds_that_generalise,
+    why_undecided,
+)
 from flatminima.claims.sentences import (
     MATH,
     MIME,
+    SEEDS,
     SETTING,
     TITLE,
     Placeholder,
@@ -297,7 +304,20 @@ def plain(markdown: str) -> str:
     return BARE.sub("", markdown)
 
 
+def _tells_another(sentence: Sentence, verdict: Verdict) -> bool:
+    """Whether a sentence tells a mean where the share of seeds decides, or this where
+    a mean does."""
+    apart = seeds_that_generalise(verdict) is not None
+    return any(
+        (SEEDS in part.views) != apart
+        for part in sentence.placeholders()
+        if part.claim == verdict.id and part.end != "n"
+    )
+
+
 def _because(verdict: Verdict) -> str:
+    if found := seeds_that_generalise(verdict):
+        return f" ({found[0]} of {found[1]} seeds generalise)"
     whys = why_undecided(verdict)
     return f" ({', and '.join(whys)})" if whys else ""
 
@@ -328,7 +348,11 @@ def _tell(
         moved = tuple(
             verdict
             for name, verdict in verdicts.items()
-            if verdict is not None and verdict.verdict not in sentence.written_for[name]
+            if verdict is not None
+            and (
+                verdict.verdict not in sentence.written_for[name]
+                or _tells_another(sentence, verdict)
+            )
         )
         text = "".join(
             piece if isinstance(piece, str) else _fill(place, piece, verdicts, settings)

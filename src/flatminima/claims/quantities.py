@@ -43,6 +43,7 @@ class Quantity:
     logarithm: bool = False
 
 
+SEEDS = Quantity("share of seeds that generalise")
 WORST = Quantity("worst error")
 RELATIVE = Quantity("worst relative error")
 RANKS = Quantity("Kendall's τ of flatness and accuracy")
@@ -222,6 +223,8 @@ def effect_in_words(
     low: float | None,
     high: float | None,
     thresholds: Thresholds,
+    *,
+    of_seeds: bool = False,
 ) -> str:
     """An effect with what it measures, its direction and its interval.
 
@@ -233,6 +236,8 @@ def effect_in_words(
         effect: as the verdict has it; None if there is none.
         low, high: ends of its interval; None where it has none.
         thresholds: no number is rounded onto one of these, or across it.
+        of_seeds: whether it is the share of seeds that generalise, as where they fall
+            into two groups.
 
     Returns:
         Such as "accuracy .79 [.74, .83]", "trace over bound 1.025 [1.020, 1.030]" or
@@ -240,7 +245,7 @@ def effect_in_words(
     """
     if effect is None:
         return NONE
-    words = quantity(rule)
+    words = SEEDS if of_seeds else quantity(rule)
     name, marks = words.name, _marks(rule, thresholds)
     above, below = words.above, words.below
     if rule.kind == "beats":

@@ -5,9 +5,13 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+from jaxtyping import Float
+
 from flatminima.claims.model import RuleFixed
 from flatminima.claims.quantities import NONE, counted, effect_in_words, source_in_words
 from flatminima.claims.register import load
+from flatminima.statistics.thresholds import Thresholds
 from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT, NOT_NEAR
 
 MIME = "application/vnd.flatminima.claim+json"
@@ -24,6 +28,9 @@ WHY_UNDECIDED = re.compile(
     rf"\d+ of \d+ runs diverged|{ALL_DIVERGED}|{NOT_HELD_OUT}|{NOT_NEAR}"
 )
 """What in the note of a verdict says that the runs could not decide it."""
+
+GROUPS = re.compile(r"(\d+) of (\d+) seeds generalise")
+"""What in the note of a verdict says that its number is the share of such seeds."""
 
 FEW_SEEDS = re.compile(r"(\d+) seeds; a verdict needs (\d+)")
 
@@ -138,7 +145,14 @@ def _in_words(v: Verdict) -> dict[str, str]:
     rule = claims[v.id].rule
     return {
         "id": v.id,
-        "measured": effect_in_words(rule, v.effect, v.low, v.high, thresholds),
+        "measured": effect_in_words(
+            rule,
+            v.effect,
+            v.low,
+            v.high,
+            thresholds,
+            of_seeds=seeds_that_generalise(v) is not None,
+        ),
         "over": counted(rule.kind, v.n),
         "source": source_in_words(v.source),
     }
@@ -163,6 +177,23 @@ def _line(v: Verdict) -> str:
 def few_seeds_note(seeds: int, needed: int) -> str:
     """The note of a verdict that too few seeds leave undecided."""
     return f"{seeds} seeds; a verdict needs {needed}"
+
+
+def groups_note(values: Float[np.ndarray, " seeds"], thresholds: Thresholds) -> str:
+    """The note of a verdict on seeds that fall into two groups: it lists them all."""
+    count = int(np.sum(values >= thresholds.high))
+    listed = ", ".join(f"{value:.3f}" for value in sorted(values, reverse=True))
+    return (
+        f"the seeds fall into two groups, so their share decides: {count} of "
+        f"{len(values)} seeds generalise, with at least {thresholds.high:g}; by seed "
+        f"{listed}"
+    )
+
+
+def seeds_that_generalise(verdict: Verdict) -> tuple[int, int] | None:
+    """Seeds that generalise and all seeds, where their share is what decides."""
+    found = GROUPS.search(verdict.note)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def why_undecided(verdict: Verdict) -> list[str]:

@@ -1,6 +1,7 @@
 """Rules in words, for the scorecard."""
 
 from flatminima.claims.model import Rule
+from flatminima.statistics.intervals import SHARES
 from flatminima.statistics.thresholds import Thresholds
 
 
@@ -15,7 +16,7 @@ def describe(rule: Rule, t: Thresholds) -> str:
         )
         return (
             f"mean {rule.metric} over seeds at the last checkpoint, {percent} "
-            f"interval: {words}, otherwise undecided"
+            f"interval: {words}, otherwise undecided{_in_groups(rule, t)}"
         )
     if rule.kind == "beats":
         order = "second minus first" if rule.lower_is_better else "first minus second"
@@ -37,7 +38,7 @@ def describe(rule: Rule, t: Thresholds) -> str:
         )
     if rule.kind == "estimated":
         return (
-            f"{rule.metric}, {percent} t interval over seeds: above 0 holds, "
+            f"{rule.metric}, {percent} interval over seeds: above 0 holds, "
             "below 0 fails, otherwise undecided"
         )
     if rule.kind == "exact":
@@ -61,3 +62,13 @@ def describe(rule: Rule, t: Thresholds) -> str:
             "beyond it fails, otherwise undecided"
         )
     return "none"
+
+
+def _in_groups(rule: Rule, t: Thresholds) -> str:
+    """What a share is where the seeds fall into two groups."""
+    if rule.metric not in SHARES:
+        return ""
+    return (
+        f"; where the seeds fall into two groups, the share of those with at least "
+        f"{t.high} in place of the mean"
+    )

@@ -10,14 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from flatminima.statistics.intervals import stretched
+
 
 class Interval(NamedTuple):
     """An estimate over seeds.
 
     Attributes:
         estimate: of all seeds; infinite where it is censored.
-        low, high: ends of the percentile bootstrap interval, infinite where they
-            are censored.
+        low, high: ends of the interval, infinite where they are censored.
     """
 
     estimate: float
@@ -79,21 +80,27 @@ def crossing(
 ) -> Interval:
     """Where the mean curve over seeds first falls below a level.
 
-    Seeds are resampled whole: a seed brings its values at all positions.
+    Seeds are resampled whole: a seed brings its values at all positions. The interval
+    is that of the percentiles of `stretched` draws. One that leaves the grid when it
+    is stretched is censored there.
 
     Args:
         grid: ascending positions.
         curves: one a seed.
         level: as in `first_crossing`.
-        confidence: of the percentile interval.
+        confidence: of the interval.
         resamples: of the bootstrap.
 
     Raises:
         ValueError: as `first_crossing`, or if there is no seed.
     """
     means = resampled_means(curves, resamples)
-    estimate = first_crossing(grid, curves.mean(axis=0), level)
-    return _percentiles(estimate, first_crossing(grid, means, level), confidence)
+    estimate = float(first_crossing(grid, curves.mean(axis=0), level))
+    draws = first_crossing(grid, means, level)
+    draws = stretched(estimate, draws, len(curves), confidence)
+    draws = np.where(draws > grid[-1], np.inf, draws)
+    draws = np.where(draws < grid[0], -np.inf, draws)
+    return _percentiles(estimate, draws, confidence)
 
 
 def shift(
@@ -114,7 +121,7 @@ def shift(
         grid: ascending positions.
         before, after: one curve a seed, the same seeds in the same order.
         level: as in `first_crossing`.
-        confidence: of the percentile interval.
+        confidence: of the interval, as in `crossing`.
         resamples: of the bootstrap.
 
     Raises:
@@ -129,9 +136,11 @@ def shift(
                 grid, first, level
             )
 
-    estimate = moved(before.mean(axis=0), after.mean(axis=0))
+    estimate = float(moved(before.mean(axis=0), after.mean(axis=0)))
     both = resampled_means(np.stack([before, after], axis=1), resamples)
-    return _percentiles(estimate, moved(both[:, 0], both[:, 1]), confidence)
+    draws = moved(both[:, 0], both[:, 1])
+    draws = stretched(estimate, draws, len(before), confidence)
+    return _percentiles(estimate, draws, confidence)
 
 
 def resampled_means(
@@ -153,11 +162,11 @@ def resampled_means(
 
 
 def _percentiles(
-    estimate: np.ndarray, draws: Float[np.ndarray, " draws"], confidence: float
+    estimate: float, draws: Float[np.ndarray, " draws"], confidence: float
 ) -> Interval:
     """The middle share of the draws; an unknown one counts against either end."""
     tail = (1 - confidence) / 2
     low = np.quantile(np.where(np.isnan(draws), -np.inf, draws), tail, method="lower")
     high = np.where(np.isnan(draws), np.inf, draws)
     high = np.quantile(high, 1 - tail, method="higher")
-    return Interval(float(estimate), float(low), float(high))
+    return Interval(estimate, float(low), float(high))

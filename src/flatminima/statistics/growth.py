@@ -11,8 +11,9 @@ are paired by seeds.
 Intervals are those of Student's t, with the bootstrap's standard error. The bootstrap
 takes few seeds for all there are: its variance is too small by the factor (seeds - 1) /
 seeds, and its percentiles know nothing of the error in that variance. Both are
-mended, by this factor and by the quantile of t. A jackknife would be cheaper, but n
-does not depend smoothly on errors that scatter, and there its intervals are too short.
+mended, by this factor and by the quantile of t. Where errors scatter, n does not depend
+smoothly on them: intervals of a jackknife are too short there, and so are percentiles,
+even those of stretched draws (`intervals.stretched`), which lean to the wrong side.
 `tests/statistics/test_growth.py` simulates the coverage.
 
 Where the curve never falls to the level, n lies above the grid and is inf; where it

@@ -21,7 +21,7 @@ class Thresholds(BaseModel):
             every seed must reach for that; for the squared loss, the training loss.
         min_seeds: seeds below which nothing that varies over seeds is decided.
         max_diverged: share of diverged seeds above which nothing is decided.
-        resamples: bootstrap resamples.
+        resamples: of seeds, behind the interval of a crossing or of an exponent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from flatminima.claims.register import load
 from flatminima.runs.flow.run import REASONS
-from flatminima.statistics.intervals import bootstrap
+from flatminima.statistics.intervals import mean_interval
 from flatminima.sweeps.table import median, per_seed
 
 SHARES = {
@@ -33,16 +32,15 @@ def ends(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         (median share of proposed steps, or of updates, that raise the true trace), by
         jumps, and rising among the accepted ones.
     """
-    thresholds, _ = load()
     rows = {}
     for name, table in tables.items():
         accuracy = per_seed(table, "test_accuracy", diverged=0.0)
-        low, high = bootstrap(accuracy.dropna().to_numpy(), thresholds)
+        mean, low, high = mean_interval(table, "test_accuracy")
         ratio = per_seed(table, "retracted_trace") / per_seed(table, "bound")
         rows[name] = {
             "seeds": len(accuracy),
             "trace / bound": median(ratio),
-            "test accuracy": accuracy.mean(),
+            "test accuracy": mean,
             "low": low,
             "high": high,
         }

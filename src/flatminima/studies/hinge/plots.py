@@ -9,9 +9,9 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flatminima.claims.register import load
 from flatminima.plots.style import RULE_STYLES, WIDTH, explain_empty
-from flatminima.statistics.crossing import resampled_means
+from flatminima.statistics.intervals import LIMITS, of_mean
+from flatminima.statistics.thresholds import thresholds
 from flatminima.sweeps.table import at_step, epoch_at
 
 _LINES = ((0, (1, 1)), (0, (3, 1, 1, 1)), (0, (5, 1)), "-")
@@ -31,7 +31,7 @@ def along(
 ) -> Figure:
     """A metric against a field, one panel a training rule, one line a length.
 
-    Lines are means over the seeds that have the metric, bands their bootstrap
+    Lines are means over the seeds that have the metric, bands their
     interval. A run that diverged is left out; a panel without a value says why.
 
     Args:
@@ -86,13 +86,11 @@ def along(
 
 def _means(rows: pd.DataFrame, field: str, metric: str) -> pd.DataFrame:
     """Mean and interval over seeds, indexed by the field's values."""
-    thresholds, _ = load()
-    tail = (1 - thresholds.level) / 2
+    limits = LIMITS.get(metric, (-np.inf, np.inf))
     found = {}
     for value, part in rows.dropna(subset=[metric]).groupby(field):
         values = part[metric].to_numpy()
-        draws = resampled_means(values, thresholds.resamples)
-        low, high = np.quantile(draws, [tail, 1 - tail])
+        low, high = np.clip(of_mean(values, thresholds()), *limits)
         found[value] = {"mean": values.mean(), "low": low, "high": high}
     return pd.DataFrame.from_dict(
         found, orient="index", dtype=float, columns=["mean", "low", "high"]

@@ -23,8 +23,8 @@ MARKERS = {"1-SAM": "o", "SGD": "D", "SGD + wd": "s"}
 def accuracy_against_noise(table: pd.DataFrame) -> Figure:
     """Test accuracy on clean labels against the share of flipped training labels.
 
-    Means over seeds with 95 % bootstrap intervals, a diverged run counting as 0; one
-    panel an architecture. One without a value, or of runs that all diverged, says so.
+    Means over seeds with 95 % intervals, a diverged run counting as 0; one panel an
+    architecture. One without a value, or of runs that all diverged, says so.
 
     Args:
         table: from `sweep` of the configs of `limits.noise`.
@@ -74,8 +74,8 @@ def dots_by_network(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Test accuracy and trace over bound of every network and rule.
 
     Means of the accuracy and medians of the ratio, after retraction, with 95 %
-    bootstrap intervals over seeds. A network with no certified bound has no ratio. A
-    panel without a value says why.
+    intervals over seeds. A network with no certified bound has no ratio. A panel
+    without a value says why.
 
     Args:
         tables: from `sweep`, by name of the network.

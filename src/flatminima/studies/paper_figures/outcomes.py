@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flatminima.claims.quantities import NONE, QUANTITIES, numbers
+from flatminima.claims.quantities import NONE, QUANTITIES, SEEDS, numbers
 from flatminima.claims.register import load
-from flatminima.claims.report import FIGURE_MIME, Verdict
+from flatminima.claims.report import FIGURE_MIME, Verdict, seeds_that_generalise
 from flatminima.sources.wen_li_ma import FIGURES
 from flatminima.statistics.intervals import mean_interval
 from flatminima.studies.paper_figures.runs import FigureRuns
@@ -27,7 +27,8 @@ class Outcome:
         claim: id of the claim that decides it.
         setting: architecture and training rule.
         reported: the paper's outcome.
-        metric: what `value`, the mean over seeds, with interval `low` to `high`, is of.
+        metric: what `value`, the mean over seeds, with interval `low` to `high`, is of;
+            or the share of seeds that generalise, where this decides the claim.
         trace: median over seeds at the end: after retraction if any seed comes near
             interpolation, else of the iterate.
         bound: median of the certified bound that it is compared with: at
@@ -107,7 +108,11 @@ def outcomes(shown: dict[str, FigureRuns], verdicts: Sequence[Verdict]) -> Outco
 
 def _outcome(verdict: Verdict, shown: FigureRuns) -> Outcome:
     table = shown.table
-    mean, low, high = mean_interval(table, shown.metric)
+    value, low, high = mean_interval(table, shown.metric)
+    metric = QUANTITIES[shown.metric].name
+    if seeds_that_generalise(verdict):
+        value, low, high = _numbers(verdict)
+        metric = SEEDS.name
     flat = per_seed(table, "retracted_trace").dropna()
     if len(flat):
         bound = per_seed(table, "bound")[flat.index]
@@ -121,8 +126,8 @@ def _outcome(verdict: Verdict, shown: FigureRuns) -> Outcome:
         claim=verdict.id,
         setting=shown.setting,
         reported=str(verdict.reported),
-        metric=QUANTITIES[shown.metric].name,
-        value=_finite(mean),
+        metric=metric,
+        value=_finite(value),
         low=_finite(low),
         high=_finite(high),
         trace=_finite(median(flat)),
@@ -133,6 +138,15 @@ def _outcome(verdict: Verdict, shown: FigureRuns) -> Outcome:
         n=int(table["last"].sum()),
         verdict=verdict.verdict,
     )
+
+
+def _numbers(verdict: Verdict) -> tuple[float, float, float]:
+    """Effect and interval of a verdict, NaN for what it lacks."""
+    value, low, high = (
+        np.nan if end is None else end
+        for end in (verdict.effect, verdict.low, verdict.high)
+    )
+    return value, low, high
 
 
 def weights_outcome(

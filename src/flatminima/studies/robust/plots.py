@@ -27,7 +27,7 @@ def dots(table: pd.DataFrame, metric: str) -> Figure:
 
     Dots are means of the test accuracy, in which a run that diverged counts as 0, or
     medians of trace over bound after retraction, over the seeds that reach it. Bars
-    are 95 % bootstrap intervals over seeds. A dot is hollow if some run diverged, and
+    are 95 % intervals over seeds. A dot is hollow if some run diverged, and
     a cross at the edge if all did. A column without a dot says why.
 
     Args:

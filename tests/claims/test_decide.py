@@ -13,7 +13,8 @@ from flatminima.claims import decide, register, report
 from flatminima.claims import words as claims_words
 from flatminima.claims.model import Claim, Rule
 from flatminima.claims.report import Report, Verdict, shortfall
-from flatminima.statistics import intervals
+from flatminima.data.load import train_and_test
+from flatminima.statistics import intervals, targets
 from tests.tables import runs, some
 
 KEYS = [
@@ -75,6 +76,7 @@ def rules(monkeypatch):
             statement="x < y & z.",
             rule_fixed="after pilot",
             rule=rule,
+            note="few seeds may decide it" if rule.min_seeds else "",
             reported="✓",
         )
         for name, rule in RULES.items()
@@ -140,7 +142,7 @@ def test_a_rule_may_need_fewer_seeds():
     verdict = decide.share("few", runs(4, test_accuracy=1.0))
     assert (verdict.verdict, verdict.note) == (
         "undecided",
-        "4 seeds; a verdict needs 5",
+        "few seeds may decide it; 4 seeds; a verdict needs 5",
     )
 
 
@@ -415,6 +417,77 @@ def test_a_run_interpolates_by_its_outputs_and_not_by_its_loss():
     assert decide.attains("tight", far).verdict == "fails"
 
 
+LOGISTIC = {"loss": "logistic", "label_smoothing": 0.2}  # targets of ±log 4
+SQUARE = math.log(4) ** 2
+
+
+@pytest.mark.parametrize(
+    ("error", "ratio", "word"),
+    [
+        (0.01 * SQUARE, 1.04, "holds"),
+        (0.0101 * SQUARE, 1.04, "fails"),
+        (0.01 * SQUARE, 1.06, "fails"),
+    ],
+)
+def test_a_distance_is_in_units_of_the_targets(error, ratio, word):
+    # as Figure 9b: too far for a retraction, and near for outputs of 1.4
+    table = runs(
+        output_error=error,
+        retracted_trace=math.nan,
+        bound=9.0,
+        trace=2 * ratio,
+        bound_outputs=2.0,
+        **LOGISTIC,
+    )
+    verdict = decide.attains("tight", table)
+    assert verdict.verdict == word
+    if error <= 0.01 * SQUARE:
+        assert verdict.effect == pytest.approx(ratio)
+        assert verdict.note == "10 of 10 seeds compared at their own outputs"
+    else:
+        assert verdict.note == "10 of 10 seeds do not interpolate"
+
+
+def test_a_seed_that_could_not_be_retracted_is_not_compared_at_its_outputs():
+    table = runs(retracted_trace=[math.nan, *[1.0] * 9], trace=1.0, bound_outputs=1.0)
+    verdict = decide.attains("tight", table)
+    assert "1 seeds could not be retracted" in verdict.note
+    assert "own outputs" not in verdict.note
+
+
+def test_targets_of_a_ball_are_measured():
+    error = 0.01 * targets.mean_square("squared", 0.0, "ball", 40, 3, 0)
+    labels = train_and_test("ball", 40, 3, 0)[0].y
+    assert error == pytest.approx(0.01 * np.mean(labels**2))
+    ball = {"data": "ball", "d": 3, "n": 40, "retracted_trace": 1.0}
+    near = decide.attains("few-tight", runs(1, output_error=0.99 * error, **ball))
+    assert "do not interpolate" not in near.note
+    far = decide.attains("few-tight", runs(1, output_error=1.01 * error, **ball))
+    assert "1 of 1 seeds do not interpolate" in far.note
+
+
+# --- networks that do not fit ---------------------------------------------------
+
+
+@pytest.mark.parametrize("claim", ["high", "low"])
+def test_a_verdict_on_networks_that_do_not_fit_says_so(claim):
+    lost = runs(output_error=[0.001] * 6 + [0.9, 0.98, 1.0, 1.0])
+    assert decide.share(claim, lost).note == (
+        "4 of 10 seeds do not fit their training data: the mean squared error of "
+        "their outputs is 0.99 of that of outputs of 0"
+    )
+    assert decide.share(claim, runs(output_error=0.5)).note == ""
+    # in units of the targets
+    kept = runs(output_error=0.9, **LOGISTIC)
+    assert decide.share(claim, kept).note == ""
+    apart = runs(output_error=1.1 * SQUARE, **LOGISTIC)
+    assert "10 of 10 seeds do not fit" in decide.share(claim, apart).note
+
+
+def test_a_share_of_something_else_does_not_speak_of_the_fit():
+    assert decide.share("one-hot", runs(single_active=0.5, output_error=1.0)).note == ""
+
+
 def test_a_bound_is_attained_in_the_median():
     # the mean over seeds would be far above
     trace = [*[1.04] * 6, *[50.0] * 4]
@@ -615,7 +688,7 @@ def test_verdicts_are_json_with_exactly_the_promised_keys():
         assert list(entry) == KEYS
     assert [entry["id"] for entry in bundle[words]] == [v.id for v in shown.verdicts]
     for entry in json.loads(json.dumps(bundle[words])):
-        assert list(entry) == ["id", "measured", "over", "source"]
+        assert list(entry) == ["id", "measured", "over", "source", "p"]
     one = shown.verdicts[0]._repr_mimebundle_()
     assert one[report.MIME] == [bundle[report.MIME][0]]
     assert one[words] == [bundle[words][0]]
@@ -671,19 +744,22 @@ def test_scale_says_how_a_run_compares_with_the_sources():
     assert decide.share("high", runs(num_steps=60_000_000)).scale.startswith("paper:")
 
 
-def test_shortfall_lists_what_a_source_got_wrong():
+def test_shortfall_lists_what_does_not_agree_with_a_source():
     good = decide.share("high", runs(test_accuracy=1.0))
     bad = decide.share("high", runs(test_accuracy=0.5))
     ours = Verdict(**{**vars(bad), "origin": "ours"})
-    found = shortfall(Report([good, bad]), Report([ours, bad]))
+    denied = Verdict(**{**vars(bad), "reported": "✗"})
+    found = shortfall(Report([good, bad, denied]), Report([ours]), bad)
     assert found.verdicts == [bad, bad]
     assert repr(found) == "\n".join(["fails: x < y & z. (slides, Figure 1)"] * 2)
     assert "fails</strong>: x &lt; y &amp; z. (slides, Figure 1)</li>" in (
         found._repr_html_()
     )
-    nothing = shortfall(Report([good, ours]))
-    assert "holds under" in nothing._repr_html_()
-    assert repr(nothing) == "Every claim of the source holds."
+    nothing = shortfall(Report([good, ours, denied]))
+    assert "every verdict on a claim of the source agrees" in nothing._repr_html_()
+    assert repr(nothing) == "Every verdict agrees with the source."
+    confirmed = Verdict(**{**vars(good), "reported": "✗"})
+    assert shortfall(confirmed).verdicts == [confirmed]
 
 
 def test_rules_in_words_spell_out_every_threshold():
@@ -696,7 +772,7 @@ def test_rules_in_words_spell_out_every_threshold():
         "low": ["95%", ": high <= 0.9 holds, low >= 0.9 fails, otherwise undecided"],
         "more": ["95%", "test_accuracy (first minus second, paired by seeds)"],
         "flatter": ["95%", "trace (second minus first, paired by seeds)"],
-        "tight": ["<= 0.01", "<= 1.05", "otherwise fails"],
+        "tight": ["<= 0.01 of the targets'", "<= 1.05", "otherwise fails"],
         "loose": ["<= 0.01", "<= 1.05", "otherwise undecided"],
         "exact": ["worst error over instances <= 1e-08"],
         "flattest": ["<= 1e-08", "accuracy <= 0.9"],

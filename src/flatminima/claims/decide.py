@@ -24,6 +24,7 @@ from flatminima.claims.report import (
 from flatminima.claims.words import describe
 from flatminima.statistics.groups import generalising, two_groups
 from flatminima.statistics.intervals import SHARES, mean_interval, of_mean, of_median
+from flatminima.statistics.targets import relative_error
 from flatminima.statistics.thresholds import Thresholds
 from flatminima.sweeps.table import ALL_DIVERGED, per_seed, why_missing
 
@@ -65,7 +66,24 @@ def share(claim_id: str, table: pd.DataFrame) -> Verdict:
     if apart:
         note = groups_note(values.to_numpy(float), thresholds)
         verdict = replace(verdict, note=_join(verdict.note, note))
+    note = _unfitted(table, metric, thresholds)
+    verdict = replace(verdict, note=_join(verdict.note, note))
     return _guarded(verdict, thresholds, table)
+
+
+def _unfitted(table: pd.DataFrame, metric: str, t: Thresholds) -> str:
+    """What a verdict on accuracy says of networks that do not fit their data."""
+    if not metric.startswith("test_") or "output_error" not in table:
+        return ""
+    error = relative_error(table)
+    unfit = error[error > t.fits]
+    if unfit.empty:
+        return ""
+    return (
+        f"{len(unfit)} of {len(error)} seeds do not fit their training data: the mean "
+        f"squared error of their outputs is {unfit.median():.2g} of that of outputs of "
+        "0"
+    )
 
 
 def _high(low: float, high: float, t: Thresholds) -> Word:
@@ -145,9 +163,11 @@ def attains(
 
     The effect is the median of trace after retraction over bound, over the seeds
     that were retracted. The claim holds if it is at most `bound_ratio` and every
-    seed's raw outputs lie within `interpolates` of their targets, in mean square. For
-    the squared loss this distance is the training loss; the logistic loss has a floor
-    above 0, so it could not say.
+    seed's raw outputs lie within `interpolates` of their targets, in mean square and
+    in units of the targets. For the squared loss and labels of +-1 this distance is the
+    training loss; the logistic loss has a floor above 0, so it could not say. Runs
+    are retracted from an absolute distance on. A seed that is near enough in units of
+    large targets, and was not retracted, is compared with the bound at its own outputs.
 
     Args:
         claim_id: a claim whose rule is of kind "attains".
@@ -155,9 +175,16 @@ def attains(
         trace: column with the trace at interpolation.
     """
     thresholds, claim = _claim(claim_id, "attains")
-    loss = per_seed(table, "output_error", diverged=np.inf)
-    ratio = (per_seed(table, trace) / per_seed(table, "bound")).dropna().to_numpy()
-    short = int((~(loss <= thresholds.interpolates)).sum())
+    loss = relative_error(table, diverged=np.inf)
+    near = loss <= thresholds.interpolates
+    ratios = per_seed(table, trace) / per_seed(table, "bound")
+    afar = per_seed(table, "output_error") > thresholds.interpolates
+    own = near & afar & ratios.isna()
+    ratios = ratios.where(
+        ~own, per_seed(table, "trace") / per_seed(table, "bound_outputs")
+    )
+    ratio = ratios.dropna().to_numpy()
+    short = int((~near).sum())
     stuck = len(loss) - short - len(ratio)
     low, high = of_median(ratio, thresholds)
     effect = float(np.median(ratio)) if len(ratio) else np.inf
@@ -173,6 +200,9 @@ def attains(
                 verdict.note, f"{short} of {len(loss)} seeds do not interpolate"
             ),
         )
+    if own.any():
+        note = f"{own.sum()} of {len(loss)} seeds compared at their own outputs"
+        verdict = replace(verdict, note=_join(verdict.note, note))
     if stuck > 0:
         note = f"{stuck} seeds could not be retracted"
         verdict = replace(verdict, note=_join(verdict.note, note))

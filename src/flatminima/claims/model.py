@@ -40,7 +40,7 @@ class Rule(BaseModel):
         along: for `crosses` and `settles`, the column that varies.
         logarithmic: for these, whether positions are its decimal logarithms.
         min_seeds: seeds that decide it, in place of the number for all claims; 0 to
-            keep that.
+            keep that. The claim's note has to say why.
         reason: for `not testable`, why.
         words: what pages call the number that decides, where
             `quantities.QUANTITIES` has no words for the metric, or others.
@@ -92,3 +92,12 @@ class Claim(BaseModel):
     rule: Rule
     reported: str | float | None = None
     note: str = ""
+
+    @model_validator(mode="after")
+    def _says_why_few_seeds(self) -> Self:
+        if self.rule.min_seeds and "seeds" not in self.note:
+            raise ValueError(
+                f"min_seeds = {self.rule.min_seeds}: the note has to say why so few "
+                f"seeds decide, and is {self.note!r}"
+            )
+        return self

@@ -153,6 +153,8 @@ QUANTITIES = {
         "share of pre-activations on a kink"
     ),
     "trace - bound": Quantity("largest trace minus bound"),
+    "|certified lower bound / formula - 1| on cubes of 2, 3 and 4 inputs": RELATIVE,
+    "worst of |certified lower bound / formula - 1| on cubes of 2, 3 and 4 inputs and "
     "|trace / formula - 1| at a first layer 1e6 times as large": RELATIVE,
     "|numerical minimiser - formula|": WORST,
     "|formula / trace - 1|": RELATIVE,

@@ -8,7 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from flatminima.claims.agreement import agreement
 from flatminima.claims.model import RuleFixed
+from flatminima.claims.multiplicity import p_value
 from flatminima.claims.quantities import NONE, counted, effect_in_words, source_in_words
 from flatminima.claims.register import load
 from flatminima.statistics.thresholds import Thresholds
@@ -102,15 +104,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Shortfall:
-    """Claims of a source that did not come out as the source has them."""
+    """Claims of a source with which the verdicts do not agree."""
 
     verdicts: list[Verdict]
 
     def _repr_html_(self) -> str:
         if not self.verdicts:
             return (
-                "<p>Every claim of the source that this chapter decides holds under "
-                "these parameters.</p>"
+                "<p>Under these parameters every verdict on a claim of the source "
+                "agrees with it.</p>"
             )
         items = "".join(
             f"<li><strong>{v.verdict}</strong>: {html.escape(v.statement)}"
@@ -124,25 +126,35 @@ class Shortfall:
             f"{v.verdict}: {v.statement} ({source_in_words(v.source)})"
             for v in self.verdicts
         ]
-        return "\n".join(lines) or "Every claim of the source holds."
+        return "\n".join(lines) or "Every verdict agrees with the source."
 
 
-def shortfall(*reports: Report) -> Shortfall:
-    """The claims of a source, among those reported, that do not hold."""
+def shortfall(*reports: Report | Verdict) -> Shortfall:
+    """The claims of a source, among those reported, with which verdicts do not agree.
+
+    A statement that the source itself denies agrees where it fails, see `agreement`.
+
+    Args:
+        reports: every report that the page shows.
+    """
     return Shortfall(
         [
             verdict
             for report in reports
-            for verdict in report.verdicts
-            if verdict.origin == "source" and verdict.verdict != "holds"
+            for verdict in (report.verdicts if isinstance(report, Report) else [report])
+            if verdict.origin == "source" and agreement(asdict(verdict)) != "agrees"
         ]
     )
 
 
-def _in_words(v: Verdict) -> dict[str, str]:
-    """What a page says of a verdict, beside what the verdict says itself."""
+def _in_words(v: Verdict) -> dict[str, Any]:
+    """What a page says of a verdict, beside what the verdict says itself.
+
+    And `p`, how far its interval is from its threshold, as `multiplicity.p_value`.
+    """
     thresholds, claims = load()
     rule = claims[v.id].rule
+    groups = seeds_that_generalise(v)
     return {
         "id": v.id,
         "measured": effect_in_words(
@@ -151,10 +163,11 @@ def _in_words(v: Verdict) -> dict[str, str]:
             v.low,
             v.high,
             thresholds,
-            of_seeds=seeds_that_generalise(v) is not None,
+            of_seeds=groups is not None,
         ),
         "over": counted(rule.kind, v.n),
         "source": source_in_words(v.source),
+        "p": p_value(rule, v, thresholds, groups),
     }
 
 

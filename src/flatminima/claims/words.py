@@ -33,8 +33,10 @@ def describe(rule: Rule, t: Thresholds) -> str:
         above = "fails" if rule.tight else "undecided"
         return (
             "mean squared distance of the raw outputs to their targets <= "
-            f"{t.interpolates} for every seed and median trace after retraction over "
-            f"bound <= {t.bound_ratio}: holds, otherwise {above}"
+            f"{t.interpolates} of the targets' mean square for every seed and median "
+            f"trace after retraction over bound <= {t.bound_ratio}: holds, otherwise "
+            f"{above}; a seed so near that was not retracted is compared with the "
+            "bound at its own outputs"
         )
     if rule.kind == "estimated":
         return (

@@ -238,8 +238,8 @@ def medians(seeds: Sequence[int] = SEEDS, repeats: int = 10_000) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def shortfall(found: pd.DataFrame, kind: str, seeds: Sequence[int]) -> np.ndarray:
-    """By how much the level exceeds the coverage of this book's interval.
+def missed(found: pd.DataFrame, kind: str, seeds: Sequence[int]) -> np.ndarray:
+    """Share of samples whose interval, that of this book, does not hold the truth.
 
     Args:
         found: from `table`.
@@ -250,7 +250,7 @@ def shortfall(found: pd.DataFrame, kind: str, seeds: Sequence[int]) -> np.ndarra
         One number for each case of the kind and each size.
     """
     rows = found[(found["kind"] == kind) & (found["interval"] == "this book")]
-    return thresholds().level - rows[list(seeds)].to_numpy(dtype=float).ravel()
+    return 1 - rows[list(seeds)].to_numpy(dtype=float).ravel()
 
 
 def unseen(seeds: int) -> float:

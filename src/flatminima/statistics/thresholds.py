@@ -17,8 +17,11 @@ class Thresholds(BaseModel):
         low: it is low if its interval lies at or below this.
         bound_ratio: median ratio of trace to bound up to which a bound counts as
             attained.
-        interpolates: mean squared distance of the raw outputs to their targets that
-            every seed must reach for that; for the squared loss, the training loss.
+        interpolates: mean squared distance of the raw outputs to their targets, over
+            the mean square of the targets, that every seed must reach for that. For
+            the squared loss and labels of +-1 this is the training loss.
+        fits: the same distance above which a network does not fit its data, and a
+            verdict on its accuracy says so; outputs of 0 have 1.
         min_seeds: seeds below which nothing that varies over seeds is decided.
         max_diverged: share of diverged seeds above which nothing is decided.
         resamples: of seeds, behind the interval of a crossing or of an exponent.
@@ -32,6 +35,7 @@ class Thresholds(BaseModel):
     low: float
     bound_ratio: float
     interpolates: float
+    fits: float
     min_seeds: int
     max_diverged: float
     resamples: int

@@ -7,7 +7,12 @@ import pytest
 
 from flatminima.data.xor import hypercube, sample_xor
 from flatminima.studies.flattest import certificates as flattest_certificates
-from flatminima.studies.flattest.certificates import certificates, searches
+from flatminima.studies.flattest.certificates import (
+    certificates,
+    cone_growth,
+    searches,
+)
+from flatminima.theory.certificates.activation_cones import max_cones
 from flatminima.theory.certificates.certificate import certify
 
 
@@ -84,3 +89,23 @@ def test_sizes_out_of_range(sizes, draws, message):
 def test_search_sizes_out_of_range():
     with pytest.raises(ValueError, match="n = 9"):
         searches([(3, 9)], [5])
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_cones_grow_with_one_power_less_without_a_bias(d):
+    sizes = [4, 8, 16, 32]
+    table = cone_growth(d, sizes)
+    assert table["without bias"].tolist() == [max_cones(n, d) for n in sizes]
+    assert table["with bias"].tolist() == [max_cones(n, d + 1) for n in sizes]
+    # within a tenth at 32 points, and exact for ever more of them
+    last = table.iloc[-1]
+    assert last["power without bias"] == pytest.approx(d - 1, abs=0.1)
+    assert last["power with bias"] == pytest.approx(d, abs=0.15)
+    limit = np.log2(max_cones(2 * 10**6, d) / max_cones(10**6, d))
+    assert limit == pytest.approx(d - 1, abs=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [[], [0, 2], [4, 4], [8, 4]])
+def test_sizes_that_do_not_increase_are_refused(sizes):
+    with pytest.raises(ValueError, match="sizes = .*: allowed are increasing numbers"):
+        cone_growth(2, sizes)

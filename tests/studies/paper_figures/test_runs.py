@@ -64,6 +64,16 @@ def test_committed_runs_differ_in_length_alone(tmp_path):
     assert paper_figures_runs.committed_runs(NOTHING, small()).empty
 
 
+def test_rows_that_are_older_than_a_field_have_its_default(tmp_path):
+    paper = commit(tmp_path / "a.jsonl", 1e-4)
+    for row in paper.rows:
+        assert row["config"].pop("step_noise") == 0
+    found = paper_figures_runs.committed_runs(paper, small())
+    assert found["num_steps"].unique().tolist() == [1200]
+    noisy = small().model_copy(update={"step_noise": 0.5})
+    assert paper_figures_runs.committed_runs(paper, noisy).empty
+
+
 def test_phases_tell_settings_apart(tmp_path):
     paper = commit(tmp_path / "a.jsonl", 1e-4)
     config = small()

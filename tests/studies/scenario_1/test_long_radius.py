@@ -7,6 +7,11 @@ import pandas as pd
 import pytest
 
 from flatminima.claims import decide
+from flatminima.data.xor import sample_xor
+from flatminima.models import no_bias, sim_bn
+from flatminima.sharpness import sim_bn as sim_bn_sharpness
+from flatminima.sharpness.closed_form import linearised
+from flatminima.sharpness.gauss_newton import retract
 from flatminima.studies.scenario_1 import long_radius
 from flatminima.sweeps.sweep import sweep
 from tests.tables import runs
@@ -14,17 +19,151 @@ from tests.tables import runs
 SIZE = {"d": 6, "n": 12, "width": 24, "lr": 0.01, "rho": 0.05}
 
 
-def test_below_two_the_fit_is_a_minimum_of_the_loss_on_the_far_side():
-    """The derivation in the docstring, on a fine grid of the scale c of the outputs."""
-    c = np.linspace(0, 2, 20001)
+@pytest.mark.parametrize(
+    ("beta", "kappa", "fit", "lowest"),
+    [
+        (0.0, 0.5, "lowest", 1.0),
+        (0.0, 0.99, "lowest", 1.0),
+        (0.0, 1.01, "local minimum", 0.0),
+        (0.0, 1.99, "local minimum", 0.0),
+        (0.0, 2.01, "no minimum", 0.0),
+        (0.0, 4.0, "no minimum", 0.0),
+        (0.5, 0.99, "lowest", 1.0),
+        (0.5, 1.01, "local minimum", 0.0),
+        (0.5, 1.32, "local minimum", 0.0),
+        (0.5, 1.35, "no minimum", 0.0),
+        (1.0, 0.99, "lowest", 1.0),
+        (1.0, 1.01, "no minimum", 0.0),
+    ],
+)
+def test_the_fit_on_a_fine_grid(beta, kappa, fit, lowest):
+    """The derivation in the docstring, by search: neither limit is used."""
+    (row,) = long_radius.minima([kappa], beta).itertuples()
+    assert row[1:] == (lowest, fit)
+    below, local = long_radius.limits(beta)
+    expected = "lowest" if kappa < below else "no minimum"
+    assert fit == ("local minimum" if below < kappa < local else expected)
 
-    def minima(kappa):
-        q = (np.abs(1 - c) + kappa * np.sqrt(c)) ** 2
-        inside = (q[1:-1] < q[:-2]) & (q[1:-1] < q[2:])
-        return c[1:-1][inside].tolist()
 
-    assert minima(0.5) == minima(1.99) == [1.0]
-    assert minima(2.01) == minima(4.0) == []
+def test_claims_are_about_networks_without_biases():
+    assert (long_radius.SAFE, long_radius.LOST) == long_radius.limits(0.0) == (1, 2)
+
+
+def test_the_barrier_between_the_limits():
+    """Without biases the loss is highest at c = kappa^2 / 4, on the way to 0."""
+    c = np.linspace(0, 1, 100001)
+    loss = long_radius.far_side(c, 1.5)
+    assert c[np.argmax(loss)] == pytest.approx(1.5**2 / 4, abs=1e-4)
+    assert loss.max() == pytest.approx((1 + 1.5**2 / 4) ** 2)
+    assert (loss[0], loss[-1]) == (1.0, 1.5**2)
+
+
+def no_bias_outputs():
+    """Gradients of every output by the closed form, and what sqrt(c) multiplies."""
+    rng = np.random.default_rng(0)
+    x, model = rng.normal(size=(8, 4)), no_bias.Model()
+    start = no_bias.init(model, 4, 3000, rng)
+    return linearised(model, x), [30 * p for p in start], (1.0, 1.0)
+
+
+def sim_bn_outputs(size):
+    """The same of a Sim-BN whose first layer has this scale."""
+    rng = np.random.default_rng(0)
+    x, model = sim_bn.inputs(sim_bn.Model(), rng.normal(size=(8, 4))), sim_bn.Model()
+    w, gamma, v = sim_bn.init(model, 4, 3000, rng)
+    start = [size * w, 3 * gamma, 3 * v]
+    return sim_bn_sharpness.linearised(model, x), start, (0.0, 1.0, 1.0)
+
+
+def gradient(linearise, parameters, i):
+    at = linearise(tuple(parameters))
+    return at.f[i], at.pull_back(np.eye(len(at.f))[i])
+
+
+def inner(one, other):
+    return sum(float(np.sum(a * b)) for a, b in zip(one, other, strict=True))
+
+
+def growth(network, kappa, c=0.999):
+    """How fast SAM's own updates make outputs grow, a little below the fit."""
+    linearise, start, moved = network
+    n = len(linearise(tuple(start)).f)
+    y = np.where(np.arange(n) % 2, 1.0, -1.0)
+    at = retract(linearise, tuple(start), y).parameters
+    radii = kappa / np.sqrt(np.diag(linearise(at).gram()))
+    here = [p * c ** (m / 2) for p, m in zip(at, moved, strict=True)]
+    total = 0.0
+    for i in range(n):
+        f, up = gradient(linearise, here, i)
+        reach = np.sign(f - y[i]) * radii[i] / inner(up, up) ** 0.5
+        there = [p + reach * g for p, g in zip(here, up, strict=True)]
+        f, up = gradient(linearise, there, i)
+        scaled = [m * p for p, m in zip(here, moved, strict=True)]
+        total -= 2 * (f - y[i]) * inner(up, scaled)
+    return total
+
+
+def share_that_is_not_moved(network):
+    linearise, start, moved = network
+    n = len(linearise(tuple(start)).f)
+    y = np.where(np.arange(n) % 2, 1.0, -1.0)
+    at = retract(linearise, tuple(start), y).parameters
+    ups = [gradient(linearise, at, i)[1] for i in range(n)]
+    still = [[g for g, m in zip(up, moved, strict=True) if not m] for up in ups]
+    rest = sum(inner(each, each) for each in still)
+    return rest / sum(inner(up, up) for up in ups)
+
+
+@pytest.mark.parametrize(
+    ("make", "least_share"),
+    [
+        (no_bias_outputs, 0.0),
+        (lambda: sim_bn_outputs(0.1), 0.3),
+        (lambda: sim_bn_outputs(100.0), 0.0),
+    ],
+)
+def test_sam_leaves_the_fit_at_the_limit(make, least_share):
+    """The true gradient at the end of the true ascent step, of wide networks."""
+    network = make()
+    beta = share_that_is_not_moved(network)
+    assert least_share <= beta < 0.9
+    local = long_radius.limits(beta).local
+    assert growth(network, 0.9 * local) > 0 > growth(network, 1.1 * local)
+    if least_share:
+        # 2 is the limit without biases, and too much here
+        assert growth(network, 1.9) < 0
+
+
+def test_limits_of_sim_bn_from_its_trace():
+    data = sample_xor(12, 5, seed=0)
+    inputs = sim_bn.inputs(sim_bn.Model(), data.x)
+    start = sim_bn.init(sim_bn.Model(), 5, 40, np.random.default_rng(1))
+    linearise = sim_bn_sharpness.linearised(sim_bn.Model(), inputs)
+    at = linearise(retract(linearise, start, data.y).parameters)
+    trace = 2 * at.norm_sq.mean()
+    bound = sim_bn.lower_bound(sim_bn.Model(), np.ones(12), data.y)
+    traces = pd.Series([trace, bound, math.nan])
+    table = long_radius.sim_bn_limits(traces, bound, 1.0)
+    beta = 1 - at.second_layer_trace / trace
+    assert 0 < beta <= table["β at most"][0]
+    assert table["limit at least"][0] <= long_radius.limits(beta).local < 2
+    assert table["β at most"][1] == 0
+    assert table["limit at least"][1] == 2
+    np.testing.assert_allclose(table["κ"], np.sqrt(traces / 2))
+    assert table.loc[2].isna().all()
+
+
+def test_no_trace_is_below_the_bound():
+    with pytest.raises(ValueError, match=r"trace = \[3.9\]: allowed are at least 4"):
+        long_radius.sim_bn_limits(pd.Series([3.9]), 4.0, 1.0)
+
+
+@pytest.mark.parametrize("beta", [-0.1, 1.1, math.nan])
+def test_a_share_is_from_0_to_1(beta):
+    with pytest.raises(ValueError, match="beta = .*: allowed are shares from 0 to 1"):
+        long_radius.limits(beta)
+    with pytest.raises(ValueError, match="beta = "):
+        long_radius.far_side(np.ones(1), 1.0, beta)
 
 
 def test_the_second_phase_has_the_radius():

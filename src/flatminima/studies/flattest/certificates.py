@@ -10,6 +10,7 @@ from flatminima.checks import at_least
 from flatminima.data.xor import check_xor_size, sample_xor
 from flatminima.models.base import load
 from flatminima.models.relu import relu_lower_bound
+from flatminima.theory.certificates.activation_cones import activation_cones
 from flatminima.theory.certificates.certificate import certify
 from flatminima.theory.certificates.certificate_search import search_certificate
 
@@ -133,6 +134,39 @@ def searches(
     table = pd.DataFrame(rows)
     least = table.groupby(["d", "n"])["primal"].transform("min")
     return table.assign(least=least, refuted=table["dual"] > least)
+
+
+def cone_growth(d: int, sizes: Sequence[int], *, seed: int = 0) -> pd.DataFrame:
+    """How many activation cones n points have, with and without a bias.
+
+    In general position there are 2 sum_{k < r} C(n - 1, k) in r dimensions (Cover
+    1965), of the order n^(r - 1). Without a bias r = d, with one r = d + 1. They are
+    counted here, cone by cone.
+
+    Args:
+        d: input dimension, at least 1.
+        sizes: numbers n of normally distributed points, increasing.
+        seed: of the points.
+
+    Returns:
+        A row an n: `without bias` and `with bias`, and behind each `power`, the slope
+        of its logarithm against that of n since the row above.
+
+    Raises:
+        ValueError: if a size does not exceed the one before, or as `activation_cones`.
+    """
+    at_least("d", d, 1)
+    if not sizes or min(sizes) < 1 or np.any(np.diff(sizes) < 1):
+        raise ValueError(f"sizes = {sizes}: allowed are increasing numbers above 0")
+    points = np.random.default_rng(seed).normal(size=(max(sizes), d))
+    table = pd.DataFrame(index=pd.Index(sizes, name="n"))
+    for architecture, name in (("no_bias", "without bias"), ("bias", "with bias")):
+        x = first_layer_inputs(architecture, points)
+        counts = [len(activation_cones(x[:n]).points) for n in sizes]
+        table[name] = counts
+        steps = np.diff(np.log(counts)) / np.diff(np.log(sizes))
+        table[f"power {name}"] = [np.nan, *steps]
+    return table
 
 
 def check_small(d: int, n: int) -> None:

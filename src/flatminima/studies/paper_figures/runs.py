@@ -14,6 +14,7 @@ import pandas as pd
 
 from flatminima.plots.style import ARCHITECTURES
 from flatminima.results.reading import Committed
+from flatminima.results.rows import config_of
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.wen_li_ma import EARLY, FIGURES, figure, figures
 from flatminima.statistics.intervals import mean_interval
@@ -124,9 +125,11 @@ def longest(
     wanted = _regardless_of_length(config.model_dump(mode="json"))
     found = defaultdict(list)
     for row, table in zip(paper.rows, paper.tables, strict=True):
-        same_engine = row["module"] == config.engine
-        if same_engine and _regardless_of_length(row["config"]) == wanted:
-            found[row["config"]["num_steps"]].append((row, table))
+        if row["module"] == config.engine:
+            # fields that are newer than the row have their defaults
+            fields = config_of(row).model_dump(mode="json")
+            if _regardless_of_length(fields) == wanted:
+                found[fields["num_steps"]].append((row, table))
     return found[max(found)] if found else []
 
 

@@ -154,7 +154,7 @@ def growth(needs: Needs) -> Figure:
         _plain_ticks(axis.yaxis)
     axes[0].set_ylabel("training points needed")
     handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    fig.legend(handles, labels, loc="outside lower center", ncols=4)
     return fig
 
 

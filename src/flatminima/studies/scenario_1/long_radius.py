@@ -1,32 +1,73 @@
 """What an ascent step that is too long does to a trained network.
 
-To first order, the ascent step of 1-SAM moves an output by rho ||grad f|| away from its
-label. Multiply all weights of a network without biases by sqrt(c): its outputs are
-multiplied by c, and ||grad f|| by sqrt(c). From outputs y = +-1 the loss on the far
-side becomes (|1 - c| + kappa sqrt(c))^2 with kappa = rho ||grad f||. At c = 1 it is a
-local minimum if kappa < 2 only; if kappa is above, outputs shrink until they are 0. On
-the interpolating set the mean of ||grad f||^2 is half the trace, so kappa = rho
-sqrt(trace / 2). For 2-MLP-Sim-BN the same holds with the weights of the second layer
-and of the scales.
+To first order, the ascent step of 1-SAM moves an output by kappa = rho ||grad f|| away
+from its label, and what SAM descends is the loss there. Multiply some weights by
+sqrt(c) such that the outputs +-1 become +-c. The gradient in these weights is then
+multiplied by sqrt(c) and that in all others by c. So with beta, the share of
+||grad f||^2 in the others, the loss on the far side is
+
+    F(c) = (|1 - c| + kappa sqrt((1 - beta) c + beta c^2))^2,
+
+kappa^2 at the fit, c = 1, and 1 where the outputs are 0. The root is concave in c, so
+on [0, 1] nothing but the two ends can be least, and above 1 all terms grow:
+
+- c = 1 is the global minimum if and only if kappa <= 1;
+- it is a local one if and only if kappa < 2 / (1 + beta), from the slope at 1.
+
+Between the two a barrier keeps the fit from a lower loss. Without biases all weights
+are multiplied and beta is 0. For 2-MLP-Sim-BN, whose outputs do not depend on the scale
+of the first layer, gamma and the second layer are, and beta is the first layer's share.
+
+On the interpolating set the mean of ||grad f||^2 is half the trace, so kappa = rho
+sqrt(trace / 2).
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from flatminima.checks import at_least
 from flatminima.runs.mlp.config import Config, Phase
 
 SAFE, LOST = 1.0, 2.0
-"""Outputs should stay where kappa is below the one and vanish above the other.
-
-The derivation gives 2 alone. It is of first order, and a pilot lost fits below it."""
+"""`limits` without biases: outputs should stay where kappa is below the one and vanish
+above the other. Between them it takes a push over a barrier to leave."""
 
 STAYS, VANISHES = 0.1, 0.5
 """Output errors that count as either; outputs of 0 have an error of 1."""
 
 SEEDS = ["data_seed", "init_seed"]
+
+
+class Limits(NamedTuple):
+    """Of kappa, up to which the fit is a minimum of what SAM descends.
+
+    Attributes:
+        lowest: it is the global minimum up to here.
+        local: it is a local minimum below this.
+    """
+
+    lowest: float
+    local: float
+
+
+def limits(beta: float = 0.0) -> Limits:
+    """Where a fit stops being the global, and where it stops being a local minimum.
+
+    >>> limits(), limits(0.25)
+    (Limits(lowest=1.0, local=2.0), Limits(lowest=1.0, local=1.6))
+
+    Args:
+        beta: share of ||grad f||^2 in weights that the rescaling leaves alone, 0 to 1.
+
+    Raises:
+        ValueError: if beta is out of range.
+    """
+    _check_share(beta)
+    return Limits(1.0, 2 / (1 + beta))
 
 
 def kappa(rho: float, trace: pd.Series) -> pd.Series:
@@ -37,6 +78,90 @@ def kappa(rho: float, trace: pd.Series) -> pd.Series:
         trace: of the Hessian of the squared loss, at interpolation.
     """
     return rho * (trace / 2) ** 0.5
+
+
+def far_side(
+    c: Float[np.ndarray, " scales"], kappa: float, beta: float = 0.0
+) -> Float[np.ndarray, " scales"]:
+    """F(c), the loss to which the ascent step leads outputs of size c.
+
+    Args:
+        c: sizes of the outputs, at least 0, where the labels have size 1.
+        kappa: how far the step moves an output at c = 1.
+        beta: as in `limits`.
+
+    Raises:
+        ValueError: if beta is out of range.
+    """
+    _check_share(beta)
+    step = kappa * np.sqrt((1 - beta) * c + beta * c**2)
+    return (np.abs(1 - c) + step) ** 2
+
+
+def minima(
+    kappas: Sequence[float], beta: float = 0.0, *, points: int = 2000
+) -> pd.DataFrame:
+    """Where F is least, searched on a grid and not by `limits`.
+
+    Args:
+        kappas: lengths of the step, a row each.
+        beta: as in `limits`.
+        points: of the grid between c = 0 and 1; it goes on to 4.
+
+    Returns:
+        Columns `lowest at`, the size c of the outputs at the global minimum, and
+        `fit is`: "lowest", "local minimum" or "no minimum".
+
+    Raises:
+        ValueError: if beta is out of range.
+    """
+    # squares, so that the grid is fine where F is steep, and 1 is one of its points
+    c = (np.arange(2 * points + 1) / points) ** 2
+    rows = []
+    for kappa in kappas:
+        loss = far_side(c, kappa, beta)
+        local = loss[points] < min(loss[points - 1], loss[points + 1])
+        lowest = float(c[np.argmin(loss)])
+        fit = "lowest" if lowest == 1 else "local minimum" if local else "no minimum"
+        rows.append((kappa, beta, lowest, fit))
+    columns = ["κ", "β", "lowest at", "fit is"]
+    return pd.DataFrame(rows, columns=columns).set_index(["κ", "β"])
+
+
+def sim_bn_limits(trace: pd.Series, bound: float, rho: float) -> pd.DataFrame:
+    """Kappa of 2-MLP-Sim-BN at given traces beside the limit that it must not pass.
+
+    The share of gamma and the second layer in the trace is at least the certified
+    bound (`models.sim_bn.lower_bound`), so beta is at most 1 - bound / trace.
+
+    Args:
+        trace: at interpolation, at least the bound; NaN where there is none.
+        bound: the certified one of the same training set, above 0.
+        rho: radius of the step.
+
+    Returns:
+        A row a trace: trace, kappa, `beta at most` and `limit at least`, above which
+        the fit is no local minimum.
+
+    Raises:
+        ValueError: if a trace is below the bound.
+    """
+    if (trace < bound).any():
+        raise ValueError(f"trace = {trace.tolist()}: allowed are at least {bound}")
+    share = 1 - bound / trace
+    return pd.DataFrame(
+        {
+            "trace": trace,
+            "κ": kappa(rho, trace),
+            "β at most": share,
+            "limit at least": share.map(lambda beta: limits(beta).local, "ignore"),
+        }
+    )
+
+
+def _check_share(beta: float) -> None:
+    if not 0 <= beta <= 1:
+        raise ValueError(f"beta = {beta}: allowed are shares from 0 to 1")
 
 
 def configs(

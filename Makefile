@@ -28,7 +28,7 @@ LOWEST := _build/lowest
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help install book pages chapter test fast lowest check elsewhere serve bench scale speed results verify-results pair lock clean distclean
+.PHONY: FORCE help install book fresh pages chapter test fast lowest check elsewhere serve bench scale speed results verify-results pair lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
@@ -60,6 +60,9 @@ install: $(STAMP) ## Create .venv with everything that the book needs
 
 book: $(STAMP) ## Execute every chapter and build the pages
 	@$(PRESS) build $(SCALE_ARGS)
+
+fresh: $(STAMP) ## Run the claims of ours on fresh seeds: results/fresh.json
+	@$(PRESS) fresh $(if $(CHAPTERS),--chapters $(CHAPTERS))
 
 pages: $(STAMP) ## Typeset again what was last executed (after an edit of styles)
 	@$(PRESS) pages
@@ -151,7 +154,8 @@ lock: $(STAMP) ## Pin the dependencies again
 	@echo "Pinned: requirements.lock"
 
 clean: ## Remove the pages; finished runs are kept
-	@rm -rf _build/html _build/stage _build/executed _build/chapters _build/.doctrees
+	@rm -rf _build/html _build/stage _build/executed _build/chapters _build/fresh \
+	  _build/.doctrees
 	@echo "Removed the pages; kept _build/store"
 
 distclean: ## Remove everything that was made, finished runs and .venv included

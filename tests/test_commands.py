@@ -149,6 +149,8 @@ def run_press(words: list[str]) -> None:
         case "new":
             if not NAME.fullmatch(options.name):
                 raise ValueError(f"no name of a chapter: {options.name}")
+        case "fresh":
+            scaled(PROJECT, list(CHAPTERS.values()), "fresh", options.chapters)
         case "build" if options.chapters != [EXAMPLE]:
             chapters = list(CHAPTERS.values())
             given_to = scaled(PROJECT, chapters, options.scale, options.chapters)

@@ -14,7 +14,7 @@ import yaml
 
 from flatminima.checkout import refuse_another
 from flatminima.terminal import never_break
-from flatminima_book.build import build_book, build_chapter, retypeset
+from flatminima_book.build import build_book, build_chapter, build_fresh, retypeset
 from flatminima_book.check import check_sources
 from flatminima_book.markdown import MARKS, interval, number
 from flatminima_book.new import new_chapter
@@ -55,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
     )
     chapter = commands.add_parser("new", help="write the skeleton of a chapter")
     chapter.add_argument("name", help="such as scenario-2")
+    fresh = commands.add_parser("fresh", help="run claims of ours on fresh seeds")
+    fresh.add_argument("--chapters", nargs="*", default=[], help="only these")
     commands.add_parser("pages", help="typeset again what was last executed")
     served = commands.add_parser("serve", help="show the built pages on this machine")
     served.add_argument("--port", default="8000", help="0 takes any that is free")
@@ -128,6 +130,8 @@ def run(project: Project, options: argparse.Namespace) -> list[str]:
         for verdict in verdicts:
             print(verdict_line(verdict))
         return problems
+    if options.command == "fresh":
+        return build_fresh(project, say, options.chapters)
     if options.command == "build":
         problems = build_book(project, say, scale=options.scale, only=options.chapters)
     else:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,14 @@ from flatminima_book.execute import (
 )
 from flatminima_book.folding import fold
 from flatminima_book.found import place, resting, struck
+from flatminima_book.fresh import (
+    FOLDER,
+    SCALE,
+    fresh_fragment,
+    read_fresh,
+    rerun,
+    write_fresh,
+)
 from flatminima_book.glossary import link_terms, load_entries
 from flatminima_book.notebooks import Chapter, load_chapters, read_notebook
 from flatminima_book.pages import typeset
@@ -74,6 +82,7 @@ class Harvest:
         remarks: What is to be said of it, a line each.
         figures: Rows of the table of figures.
         words: What pages say of each verdict.
+        parameters: With which each chapter was executed.
         found: Boxes and passages.
     """
 
@@ -82,6 +91,7 @@ class Harvest:
     remarks: list[str] = field(default_factory=list)
     figures: list[dict[str, Any]] = field(default_factory=list)
     words: list[dict[str, Any]] = field(default_factory=list)
+    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     found: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -336,6 +346,7 @@ def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
         entries = read_verdicts(
             project, chapter, used(chapter, notebook), notebook, claims
         )
+        harvest.parameters[chapter.name] = used(chapter, notebook)
         harvest.scorecard += entries.scorecard
         harvest.problems += entries.problems
         harvest.figures += collect(notebook, FIGURE_MIME)
@@ -386,6 +397,14 @@ def _typeset(
         harvest.scorecard, tables, chapters, harvest.figures, harvest.words
     )
     put_fragment(project, "scorecard.md", card)
+    again = fresh_fragment(
+        harvest.scorecard,
+        read_fresh(project.fresh) if project.fresh else {},
+        harvest.parameters,
+        chapters,
+        harvest.words,
+    )
+    put_fragment(project, "fresh.md", again)
     put_fragment(project, "rerun.md", rerun_fragment(project, chapters))
     put_fragment(project, "status.md", FRAGMENT)
     sphinx = time.monotonic()
@@ -420,6 +439,55 @@ def retypeset(project: Project, say: Say) -> list[str]:
         say("typesetting")
         card = _typeset(project, chapters, harvest, status, begun)
     return harvest.problems + card
+
+
+def build_fresh(project: Project, say: Say, only: Sequence[str] = ()) -> list[str]:
+    """Execute chapters on fresh seeds, and keep what claims of ours come to there.
+
+    The pages and notebooks of the book stay as they are: this goes to a folder of its
+    own. Nothing is expected of it, so no verdict is a problem.
+
+    Args:
+        project: The book.
+        say: Told of progress, a line at a time.
+        only: The chapters to execute; by default all that have fresh seeds. What is
+            kept of the others stays.
+
+    Returns:
+        One line per problem. A chapter that has one keeps what it had.
+
+    Raises:
+        ValueError: The book keeps no fresh seeds, there is no such chapter, or
+            another build is at work.
+    """
+    if project.fresh is None:
+        raise ValueError("pyproject.toml: fresh: names no file to keep fresh seeds in")
+    if problems := setting_problems() + check_sources(project):
+        return problems
+    chapters = load_chapters(project)
+    given = scaled(project, chapters, SCALE, only)
+    chosen = [chapter for chapter in chapters if chapter.name in given]
+    known, claims = read_fresh(project.fresh), load_claims(project)
+    apart = replace(project, output=FOLDER)
+    with sole_build(apart):
+        outcomes = execute_all(apart, chosen, given, say)
+        for chapter in chosen:
+            if failure := outcomes[chapter.name].failure:
+                problems.append(failure.line(chapter.name))
+                continue
+            notebook = read_notebook(apart.notebook(chapter.name))
+            parameters = used(chapter, notebook)
+            found = read_verdicts(project, chapter, parameters, notebook, claims)
+            problems += found.problems
+            if not found.problems:
+                words = collect(notebook, WORDS_MIME)
+                known[chapter.name] = rerun(parameters, found.scorecard, words)
+    kept = {c.name: known[c.name] for c in chapters if c.name in known}
+    kept = {name: each for name, each in kept.items() if each.claims}
+    write_fresh(project.fresh, kept)
+    count = sum(len(each.claims) for each in kept.values())
+    say(f"made {project.where(project.fresh)}, claims of ours: {count}")
+    return problems
 
 
 def build_chapter(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flatminima_book.claims import check_claims, load_claims
 from flatminima_book.folding import unfoldable_reports
 from flatminima_book.found_checks import check_found
+from flatminima_book.fresh import FIRST, SCALE, SEED, read_fresh
 from flatminima_book.links import check_links
 from flatminima_book.notebooks import (
     Chapter,
@@ -49,6 +50,7 @@ def check_sources(project: Project) -> list[str]:
     if not malformed:  # it is not known then what a chapter takes
         problems += check_parameter_files(project, chapters)
         problems += check_expected(project, chapters)
+        problems += check_fresh(project)
     problems += check_allowances(project, chapters)
     problems += check_found(project, chapters)
     return problems
@@ -132,6 +134,25 @@ def check_expected(project: Project, chapters: list[Chapter]) -> list[str]:
             for claim in entry.verdicts
             if claims and claims.get(claim) != name
         ]
+    return problems
+
+
+def check_fresh(project: Project) -> list[str]:
+    """Check that fresh seeds are fresh, and that what is kept of them can be read."""
+    problems = []
+    for path in project.parameter_files():
+        if path.stem == SCALE:
+            first = read_parameter_file(path).get(SEED)
+            if not isinstance(first, int) or first < FIRST:
+                problems.append(
+                    f"{project.where(path)}: {SEED} = {first!r}: must be an integer "
+                    f"of at least {FIRST}; pilots use those below"
+                )
+    try:
+        if project.fresh is not None:
+            read_fresh(project.fresh)
+    except ValueError as error:
+        problems.append(str(error))
     return problems
 
 

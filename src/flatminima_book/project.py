@@ -14,7 +14,7 @@ from flatminima_book import strict_yaml
 from flatminima_book.budget import Budget, read_budget
 
 SETTINGS = {
-    *("budget", "claims", "tables", "params", "found", "without_box"),
+    *("budget", "claims", "tables", "params", "found", "fresh", "without_box"),
     *("workers", "packages", "timeout"),
 }
 EXPECTED = "expected.yml"
@@ -33,11 +33,13 @@ class Project:
             of expected verdicts, ``<chapter>/expected.yml``.
         found: Pattern of the files of sentences, whose folder is named like the
             chapter with ``_`` for ``-``; empty when the book has none.
+        fresh: The file of claims that were run again on fresh seeds, or None.
         without_box: Chapters with claims that have no box yet.
         workers: Chapters executed at the same time.
         packages: Distributions whose versions the status page shows.
         timeout: Seconds that a single cell may take.
         budget: What a chapter may take, or None when it may take anything.
+        output: Name of the folder of everything that a build writes.
     """
 
     root: Path
@@ -45,11 +47,13 @@ class Project:
     tables: Path | None
     params: Path
     found: str
+    fresh: Path | None
     without_box: tuple[str, ...]
     workers: int
     packages: tuple[str, ...]
     timeout: int
     budget: Budget | None
+    output: str = "_build"
 
     @property
     def book(self) -> Path:
@@ -59,7 +63,7 @@ class Project:
     @property
     def build(self) -> Path:
         """Folder of everything that a build writes."""
-        return self.root / "_build"
+        return self.root / self.output
 
     @property
     def stage(self) -> Path:
@@ -134,13 +138,14 @@ def load(root: Path) -> Project:
         settings = tool.get("flatminima_book", {})
     if unknown := sorted(set(settings) - SETTINGS):
         raise ValueError(f"pyproject.toml: unknown setting {unknown[0]!r}")
-    tables = settings.get("tables")
+    tables, fresh = settings.get("tables"), settings.get("fresh")
     return Project(
         root=root,
         claims=settings.get("claims"),
         tables=root / tables if tables else None,
         params=root / settings.get("params", "params"),
         found=settings.get("found", ""),
+        fresh=root / fresh if fresh else None,
         without_box=tuple(settings.get("without_box", ())),
         workers=int(settings.get("workers", 2)),
         packages=tuple(settings.get("packages", ())),

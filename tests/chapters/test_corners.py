@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
 from flatminima.claims import register
 from flatminima.claims.found import Found
 from flatminima.claims.report import Report, Verdict
+from flatminima.data import xor
 from flatminima.runs.kind import Divergence
 from flatminima.runs.mlp import train
+from flatminima.sweeps import sweep
 from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT
 from flatminima_book.notebooks import read_source, tagged
 from tests.chapters.test_smoke import CHAPTERS, smoke
@@ -26,6 +29,9 @@ from tests.chapters.test_smoke import CHAPTERS, smoke
 TRAINED = {"share", "beats", "attains", "crosses", "settles", "associated"}
 """Kinds of rule that decide by trained networks."""
 
+SEEDED = [
+    name for name, chapter in CHAPTERS.items() if "first_seed" in chapter.defaults
+]
 TRAIN = [name for name, chapter in CHAPTERS.items() if "width" in chapter.defaults]
 WHOLE_CUBE = [
     name
@@ -34,7 +40,11 @@ WHOLE_CUBE = [
     # batches of 10 divide no cube; errata are about formulas
     and name not in ("beyond-xor", "errata")
 ]
+FAR = 1000
+"""The first seed of these pages: what draws any below it ignores the parameter."""
+
 SMALLEST = {
+    "first_seed": FAR,
     **{"d": 3, "n": 8, "width": 8, "deep_width": 8, "cube_d": 3},
     **{"seeds": 1, "other_seeds": 1, "figure_seeds": 1, "bn_seeds": 1},
     **{"softplus_seeds": 1, "crossed": 1, "instances": 1, "figure_checkpoints": 2},
@@ -126,13 +136,38 @@ def smallest(name: str) -> dict[str, Any]:
     return {k: v for k, v in SMALLEST.items() if k in has} | OTHER.get(name, {})
 
 
+@pytest.fixture
+def drawn(monkeypatch):
+    """The seeds of which something was drawn: data, a start, or a test set."""
+    seeds, proceed, made = set(), np.random.default_rng, xor.xor_test_set
+
+    def recorded(seed=None):
+        if isinstance(seed, list):  # a stream of a seed, as `data.streams` makes it
+            seeds.add(seed[0])
+        return proceed(seed)
+
+    def held_out(train, seed):  # draws nothing where the cube is small
+        seeds.add(seed)
+        return made(train, seed)
+
+    def equally_long(configs):
+        return dict.fromkeys(configs, 1)
+
+    monkeypatch.setattr(np.random, "default_rng", recorded)
+    monkeypatch.setattr(xor, "xor_test_set", held_out)
+    # which asks how long a call takes, of seed 0 in place of all
+    monkeypatch.setattr(sweep, "_calls", equally_long)
+    return seeds
+
+
 def on_one_line(words: list[str]) -> list[str]:
     return [" ".join(text.split()) for text in words]
 
 
 @pytest.mark.parametrize("name", TRAIN)
-def test_a_page_comes_out_where_every_run_diverges(name, store, monkeypatch):
+def test_a_page_comes_out_where_every_run_diverges(name, store, monkeypatch, drawn):
     def diverge(state, config, k):
+        drawn.update([config.data_seed, config.init_seed])
         raise Divergence(config, state.step + 1)
 
     monkeypatch.setattr(train, "advance", diverge)
@@ -146,6 +181,15 @@ def test_a_page_comes_out_where_every_run_diverges(name, store, monkeypatch):
     if name not in ("intro", "errata"):  # their claims are other chapters', or exact
         assert "diverged." in made.box.note
         assert any(one.moved for one in made.box.told)
+    assert drawn
+    if name in SEEDED:
+        assert min(drawn) >= FAR
+
+
+@pytest.mark.parametrize("name", [name for name in SEEDED if name not in TRAIN])
+def test_the_first_seed_reaches_every_draw(name, drawn):
+    page(name, **smallest(name))
+    assert drawn and min(drawn) >= FAR
 
 
 @pytest.mark.parametrize("name", WHOLE_CUBE)

@@ -27,7 +27,7 @@ from flatminima.studies.paper_figures import units
 from flatminima.sweeps import provenance, sweep
 from flatminima.sweeps import store as sweeps_store
 from flatminima.sweeps.sweep import CellFailed, fetch, run_all
-from flatminima.sweeps.table import over_seeds
+from flatminima.sweeps.table import COMMITTED, over_seeds
 
 SMALL = Config(architecture="bias", d=4, n=5, width=4, num_steps=20, num_checkpoints=3)
 WILD = SMALL.model_copy(update={"lr": 0.2, "init_scale": 1e3, "num_steps": 500})
@@ -94,6 +94,7 @@ def test_a_round_trip_gives_the_table_of_the_sweep(path):
     last = weights[found["last"]].reset_index(drop=True)
     pd.testing.assert_frame_equal(last, expected, check_exact=True)
     assert weights[~found["last"]].isna().all(axis=None)
+    table["scale"] += COMMITTED
     pd.testing.assert_frame_equal(found, table)
     assert found["retracted_trace"].isna().any()
     assert committed.of(SMALL.model_copy(update={"lr": 0.011})).empty
@@ -117,6 +118,7 @@ def test_a_diverged_run_is_committed_with_what_it_had(tmp_path):
     table = load(tmp_path / "wild.jsonl").of(WILD)
     assert table[list(alignment.SUMMARY)].isna().all(axis=None)
     table = table.drop(columns=["engine", *alignment.SUMMARY])
+    expected["scale"] += COMMITTED
     pd.testing.assert_frame_equal(table, expected)
     assert table["diverged"].all()
 

@@ -26,7 +26,7 @@ from flatminima.statistics.groups import generalising, two_groups
 from flatminima.statistics.intervals import SHARES, mean_interval, of_mean, of_median
 from flatminima.statistics.targets import relative_error
 from flatminima.statistics.thresholds import Thresholds
-from flatminima.sweeps.table import ALL_DIVERGED, per_seed, why_missing
+from flatminima.sweeps.table import ALL_DIVERGED, COMMITTED, per_seed, why_missing
 
 NAMED = 5
 """Diverged runs that a note names."""
@@ -359,7 +359,11 @@ def _verdict(
 
 
 def _scale(table: pd.DataFrame) -> str:
-    return str(table["scale"].iloc[0])
+    """The scale of runs; of committed ones also their seeds, which no build chooses."""
+    scale = str(table["scale"].iloc[0])
+    if scale.endswith(COMMITTED):
+        scale += f", seeds {table['data_seed'].min()} to {table['data_seed'].max()}"
+    return scale
 
 
 def _guarded(

@@ -12,7 +12,7 @@ from flatminima.results.kept import kept
 from flatminima.results.rows import BadResult, config_of, engine_now, setting
 from flatminima.runs.kind import Run, RunConfig
 from flatminima.sweeps import store
-from flatminima.sweeps.table import tidy
+from flatminima.sweeps.table import COMMITTED, tidy
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,9 @@ class Committed:
 
     Attributes:
         rows: one dictionary a run, as in the file.
-        tables: their histories, with the columns of `sweep.sweep`, `engine`, and in
-            their last rows the numbers that their kind keeps of the final state.
+        tables: their histories, with the columns of `sweep.sweep`, of which `scale`
+            says that they are committed, `engine`, and in their last rows the numbers
+            that their kind keeps of the final state.
     """
 
     rows: list[dict[str, Any]]
@@ -118,6 +119,7 @@ def _table(row: dict[str, Any]) -> pd.DataFrame:
     history["step"] = history["step"].astype(int)
     run = Run(history, {}, 0, diverged_at=row["diverged_at"])
     table = tidy(config_of(row), run).assign(engine=row["engine"])
+    table["scale"] += COMMITTED
     for name, value in row["summary"].items():
         if not isinstance(value, list):
             number = np.nan if value is None else float(value)

@@ -18,6 +18,9 @@ Seeds = int | Sequence[int] | Sequence[tuple[int, int]]
 
 SEEDS = ["data_seed", "init_seed"]
 
+COMMITTED = ", committed"
+"""How the scale of committed runs ends."""
+
 DIVERGED = "the run diverged"
 ALL_DIVERGED = "every run diverged"
 NOT_HELD_OUT = "no point is held out, so nothing can be said of generalising"

@@ -308,6 +308,17 @@ def test_weights_are_those_of_the_build_where_nothing_is_committed():
     )
 
 
+def test_weights_are_those_of_the_seeds_of_the_build():
+    (shown,) = paper_figures_runs.run(
+        ["4b"], NOTHING, share=1e-5, seeds=range(100, 102), **SIZE
+    ).values()
+    assert weights.ends(shown)["data_seed"].tolist() == [100, 101]
+    pd.testing.assert_frame_equal(
+        weights.largest_units(shown, NOTHING),
+        units.largest_units(small().with_seeds(100, 100)),
+    )
+
+
 def test_a_row_of_weights():
     config = figure("2a", epochs_factor=0.01)
     quick = runs(3, num_steps=config.num_steps, architecture="sim_bn")

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from flatminima.data.xor import hypercube
@@ -36,6 +37,20 @@ def test_instances_differ_and_repeat(monkeypatch):
         np.testing.assert_array_equal(y, labels)
         np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1, rtol=1e-12)
     assert not np.array_equal(seen[0][0], seen[1][0])
+
+
+def test_instances_begin_at_the_first_seed():
+    few = survey.memorise_spheres("bias", instances=2, n=5, d=3, first_seed=2)
+    more = survey.memorise_spheres("bias", instances=4, n=5, d=3)
+    pd.testing.assert_frame_equal(few, more.tail(2).reset_index(drop=True))
+
+
+def test_the_first_seed_shifts_the_draws_of_the_cube():
+    rows = [
+        survey.memorise_cube("bias", d=6, sizes=(40,), first_seed=seed)["distinct"]
+        for seed in range(8)
+    ]
+    assert len({int(row.item()) for row in rows}) > 1
 
 
 def test_a_network_that_shares_a_unit_is_no_memoriser(monkeypatch):

@@ -19,7 +19,7 @@ from flatminima.runs.mlp.config import Config
 from flatminima.sources.wen_li_ma import EARLY, FIGURES, figure, figures
 from flatminima.statistics.intervals import mean_interval
 from flatminima.sweeps.sweep import sweep
-from flatminima.sweeps.table import at_step, median
+from flatminima.sweeps.table import Seeds, at_step, median
 
 LENGTH = ("num_steps", "measure_at", "num_checkpoints", "data_seed", "init_seed")
 """Fields in which a short run differs from the committed one behind it."""
@@ -74,7 +74,7 @@ def run(
     paper: Committed,
     *,
     share: float,
-    seeds: int,
+    seeds: Seeds,
     **changes: Any,
 ) -> dict[str, FigureRuns]:
     """Run some figures for a share of their epochs and find the committed runs.
@@ -83,7 +83,7 @@ def run(
         names: keys of `recipes.FIGURES`.
         paper: committed runs, as from `results.committed`.
         share: of the source's epochs.
-        seeds: number of seeds; the runs are noted as ones to be committed.
+        seeds: as in `over_seeds`; the runs are noted as ones to be committed.
         changes: as in `recipes.figures`.
 
     Raises:

@@ -7,7 +7,7 @@ import pandas as pd
 from flatminima.measures.alignment import summary, unit_table
 from flatminima.runs.mlp.config import Config
 from flatminima.sweeps.sweep import run_all
-from flatminima.sweeps.table import over_seeds, tidy
+from flatminima.sweeps.table import Seeds, over_seeds, tidy
 
 
 def unit_frame(units: Mapping[str, Sequence[float]]) -> pd.DataFrame:
@@ -23,12 +23,12 @@ def largest_units(config: Config, largest: int = 4) -> pd.DataFrame:
     return unit_frame(unit_table(run.params[0].astype(float), largest))
 
 
-def alignments(config: Config, seeds: int) -> pd.DataFrame:
+def alignments(config: Config, seeds: Seeds) -> pd.DataFrame:
     """The ends of some runs, with what their weights say.
 
     Args:
         config: the setting.
-        seeds: number of seeds.
+        seeds: as in `over_seeds`.
 
     Returns:
         The last row of every run in `sweep`'s table, with the entries of `summary` as

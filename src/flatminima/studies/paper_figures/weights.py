@@ -12,6 +12,7 @@ from flatminima.sources.wen_li_ma import FIGURES, figures
 from flatminima.statistics.intervals import mean_interval
 from flatminima.studies.paper_figures import units
 from flatminima.studies.paper_figures.runs import FigureRuns, committed_runs, longest
+from flatminima.sweeps.table import SEEDS
 
 FIRST_LAYER = {
     "alignment": "cosine, 4 largest units",
@@ -29,7 +30,7 @@ def ends(shown: FigureRuns) -> pd.DataFrame:
     """
     if shown.committed:
         return shown.paper[shown.paper["last"]].reset_index(drop=True)
-    return units.alignments(shown.config, int(shown.quick["last"].sum()))
+    return units.alignments(shown.config, _seeds(shown))
 
 
 def largest_units(shown: FigureRuns, paper: Committed) -> pd.DataFrame:
@@ -43,11 +44,17 @@ def largest_units(shown: FigureRuns, paper: Committed) -> pd.DataFrame:
         As from `alignment.largest_units`.
     """
     if not shown.committed:
-        return units.largest_units(shown.config.with_seeds(0, 0))
+        return units.largest_units(shown.config.with_seeds(*_seeds(shown)[0]))
     row, _ = longest(paper, shown.config)[0]
     return units.unit_frame(
         {name: kept for name, kept in row["summary"].items() if isinstance(kept, list)}
     )
+
+
+def _seeds(shown: FigureRuns) -> list[tuple[int, int]]:
+    """The pairs of seeds of the runs of this build, in their order."""
+    ends = shown.quick.loc[shown.quick["last"], SEEDS]
+    return [(int(data), int(init)) for data, init in ends.to_numpy()]
 
 
 def first_layers(papers: Iterable[Committed]) -> pd.DataFrame:

@@ -19,17 +19,17 @@ from flatminima.sharpness.closed_form import (
 )
 from flatminima.sharpness.gauss_newton import retract
 from flatminima.sweeps.sweep import run_all
-from flatminima.sweeps.table import over_seeds, tidy
+from flatminima.sweeps.table import Seeds, over_seeds, tidy
 
 
 def rescaled_traces(
-    config: Config, seeds: int, factors: Sequence[float]
+    config: Config, seeds: Seeds, factors: Sequence[float]
 ) -> pd.DataFrame:
     """The ends of trained networks with their first layer multiplied.
 
     Args:
         config: the setting.
-        seeds: number of seeds.
+        seeds: as in `over_seeds`.
         factors: what to multiply the first layer with, after retraction; above 0.
 
     Returns:

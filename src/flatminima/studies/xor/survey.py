@@ -42,7 +42,7 @@ def memorising(
 
 
 def memorise_spheres(
-    architecture: str, *, instances: int, n: int, d: int
+    architecture: str, *, instances: int, n: int, d: int, first_seed: int = 0
 ) -> pd.DataFrame:
     """Memorising networks on random points of a sphere with random real labels.
 
@@ -50,6 +50,7 @@ def memorise_spheres(
         architecture: "bias" or "sim_ln".
         instances: number of random training sets.
         n, d: their size and dimension.
+        first_seed: of the first of them; the others follow.
 
     Returns:
         One row an instance: interpolation (worst error), excess (|trace / bound -
@@ -60,7 +61,7 @@ def memorise_spheres(
     """
     at_least("instances", instances, 1)
     rows = []
-    for seed in range(instances):
+    for seed in range(first_seed, first_seed + instances):
         rng = generator(seed, "sphere")
         x = rng.standard_normal((n, d))
         x /= np.linalg.norm(x, axis=1, keepdims=True)
@@ -79,7 +80,12 @@ def memorise_spheres(
 
 
 def memorise_cube(
-    architecture: str, *, d: int, sizes: Sequence[int], whole: bool = False
+    architecture: str,
+    *,
+    d: int,
+    sizes: Sequence[int],
+    whole: bool = False,
+    first_seed: int = 0,
 ) -> pd.DataFrame:
     """Memorising networks on independent draws of P_xor, scored on all 2^d points.
 
@@ -90,13 +96,14 @@ def memorise_cube(
         d: dimension, at most 16.
         sizes: numbers n of draws.
         whole: add one training set with a copy of every point and seven repeats.
+        first_seed: shifts the seeds of the draws, which are their sizes.
 
     Returns:
         One row a training set: n, distinct, zero_one_error, predicted (1 -
         distinct/2^d), naive (max(1 - n/2^d, 0)).
     """
     rows = []
-    sets = [_draws(n, d) for n in sizes]
+    sets = [_draws(n, d, first_seed) for n in sizes]
     if whole:
         x = np.resize(hypercube(d), (2**d + 7, d))
         sets.append(Dataset(x, xor_labels(x)))
@@ -118,7 +125,12 @@ def memorise_cube(
 
 
 def generalise_cube(
-    architecture: str, *, dims: Sequence[int], n: int, eps: float = 1e-4
+    architecture: str,
+    *,
+    dims: Sequence[int],
+    n: int,
+    eps: float = 1e-4,
+    first_seed: int = 0,
 ) -> pd.DataFrame:
     """The four-unit generalising networks, scored on all 2^d points.
 
@@ -127,6 +139,7 @@ def generalise_cube(
         dims: dimensions, each at most 16.
         n: training points, for the trace.
         eps: of Sim-LN.
+        first_seed: shifts the seed of the draw, which is its size.
 
     Returns:
         One row a dimension: interpolation, excess and zero_one_error.
@@ -142,7 +155,7 @@ def generalise_cube(
             w, v = generalising_bias(d)
         else:
             w, v = generalising_sim_ln(d, eps)
-        train = _draws(n, d)
+        train = _draws(n, d, first_seed)
         checked = verify(architecture, w, v, train.x, train.y, **constants)
         rows.append(
             {
@@ -164,9 +177,9 @@ def _refuse_other(architecture: str) -> None:
         )
 
 
-def _draws(n: int, d: int) -> Dataset:
+def _draws(n: int, d: int, first_seed: int) -> Dataset:
     cube = hypercube(d)
-    x = cube[generator(n, "draws").integers(len(cube), size=n)]
+    x = cube[generator(first_seed + n, "draws").integers(len(cube), size=n)]
     return Dataset(x, xor_labels(x))
 
 

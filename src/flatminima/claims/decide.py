@@ -180,9 +180,9 @@ def attains(
     ratios = per_seed(table, trace) / per_seed(table, "bound")
     afar = per_seed(table, "output_error") > thresholds.interpolates
     own = near & afar & ratios.isna()
-    ratios = ratios.where(
-        ~own, per_seed(table, "trace") / per_seed(table, "bound_outputs")
-    )
+    if own.any():  # flows, which lie on the set, have no bound at their own outputs
+        at_outputs = per_seed(table, "trace") / per_seed(table, "bound_outputs")
+        ratios = ratios.where(~own, at_outputs)
     ratio = ratios.dropna().to_numpy()
     short = int((~near).sum())
     stuck = len(loss) - short - len(ratio)

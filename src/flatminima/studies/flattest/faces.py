@@ -109,10 +109,10 @@ def shares_of_all(architecture: str, sizes: Sequence[tuple[int, int]]) -> pd.Dat
             sizes: pairs (d, n), as in `cube_symmetries.training_sets`.
 
         Returns:
-            One row a size: d, n, sets, classes (of sets that are each other's images), the
-        columns `FATES`, forced, the share at which flatness has no say (`forced`), and
-        free_right: of the other points, the share at which all flattest networks are
-        right; NaN if there are none.
+            One row a size: d, n, sets, classes (of sets that are images of each other),
+        the columns `FATES`, forced, the share at which flatness has no say (`forced`),
+        and free_right: of the other points, the share at which all flattest networks
+        are right; NaN if there are none.
 
     Raises:
             ValueError: if a size or the architecture is out of range.

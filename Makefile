@@ -71,18 +71,34 @@ chapter: $(STAMP) ## Execute one chapter: CHAPTER=name PARAMS="-p name value"
 	@test -n "$(CHAPTER)" || { echo 'Say which: make chapter CHAPTER=scenario-2'; exit 1; }
 	@$(PRESS) chapter $(CHAPTER) $(PARAMS)
 
-# The second run of pytest makes coverage see the kernels, as plain Python.
+# Three at a time, whatever `make` was told: the types and the second run of pytest take
+# one core each, and would leave the others idle. That run makes coverage see the
+# kernels, as plain Python; its lines are shown if it fails.
 test: $(STAMP) ## Lint, types and tests; needs no built book
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	@mkdir -p _build/coverage
+	@$(MAKE) --no-print-directory -j 3 tests.types tests.uncompiled tests.compiled
+	$(BIN)/python -m coverage combine -q --append _build/coverage
+	$(BIN)/python -m coverage report --fail-under=90
+	@echo "Tested: lint, types, tests (_build/tests.xml, uncompiled.xml)"
+
+# Parts of `make test`.
+.PHONY: tests.types tests.uncompiled tests.compiled
+tests.types:
 	$(BIN)/mypy
+
+tests.uncompiled:
+	@COVERAGE_FILE=_build/coverage/.coverage.uncompiled NUMBA_DISABLE_JIT=1 \
+	  $(BIN)/python -m pytest -q -m uncompiled \
+	  $$(grep -rl mark.uncompiled tests --include="test_*.py") --cov --cov-report= \
+	  --junitxml=_build/uncompiled.xml >_build/uncompiled.log 2>&1 || \
+	  { cat _build/uncompiled.log; exit 1; }
+	@tail -n 1 _build/uncompiled.log
+
+tests.compiled:
 	$(BIN)/python -m pytest tests src --ignore=tests/browser $(PARALLEL) -q \
 	  --cov --cov-report= --junitxml=_build/tests.xml
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -m uncompiled \
-	  $$(grep -rl mark.uncompiled tests --include="test_*.py") \
-	  --cov --cov-append --cov-report=term --cov-fail-under=90 \
-	  --junitxml=_build/uncompiled.xml
-	@echo "Tested: lint, types, tests (_build/tests.xml, uncompiled.xml)"
 
 fast: $(STAMP) ## The tests that take little, for between two edits
 	$(BIN)/python -m pytest tests src $(PARALLEL) -q -m "not slow"

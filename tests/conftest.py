@@ -1,9 +1,12 @@
 """What all tests share: one thread, a private store, shapes checked at run time."""
 
 import functools
+import gc
 import signal
 import sys
+import threading
 import warnings
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import hypothesis
@@ -11,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from jaxtyping import install_import_hook
+from matplotlib.figure import Figure
 from numba.core.dispatcher import Dispatcher
 
 from flatminima.checkout import WrongCheckout, refuse_another
@@ -32,28 +36,48 @@ compile what the engine does not use."""
 
 LONGEST_FIRST = [
     "runs/mlp/test_train.py",
-    "book/test_new.py",
     "book/test_build.py",
     "book/test_pages.py",
     "book/test_interrupt.py",
-    "book/test_found.py",
     "book/test_budget.py",
     "plots/test_plots.py",
+    "test_identity.py",
+    "chapters/test_refusals.py",
+    "book/test_new.py",
+    "book/test_found.py",
     "chapters/test_smoke.py",
     "faults/test_killed.py",
+    "faults/test_interrupted.py",
+    "faults/test_any_kind.py",
     "faults/test_cluster.py",
-    "test_identity.py",
     "test_kernel_race.py",
+    "runs/test_kinds.py",
+    "results/test_results.py",
     "runs/flow/test_descent.py",
+    "chapters/test_corners.py",
     "faults/test_places.py",
 ]
 """Files that take longest. A worker takes whole files, so the last to begin is short.
-The first compiles the kernels; those beside it, until it is done, need none."""
+The first compiles the kernels; those beside it, until it is done, need few. The same
+holds for what comes after the chapters."""
 
 # A shell starts its background jobs with Ctrl-C ignored, and so would be all that they
 # start. The programs that tests interrupt take it as those in a terminal do.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def no_trace():
+    """A body of which coverage sees nothing, nor of the threads that it starts."""
+    here, elsewhere = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        yield
+    finally:
+        threading.settrace(elsewhere)
+        sys.settrace(here)
 
 
 def untraced(function):
@@ -71,8 +95,9 @@ def untraced(function):
     return paused
 
 
-# Coverage would follow the compiler, too, and take a quarter longer.
+# Coverage would follow the compiler and what draws, too, and take a third longer.
 Dispatcher.compile = untraced(Dispatcher.compile)
+Figure.draw = untraced(Figure.draw)
 
 # Not the kernels, nor the models with a head of their own: numba compiles those
 # functions, and a wrapped function does not compile.
@@ -110,6 +135,29 @@ def pytest_configure(config):
         "uncompiled: also run with NUMBA_DISABLE_JIT=1, where coverage sees kernels",
     )
     config.addinivalue_line("markers", "slow: left out by `make fast`")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Keep what was imported out of the collector's way.
+
+    There are millions of such objects, none goes before the end, and a compiler makes
+    so many new ones that the old are gone through again and again.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Whole chapters cover lines that no test looks at: theirs do not count."""
+    chapters = pyfuncitem.path.is_relative_to(TESTS / "chapters")
+    with no_trace() if chapters else nullcontext():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items):

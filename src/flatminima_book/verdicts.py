@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -137,10 +137,12 @@ class Expected:
         parameters: Every parameter, defaults included.
         verdicts: Verdict by claim id. Where an interval touches a threshold, so that
             another processor's rounding may tip it, both words: "holds or partly".
+        why: The reason for two words, by claim id.
     """
 
     parameters: dict[str, Any]
     verdicts: dict[str, str]
+    why: dict[str, str] = field(default_factory=dict)
 
 
 def read_expected(path: Path) -> list[Expected]:
@@ -151,19 +153,32 @@ def read_expected(path: Path) -> list[Expected]:
 
     Raises:
         ValueError: A key is given twice, is unknown or is missing, or a word is no
-            verdict.
+            verdict; or two are expected without a reason, or contradict each other.
     """
     entries = []
     for number, entry in enumerate(strict_yaml.load(path.read_text("utf8")) or [], 1):
-        if set(entry) != {"parameters", "verdicts"}:
+        if set(entry) - {"why"} != {"parameters", "verdicts"}:
             given = ", ".join(entry)
             raise ValueError(f"entry {number}: needs parameters and verdicts: {given}")
         for claim, words in entry["verdicts"].items():
-            if not set(words.split(" or ")) <= set(WORDS):
-                allowed = f"none of {', '.join(WORDS)}, nor two with or"
-                raise ValueError(f"{claim}: verdict {words!r} is {allowed}")
+            _check_words(claim, words, entry.get("why") or {})
+        for claim in entry.get("why") or {}:
+            if " or " not in entry["verdicts"].get(claim, ""):
+                raise ValueError(f"{claim}: why is for two words, and it has one")
         entries.append(Expected(**entry))
     return entries
+
+
+def _check_words(claim: str, expected: str, why: Mapping[str, str]) -> None:
+    """Refuse what is no expectation."""
+    words = set(expected.split(" or "))
+    if not words <= set(WORDS):
+        allowed = f"none of {', '.join(WORDS)}, nor two with or"
+        raise ValueError(f"{claim}: verdict {expected!r} is {allowed}")
+    if "fails" in words and words & {"holds", "partly"}:
+        raise ValueError(f"{claim}: {expected!r} is no expectation: they contradict")
+    if len(words) > 1 and not why.get(claim):
+        raise ValueError(f"{claim}: {expected!r} needs a reason, under why")
 
 
 def load_expected(

@@ -228,6 +228,10 @@ def test_parameter_files(book):
         ("{}", "{two-a: holds}", "chapter one has no claim two-a"),
         ("{}", "{one-a: holds or true}", "one-a: verdict 'holds or true' is none of "),
         ("{}", "{}\n  chapter: one", "entry 1: needs parameters and verdicts"),
+        ("{}", "{one-a: fails or holds}", "one-a: 'fails or holds' is no expectation"),
+        ("{}", "{one-a: partly or fails}", "one-a: 'partly or fails' is no expectat"),
+        ("{}", "{one-a: holds or partly}", "one-a: 'holds or partly' needs a reason"),
+        ("{}", "{one-a: holds}\n  why: {one-a: so}", "one-a: why is for two words"),
     ],
 )
 def test_expected_verdicts(book, parameters, verdicts, problem):

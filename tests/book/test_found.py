@@ -87,7 +87,8 @@ def test_flaws_of_the_sentences(book, old, new, message):
 
 
 def test_both_words_of_an_expectation_must_be_written_for(book):
-    book.edit("params/one/expected.yml", "one-a: holds", "one-a: holds or partly")
+    two = "one-a: holds or partly\n  why: {one-a: near a threshold}"
+    book.edit("params/one/expected.yml", "one-a: holds", two)
     assert (
         "box, “It is flat, by {one-a}.”: written for one-a: holds, but"
         in only_first(book)

@@ -16,15 +16,13 @@ import pytest
 from hypothesis import strategies as st
 
 from flatminima_book.declaration import Parameter, settled
-from flatminima_book.notebooks import load_chapters
 from flatminima_book.parameters import read_parameter_file
-from flatminima_book.project import load
 from flatminima_book.ranges import Ends, Listing, Scalar
 from tests import refusals
+from tests.commands import CHAPTERS
 from tests.one_kernel import Run, one_kernel
 
 ROOT = Path(__file__).parents[2]
-CHAPTERS = {chapter.name: chapter for chapter in load_chapters(load(ROOT))}
 DRAWN = 20
 each_chapter = pytest.mark.parametrize("name", CHAPTERS)
 

@@ -21,18 +21,17 @@ from nbformat.v4 import new_code_cell, new_notebook
 from flatminima.claims import register, sentences
 from flatminima.claims.report import MIME
 from flatminima_book.execute import Outcome, execute
-from flatminima_book.notebooks import load_chapters, read_notebook, read_source, tagged
+from flatminima_book.notebooks import read_notebook, read_source, tagged
 from flatminima_book.parameters import read_command_line, read_parameter_file
-from flatminima_book.project import load
-from tests.commands import commands
+from tests import commands
+from tests.commands import PROJECT
 from tests.one_kernel import SECONDS_PER_CELL, Executed, Run, one_kernel
 
 ROOT = Path(__file__).parents[2]
-PROJECT = load(ROOT)
 # The scenarios first: intro and flat-vs-right use their runs.
 CHAPTERS = {
     chapter.name: chapter
-    for chapter in sorted(load_chapters(PROJECT), key=lambda c: len(c.after))
+    for chapter in sorted(commands.CHAPTERS.values(), key=lambda c: len(c.after))
 }
 REFUSED = {"unknown": {"seed": 3}, "out of range": {"n": 0}}
 each_chapter = pytest.mark.parametrize("name", CHAPTERS)
@@ -197,7 +196,7 @@ def test_a_chapter_sees_nothing_of_the_one_before(run, tmp_path):
 def test_the_line_that_a_chapter_prints_runs(name, run, folder):
     """At smoke scale, but for what the line says."""
     text = CHAPTERS[name].source.read_text("utf8")
-    line = next(c for c in commands(text) if c.startswith("papermill book/"))
+    line = next(c for c in commands.commands(text) if c.startswith("papermill book/"))
     _, _, _, *options = shlex.split(line)
     _, given = read_command_line([name, *options])
     done = run(CHAPTERS[name].paired, smoke(name) | given, ROOT, folder)

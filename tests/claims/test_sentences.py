@@ -65,6 +65,7 @@ def test_a_long_sentence_is_found_by_its_first_words():
     [
         ("{a: holds}\n  - says", "{a: hold}\n  - says", "'hold' is none of holds, "),
         ("holds or partly", "holds and partly", "joined by ' or '"),
+        ("holds or partly", "holds or fails", "both for holds and for fails"),
         ("is right on {a}", "is right on {c}", "{c} is shown but not in `for`"),
         ("on {a}", "on 79 % and {a}", "'79' is typed; a measured number is"),
         ("{b.abs.low}", "{b.abs.lo}", "{b.abs.lo}: 'lo' is none of abs, rest"),

@@ -31,7 +31,8 @@ PATIENCE = 300.0
 SHORT = Config(
     architecture="bias", d=6, n=8, width=16, lr=0.001, num_steps=100, num_checkpoints=3
 )
-LONG = SHORT.model_copy(update={"num_steps": 6_000_000})
+LONG = SHORT.model_copy(update={"num_steps": 600_000})
+LASTING = SHORT.model_copy(update={"num_steps": 6_000_000})
 ENDLESS = SHORT.model_copy(update={"num_steps": 10**9})
 
 
@@ -85,7 +86,7 @@ def wait_until(happened: Callable[[], object], what: str) -> None:
     end = time.monotonic() + PATIENCE
     while not happened():
         assert time.monotonic() < end, f"waited for {what}"
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 @contextmanager
@@ -117,12 +118,22 @@ def program(*command: object) -> Iterator[subprocess.Popen]:
         process.communicate(timeout=PATIENCE)
 
 
-def sweeping(configs: Sequence[Config], *, seconds_per_part=0.1, build=None, **how):
+def sweeping(
+    configs: Sequence[Config],
+    *,
+    seconds_per_part=0.1,
+    seconds_per_call=0.0,
+    build=None,
+    **how,
+):
     """A `program` that sweeps into $FLATMINIMA_STORE.
 
     Args:
         configs: what it sweeps.
         seconds_per_part: see `sweep.SECONDS_PER_PART`.
+        seconds_per_call: that each of the `child.CALLS` calls of a long run sleeps, so
+            that there is time to break in on one that takes little to end. For threads,
+            and with the fixture `slowed`.
         build: an empty folder, which makes it compile the kernels afresh.
         how: arguments of `run_all`.
     """
@@ -130,6 +141,7 @@ def sweeping(configs: Sequence[Config], *, seconds_per_part=0.1, build=None, **h
         "module": configs[0].engine,
         "configs": [config.model_dump(mode="json") for config in configs],
         "seconds_per_part": seconds_per_part,
+        "seconds_per_call": seconds_per_call,
         "build": build,
         "how": how,
     }

@@ -3,9 +3,15 @@
 import importlib
 import json
 import sys
+import time
 from pathlib import Path
 
 from flatminima import paths
+
+CALLS = 60
+"""Of the kernel, for a long run that is slowed down."""
+LEAST = 1000
+"""Steps of a call, a multiple of every block."""
 
 
 def main() -> None:
@@ -19,7 +25,27 @@ def main() -> None:
     kind = importlib.import_module(task["module"])
 
     sweep.SECONDS_PER_PART = task["seconds_per_part"]
+    if task["seconds_per_call"]:
+        slow_down(kind, task["seconds_per_call"])
     sweep.run_all([kind.Config(**config) for config in task["configs"]], **task["how"])
+
+
+def even(config) -> int:
+    """Steps of each call of a run that may be slowed down."""
+    return max(LEAST, config.num_steps // CALLS)
+
+
+def slow_down(engine, seconds: float) -> None:
+    """Let the engine of this process sleep before every call of a long run."""
+    advance = engine.advance
+
+    def slow(state, config, k):
+        if config.num_steps > LEAST:
+            time.sleep(seconds)
+        return advance(state, config, k)
+
+    engine.advance = slow
+    engine.steps_per_call = even
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ import faulthandler
 import pytest
 
 from flatminima.runs import loop
+from flatminima.runs.mlp import train
 from tests.faults.cells import ROOT, program
+from tests.faults.child import even
+from tests.runs import oscillator
 
 SECONDS_PER_TEST = 900
 
@@ -29,6 +32,13 @@ def started(monkeypatch):
 
     monkeypatch.setattr(loop, "proceed", noted)
     return steps
+
+
+@pytest.fixture
+def slowed(monkeypatch):
+    """Runs are cut here as in a program that is slowed down: the cuts decide bits."""
+    for engine in (train, oscillator):
+        monkeypatch.setattr(engine, "steps_per_call", even)
 
 
 @pytest.fixture(scope="session")

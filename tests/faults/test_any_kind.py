@@ -26,12 +26,12 @@ from tests.faults.cells import (
 from tests.runs import oscillator
 
 SHORT = oscillator.Config()
-LONG = oscillator.Config(num_steps=400_000)
+LONG = oscillator.Config(num_steps=60_000)
 CELLS = [*seeds(SHORT, 2), *seeds(LONG, 2)]
 
 
-def test_it_is_killed_and_goes_on(store, started):
-    with sweeping(CELLS, workers=2) as process:
+def test_it_is_killed_and_goes_on(store, started, slowed):
+    with sweeping(CELLS, seconds_per_call=0.1, workers=2) as process:
         wait_until(lambda: len(finished(store)) == 2 and parts(store), "a snapshot")
         process.kill()
         assert process.wait(PATIENCE) == -signal.SIGKILL

@@ -17,7 +17,7 @@ from flatminima.sweeps.sweep import EngineMismatch, run_all
 from tests.faults.cells import (
     ENDLESS,
     LARGE,
-    LONG,
+    LASTING,
     SHORT,
     assert_same,
     finished,
@@ -48,7 +48,7 @@ def busy_worker(dask_worker):
 
 
 def test_a_killed_worker_is_replaced(cluster, store):
-    cells = [*seeds(SHORT, 2), *seeds(LONG, 2)]
+    cells = [*seeds(SHORT, 2), *seeds(LASTING, 2)]
 
     def kill_one():
         wait_until(lambda: len(finished(store)) >= 2, "the short cells")

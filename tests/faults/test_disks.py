@@ -32,7 +32,7 @@ def disk(folder, size):
     try:
         yield
     finally:
-        subprocess.run(["umount", str(folder)], check=True, timeout=60)
+        subprocess.run(["umount", str(folder)], check=True, timeout=600)
 
 
 def may_mount() -> bool:

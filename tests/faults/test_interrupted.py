@@ -18,18 +18,16 @@ from tests.faults.cells import (
 )
 from tests.faults.interrupts import interrupt
 
-LONGER = LONG.model_copy(update={"num_steps": 4 * LONG.num_steps})
 
-
-def test_threads_hand_back_what_they_have(store, started):
-    long = seeds(LONGER, 2)
+def test_threads_hand_back_what_they_have(store, started, slowed):
+    long = seeds(LONG, 2)
     cells = [SHORT, *long]
 
     def all_have_begun():
         # by their names: a short cell may come back in parts as well
         return finished(store) and all(step_of(store, config) > 0 for config in long)
 
-    with sweeping(cells, workers=2) as process:
+    with sweeping(cells, seconds_per_call=0.1, workers=2) as process:
         wait_until(all_have_begun, "snapshots")
         said = interrupt(process)
     assert "1 of 3 runs were finished and 2 have begun" in said

@@ -10,6 +10,7 @@ import pytest
 from flatminima.sweeps import store as sweeps_store
 from flatminima.sweeps.sweep import run_all
 from tests.faults.cells import (
+    LASTING,
     LONG,
     PATIENCE,
     SHORT,
@@ -35,8 +36,8 @@ def snapshots(store):
     }
 
 
-def test_a_killed_sweep_goes_on_where_it_was(store, started):
-    with sweeping(CELLS, workers=2) as process:
+def test_a_killed_sweep_goes_on_where_it_was(store, started, slowed):
+    with sweeping(CELLS, seconds_per_call=0.1, workers=2) as process:
         wait_until(
             lambda: len(finished(store)) == 2 and any(snapshots(store).values()),
             "a snapshot",
@@ -71,7 +72,7 @@ def workers_of_this_process():
 
 
 def test_a_killed_worker_process_is_replaced(store):
-    cells = [SHORT, LONG]
+    cells = [SHORT, LASTING]
 
     def kill_one():
         wait_until(lambda: finished(store), "the first cell")
@@ -91,9 +92,9 @@ def test_a_killed_worker_process_is_replaced(store):
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-def test_two_sweeps_of_the_same_cells_at_once(store, monkeypatch):
+def test_two_sweeps_of_the_same_cells_at_once(store, monkeypatch, slowed):
     monkeypatch.setattr("flatminima.sweeps.sweep.SECONDS_PER_PART", 0.1)
-    with sweeping(CELLS, workers=2) as process:
+    with sweeping(CELLS, seconds_per_call=0.02, workers=2) as process:
         wait_until(lambda: parts(store), "a snapshot of the other")
         with warnings.catch_warnings():
             warnings.simplefilter("error")

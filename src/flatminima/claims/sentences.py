@@ -97,6 +97,10 @@ class Sentence(BaseModel):
                         f"{claim}: {word!r} is none of {', '.join(WORDS)}; two are "
                         "joined by ' or '"
                     )
+            if "fails" in words and {"holds", "partly"} & set(words):
+                raise ValueError(
+                    f"{claim}: no sentence stands both for {' and for '.join(words)}"
+                )
         return value
 
     @model_validator(mode="after")

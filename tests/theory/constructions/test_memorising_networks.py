@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 
 from flatminima.data.xor import hypercube, sample_xor, xor_labels
 from flatminima.measures.memorisation import memorisation
@@ -70,6 +70,7 @@ def test_sim_ln_against_dense_autograd_in_both_regimes():
     )
 
 
+@settings(max_examples=25)
 @given(seed=seeds)
 def test_any_extreme_points_and_labels(seed):
     x, y = sphere_points(np.random.default_rng(seed))
@@ -84,6 +85,7 @@ def test_any_extreme_points_and_labels(seed):
     check_memorises("sim_ln", w, v, x, eps=EPS)
 
 
+@settings(max_examples=25)
 @given(seed=seeds)
 def test_any_labels_near_the_floor_of_the_norm(seed):
     rng = np.random.default_rng(seed)

@@ -584,6 +584,12 @@ def test_a_diverged_run_attains_nothing():
     )
 
 
+def test_flows_which_have_no_bound_at_their_outputs_attain_too():
+    """They end where outputs are targets, and their tables have one bound."""
+    flows = runs(retracted_trace=1.04).drop(columns=["bound_outputs"], errors="ignore")
+    assert decide.attains("tight", flows).verdict == "holds"
+
+
 def test_another_column_can_hold_the_trace():
     table = runs(trace=1.0, retracted_trace=9.0)
     assert decide.attains("tight", table, trace="trace").verdict == "holds"

@@ -1,4 +1,4 @@
-"""Crossings and exponents: closed forms, a second formula, a second bootstrap."""
+"""Crossings and exponents: closed forms, a second library, simulated coverage."""
 
 import numpy as np
 import pandas as pd
@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
+from scipy.optimize import isotonic_regression
 
 from flatminima.statistics import growth as statistics_growth
-from flatminima.statistics.growth import Estimate
-from flatminima.statistics.thresholds import thresholds
+from flatminima.statistics.growth import Estimate, Need
 
 SIZES = np.array([10.0, 20.0, 40.0, 80.0])
 ERRORS = st.floats(0, 2).map(lambda error: round(error, 3))
@@ -63,17 +63,15 @@ def test_rows_cross_on_their_own():
     np.testing.assert_allclose(found, [20 * 2**0.5, np.inf, 0.0])
 
 
-@given(arrays(float, 6, elements=ERRORS))
-def test_falling_is_the_min_max_formula(errors):
-    """Antitonic regression: the least over starts of the greatest mean to an end."""
-    fitted = [
-        min(
-            max(errors[start : end + 1].mean() for end in range(k, 6))
-            for start in range(k + 1)
-        )
-        for k in range(6)
-    ]
+@given(arrays(float, (2, 6), elements=ERRORS))
+def test_falling_is_isotonic_regression(errors):
+    fitted = [isotonic_regression(row, increasing=False).x for row in errors]
     np.testing.assert_allclose(statistics_growth.falling(errors), fitted, atol=1e-12)
+
+
+def test_what_falls_stays_to_the_bit(rng):
+    errors = -np.sort(-rng.uniform(0, 1, (20, 7)))
+    np.testing.assert_array_equal(statistics_growth.falling(errors), errors)
 
 
 @given(arrays(float, (3, 4), elements=ERRORS), st.floats(0.1, 10))
@@ -97,45 +95,33 @@ def test_nan_is_refused():
 # --- intervals ------------------------------------------------------------------
 
 
-def test_interval_agrees_with_scipy(rng):
+def test_standard_error_agrees_with_scipy(rng):
     errors = np.clip(1 - np.log(SIZES / 10) / 2 + rng.normal(0, 0.1, (12, 4)), 0, 2)
     found = statistics_growth.needed(SIZES, errors, 0.5, rng)
     other = stats.bootstrap(
         (np.arange(12),),
-        lambda seeds: statistics_growth.crossing(
-            SIZES, errors[seeds].mean(axis=0), 0.5
+        lambda seeds: np.log(
+            statistics_growth.crossing(SIZES, errors[seeds].mean(axis=0), 0.5)
         ),
         vectorized=False,
         n_resamples=3000,
-        method="percentile",
         rng=np.random.default_rng(1),
-    ).confidence_interval
-    low, high = np.log(found.interval())
-    # a percentile interval is too narrow by the factor of Student and of n - 1
-    factor = stats.t.ppf(0.975, 11) / stats.norm.ppf(0.975) * np.sqrt(12 / 11)
-    middle = np.log(found.value)
-    ends = middle + factor * (np.log([other.low, other.high]) - middle)
-    width = ends[1] - ends[0]
-    assert low < middle < high
-    np.testing.assert_allclose([low, high], ends, atol=0.1 * width)
+    ).standard_error
+    reach = stats.t.ppf(0.975, 11) * other * (12 / 11) ** 0.5
+    ends = found.value * np.exp([-reach, reach])
+    assert found.interval() == pytest.approx(ends, rel=0.01)
 
 
-@pytest.mark.parametrize("seeds", [5, 10])
-def test_exponents_are_covered(rng, seeds, monkeypatch):
-    """Errors that fall on straight lines in log n, moved by noise of a seed."""
-    few = thresholds().model_copy(update={"resamples": 400})
-    monkeypatch.setattr(statistics_growth, "thresholds", lambda: few)
-    ds, held = (8, 16, 32, 64), 0
-    for _ in range(200):
-        needs = {}
-        for d in ds:
-            sizes = d * np.geomspace(0.5, 8, 5)
-            noise = 0.2 * rng.standard_normal((seeds, 1))
-            errors = 0.5 - 0.1 * np.log(sizes / (2 * d)) + 0.1 * noise
-            needs[d] = statistics_growth.needed(sizes, errors, 0.5, rng)
-        low, high = statistics_growth.exponent(needs).interval()
-        held += low <= 1.0 <= high
-    assert held >= 183
+def test_a_straight_line_has_the_t_interval_of_its_mean(rng):
+    """Errors that move up and down together: log n is linear in their mean."""
+    height = rng.normal(0, 0.1, 15)
+    errors = 1 - np.log2(SIZES / 10) / 3 + height[:, None]
+    found = statistics_growth.needed(SIZES, errors, 0.5, rng)
+    log = np.log2(found.interval())
+    mean = np.log2(10) + 3 * (
+        0.5 + np.array(stats.ttest_1samp(height, 0).confidence_interval())
+    )
+    np.testing.assert_allclose(log, mean, atol=0.01)
 
 
 def test_equal_seeds_give_a_point(rng):
@@ -145,9 +131,9 @@ def test_equal_seeds_give_a_point(rng):
     np.testing.assert_allclose([found.value, *found.interval()], 20 * 2**0.5)
 
 
-def test_one_seed_says_nothing_of_the_spread(rng):
+def test_one_seed_gives_no_interval(rng):
     found = statistics_growth.needed(SIZES, np.array([[1.0, 0.5, 0.0, 0.0]]), 0.5, rng)
-    assert found.summary == pytest.approx((20, -np.inf, np.inf))
+    assert found.summary == pytest.approx((20, 0, np.inf))
 
 
 def test_no_seed_is_refused(rng):
@@ -165,15 +151,22 @@ def test_seeds_that_do_not_cross_open_the_interval(rng):
     assert (np.isfinite(low), high) == (True, np.inf)
 
 
-def test_unknown_draws_widen_both_ends():
-    draws = np.concatenate([np.full(10, np.nan), np.arange(90.0)])
-    assert Estimate(1.0, draws).interval() == (-np.inf, np.inf)
-    assert Estimate(1.0, np.append(np.arange(999.0), np.nan)).interval() == (23, 975)
+@pytest.mark.parametrize(
+    ("lost", "low", "high"),
+    [(np.nan, -np.inf, np.inf), (np.inf, 499 - 3, np.inf), (-np.inf, -np.inf, 499 + 3)],
+)
+def test_draws_off_the_grid_open_the_interval(lost, low, high):
+    known = 499 + np.tile([-1.0, 1.0], 485)
+    found = Estimate(499.0, np.append(known, np.full(30, lost)), 10).interval()
+    assert found == pytest.approx((low, high), abs=1)
+    few = Estimate(499.0, np.append(known, np.full(20, lost)), 10).interval()
+    reach = stats.t.ppf(0.975, 9) * (10 / 9) ** 0.5
+    assert few == pytest.approx((499 - reach, 499 + reach))
 
 
 def test_arithmetic():
-    a, b = Estimate(3.0, np.array([2.0, 4.0])), Estimate(1.0, np.array([1.0, 0.5]))
-    assert a.minus(b).value == 2
+    a, b = Need(3.0, np.array([2.0, 4.0]), 5), Need(1.0, np.array([1.0, 0.5]), 3)
+    assert (a.minus(b).value, a.minus(b).seeds) == (2, 3)
     np.testing.assert_array_equal(a.minus(b).draws, [1, 3.5])
     assert (a.minus(1.0).value, a.below(2.0).value) == (2, -1)
     np.testing.assert_array_equal(a.minus(1.0).draws, [1, 3])
@@ -183,9 +176,72 @@ def test_arithmetic():
 
 
 def test_a_censored_quotient():
-    sure, above = Estimate(2.0, np.ones(3)), Estimate(np.inf, np.array([1, 2, np.inf]))
+    sure = Need(2.0, np.ones(3), 3)
+    above = Need(np.inf, np.array([1, 2, np.inf]), 3)
     assert above.log_over(sure).summary == (np.inf, 0.0, np.inf)
     assert np.isnan(above.log_over(above).value)
+
+
+# --- coverage -------------------------------------------------------------------
+
+
+GRID = 10 * 1.2 ** np.arange(12)
+
+
+def together(rng: np.random.Generator, seeds: int) -> np.ndarray:
+    """Curves that fall at an n of their own, with noise."""
+    middle = np.log(25) + rng.normal(0, 0.15, (seeds, 1))
+    falls = 0.5 / (1 + np.exp(5 * (np.log(GRID) - middle)))
+    return falls + rng.normal(0, 0.02, falls.shape)
+
+
+def apart(rng: np.random.Generator, seeds: int) -> np.ndarray:
+    """Two groups at every n: what has learnt, ever more often, and what has not."""
+    chance = 1 / (1 + np.exp(4 * (np.log(GRID) - np.log(20))))
+    return np.where(rng.random((seeds, len(GRID))) < chance, 0.5, 0.02)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # of quantiles between inf and inf
+@pytest.mark.parametrize("draw", [together, apart])
+@pytest.mark.parametrize("seeds", [10, 20])
+def test_coverage(draw, seeds, monkeypatch):
+    """At least .94 of intervals hold the truth, up to two standard errors.
+
+    Of n at one d, and of an exponent over two. Percentiles of the same draws of n fall
+    short.
+    """
+    rng, sims = np.random.default_rng(seeds), 400
+    few = statistics_growth.thresholds().model_copy(update={"resamples": 200})
+    monkeypatch.setattr(statistics_growth, "thresholds", lambda: few)
+    mean = np.mean([draw(rng, 1000).mean(axis=0) for _ in range(100)], axis=0)
+    truth = statistics_growth.crossing(GRID, mean, 0.1)
+    covered = {"n": 0, "exponent": 0, "percentiles": 0}
+    for _ in range(sims):
+        needs = {
+            d: statistics_growth.needed(d * GRID, draw(rng, seeds), 0.1, rng)
+            for d in (1, 2)
+        }
+        low, high = needs[1].interval()
+        covered["n"] += low <= truth <= high
+        low, high = statistics_growth.exponent(needs).interval()
+        covered["exponent"] += low <= 1 <= high
+        low, high = np.quantile(needs[1].draws, [0.025, 0.975])
+        covered["percentiles"] += low <= truth <= high
+    enough = 0.94 - 2 * (0.94 * 0.06 / sims) ** 0.5
+    assert covered["n"] / sims >= enough
+    assert covered["exponent"] / sims >= enough
+    assert covered["percentiles"] / sims < enough
+
+
+def test_methods_on_the_same_seeds_are_paired():
+    """Curves that differ by a factor in n: the seeds cancel in their quotient."""
+    errors = curves(30, 1)
+    doubled = errors.assign(n=2 * errors["n"], method="twice")
+    needs = statistics_growth.needs(pd.concat([errors, doubled]))
+    ratio = needs["twice", "mse"][30].log_over(needs["m", "mse"][30])
+    np.testing.assert_allclose(ratio.summary, np.log(2))
+    low, high = needs["m", "mse"][30].interval()
+    assert high / low > 1.05
 
 
 # --- exponents ------------------------------------------------------------------
@@ -211,7 +267,7 @@ def test_a_power_law_is_recovered(power):
 def test_exponent_is_the_least_squares_slope(rng):
     ds = [6, 8, 11, 15]
     draws = rng.uniform(10, 100, (4, 7))
-    needs = {d: Estimate(row[0], row) for d, row in zip(ds, draws, strict=True)}
+    needs = {d: Need(row[0], row, 9) for d, row in zip(ds, draws, strict=True)}
     found = statistics_growth.exponent(needs)
     slopes = np.polyfit(np.log(ds), np.log(draws), 1)[0]
     np.testing.assert_allclose(found.draws, slopes)
@@ -220,8 +276,8 @@ def test_exponent_is_the_least_squares_slope(rng):
 
 @pytest.mark.parametrize("value", [0.0, np.inf])
 def test_a_censored_need_gives_no_exponent(value):
-    sure = Estimate(10.0, np.full(5, 10.0))
-    needs = {10: sure, 20: Estimate(value, np.full(5, value))}
+    sure = Need(10.0, np.full(5, 10.0), 10)
+    needs = {10: sure, 20: Need(value, np.full(5, value), 10)}
     found = statistics_growth.exponent(needs)
     assert np.isnan(found.value)
     end = -np.inf if value == 0 else np.inf
@@ -230,7 +286,7 @@ def test_a_censored_need_gives_no_exponent(value):
 
 def test_a_censored_draw_opens_the_interval_of_the_exponent():
     draws = np.concatenate([np.full(50, 20.0), np.full(50, np.inf)])
-    needs = {10: Estimate(10.0, np.full(100, 10.0)), 20: Estimate(20.0, draws)}
+    needs = {10: Need(10.0, np.full(100, 10.0), 9), 20: Need(20.0, draws, 9)}
     found = statistics_growth.exponent(needs)
     assert found.summary == pytest.approx((1.0, 1.0, np.inf))
 

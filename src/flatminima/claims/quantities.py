@@ -58,6 +58,11 @@ KERNEL_OVER_SAM = Quantity(
     "larger for the kernel than for 1-SAM by",
     "smaller for the kernel than for 1-SAM by",
 )
+SAM_OVER_DECAY = Quantity(
+    "exponent of n",
+    "larger for 1-SAM than for SGD + wd by",
+    "smaller for 1-SAM than for SGD + wd by",
+)
 NOT_ALL_RIGHT = "share of points where not every flattest network is right"
 
 QUANTITIES = {
@@ -96,6 +101,18 @@ QUANTITIES = {
     ),
     "log-log slope of n against d at a zero-one error of 0.1 (kernel minus 1-SAM)": (
         KERNEL_OVER_SAM
+    ),
+    "log-log slope of n against d at a test MSE of 0.25 (1-SAM minus SGD + wd)": (
+        SAM_OVER_DECAY
+    ),
+    "log-log slope of n against d at a zero-one error of 0.1 (1-SAM minus SGD + wd)": (
+        SAM_OVER_DECAY
+    ),
+    "log of the n that 1-SAM needs over the n that SGD + wd needs": Quantity(
+        "points needed, 1-SAM over SGD + wd,", logarithm=True
+    ),
+    "log of the n that 1-SAM needs over the n that it needs from the small start": (
+        Quantity("points needed, usual over small start,", logarithm=True)
     ),
     "log of the n that convex search needs over the n that 1-SAM needs": Quantity(
         "points needed, convex search over 1-SAM,", logarithm=True

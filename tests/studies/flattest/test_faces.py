@@ -12,6 +12,7 @@ from flatminima.studies.flattest.faces import (
     fate_shares,
     fates,
     forced,
+    null,
     predictions,
     shares_of_all,
 )
@@ -142,6 +143,26 @@ def test_shares_of_all_sets_are_those_without_symmetries(n):
     assert row["unbounded"] == pytest.approx(np.mean(unbounded))
     assert row["forced"] == pytest.approx(np.mean(known))
     assert sum(row[fate] for fate in FATES) == pytest.approx(1)
+    free = 1 - np.mean(known)
+    if n == 7:  # three pairs span the cube and force the last point
+        assert free == 0 and np.isnan(row["free_right"])
+    else:
+        expected = (np.mean(right) - np.mean(known)) / free
+        assert row["free_right"] == pytest.approx(expected)
+
+
+def test_the_null_of_a_cube():
+    """Of seven of eight points three pairs span the cube, and the last has its pair."""
+    (row,) = null(3, [7 / 8], 4).to_dict("records")
+    assert row == {"d": 3, "n": 7, "seen": 1, "forced": 1, "rank": 3}
+    few, many = null(6, [1 / 16, 3 / 4], 10).to_dict("records")
+    assert few["forced"] == 0 < few["seen"]
+    assert many["forced"] == many["seen"] == pytest.approx(3 / 4, abs=0.1)
+
+
+def test_the_null_asks_for_points_held_out():
+    with pytest.raises(ValueError, match=r"shares: 1.0 of 2\^3 points gives n = 8"):
+        null(3, [1.0], 1)
 
 
 @pytest.mark.parametrize(

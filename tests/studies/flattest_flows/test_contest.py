@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from flatminima.claims import decide
+from flatminima.results.reading import Committed
 from flatminima.runs.flow.manifold import ON_THE_SET
 from flatminima.runs.flow.moves import moves
 from flatminima.sources.wen_li_ma import scale_of_flow
 from flatminima.studies.flattest_flows import contest
 from flatminima.studies.flattest_flows import tables as flow_tables
-from flatminima.sweeps.sweep import fetch
+from flatminima.sweeps.sweep import fetch, sweep
 
 SMALL = {
     "d": 4,
@@ -147,3 +148,28 @@ def test_bad_architecture_and_seeds():
 )
 def test_scale_of_a_flow(arguments, scale):
     assert scale_of_flow(*arguments).startswith(scale)
+
+
+def test_a_longer_flow_goes_on_from_where_the_shorter_one_was(small):
+    config = small["naive"]
+    more = contest.longer(config, 3)
+    assert more.max_iterations == 18
+    assert more.model_copy(update={"max_iterations": 6}) == config
+    short, long = fetch(config).history, fetch(more).history
+    measured = long[long["step"] <= 6][["step", "trace", "ratio"]]
+    np.testing.assert_array_equal(measured, short[["step", "trace", "ratio"]])
+
+
+def test_a_flow_is_not_made_shorter(small):
+    with pytest.raises(ValueError, match="times = 0: must be"):
+        contest.longer(small["naive"], 0)
+
+
+def test_committed_runs_of_the_same_size_stand_for_1_sam(small):
+    here = small["1-SAM"]
+    table = sweep([here], [(3, 3)])
+    other = table.assign(n=9)
+    kept = contest.kept_sam(Committed([], [other, table]), here, [(5, 5)])
+    assert kept["data_seed"].unique().tolist() == [3]
+    own = contest.kept_sam(Committed([], [other]), here, [(5, 5)])
+    assert own["data_seed"].unique().tolist() == [5]

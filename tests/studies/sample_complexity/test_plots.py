@@ -103,3 +103,26 @@ def test_flatness_leaves_out_what_has_no_trace():
     _, labels = figure.axes[0].get_legend_handles_labels()
     assert labels == ["1-SAM"]
     np.testing.assert_allclose(level.get_ydata(), 1)
+
+
+def test_methods_are_drawn_against_1_sam():
+    """A method that needs twice as much everywhere lies at 2, at its trace."""
+    double = errors(method="SGD + wd").assign(ratio=3.0)
+    double["n"] *= 2
+    both = pd.concat([errors(), double, errors(2, "NTK")], ignore_index=True)
+    figure = plots.against_sam(both, growth.needs(both))
+    left, _, right = figure.axes
+    middles = [bar.lines[0].get_xydata()[0] for bar in left.containers]
+    assert [round(x) for x, _ in middles] == [10, 20]
+    np.testing.assert_allclose([y for _, y in middles], 2)
+    (bar,) = right.containers
+    np.testing.assert_allclose(bar.lines[0].get_xydata(), [[3, 2]])
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["1-SAM", "SGD + wd"]
+
+
+def test_what_is_censored_is_not_set_against_1_sam():
+    lost = errors(method="SGD + wd").assign(zero_one=0.5, mse=1.0)
+    both = pd.concat([errors(), lost], ignore_index=True)
+    figure = plots.against_sam(both, growth.needs(both))
+    assert not any(axis.containers for axis in figure.axes)

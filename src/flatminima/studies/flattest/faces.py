@@ -104,16 +104,18 @@ def fate_shares(table: pd.DataFrame) -> pd.DataFrame:
 def shares_of_all(architecture: str, sizes: Sequence[tuple[int, int]]) -> pd.DataFrame:
     """Shares over all training sets of a size and all points held out, no sampling.
 
-    Args:
-        architecture: "bias" or "no_bias".
-        sizes: pairs (d, n), as in `cube_symmetries.training_sets`.
+        Args:
+            architecture: "bias" or "no_bias".
+            sizes: pairs (d, n), as in `cube_symmetries.training_sets`.
 
-    Returns:
-        One row a size: d, n, sets, classes (of sets that are images of each other), the
-        columns `FATES`, and forced, the share at which flatness has no say (`forced`).
+        Returns:
+            One row a size: d, n, sets, classes (of sets that are images of each other),
+        the columns `FATES`, forced, the share at which flatness has no say (`forced`),
+        and free_right: of the other points, the share at which all flattest networks
+        are right; NaN if there are none.
 
     Raises:
-        ValueError: if a size or the architecture is out of range.
+            ValueError: if a size or the architecture is out of range.
     """
     rows = []
     for d, n in sizes:
@@ -126,7 +128,54 @@ def shares_of_all(architecture: str, sizes: Sequence[tuple[int, int]]) -> pd.Dat
             counts["forced"] += size * asked["forced"].mean()
             sets, classes = sets + size, classes + 1
         shares = {fate: count / sets for fate, count in counts.items()}
+        free = 1 - shares["forced"]
+        # on xor what interpolation forces is right
+        gained = shares["right"] - shares["forced"]
+        shares["free_right"] = gained / free if free > 0 else np.nan
         rows.append({"d": d, "n": n, "sets": sets, "classes": classes} | shares)
+    return pd.DataFrame(rows)
+
+
+def null(
+    d: int, shares: Sequence[float], draws: int, *, most: int = 2000
+) -> pd.DataFrame:
+    """How much of the cube interpolation alone settles, without a bias.
+
+    Args:
+        d: dimension, at most 16.
+        shares: of the cube's points that are training points, between 0 and 1.
+        draws: training sets of every size, seeds 0, 1, ...
+        most: held-out points asked of a set, the first of a random order.
+
+    Returns:
+        A row a share: d, n, seen (the mean share of held-out points whose opposites are
+        training points), forced (of those that `forced` names), and rank (the mean
+        rank of the training points that have their opposites beside them).
+
+    Raises:
+        ValueError: if a share leaves no training point, or none held out.
+    """
+    at_least("draws", draws, 1)
+    rows = []
+    for share in shares:
+        n = round(share * 2**d)
+        if not 0 < n < 2**d:
+            raise ValueError(f"shares: {share} of 2^{d} points gives n = {n}")
+        found = []
+        for seed in range(draws):
+            train = sample_xor(n, d, seed)
+            held_out = xor_test_set(train, seed).x[:most]
+            seen = {tuple(point) for point in train.x}
+            opposite = [tuple(-point) in seen for point in held_out]
+            pairs = [point for point in train.x if tuple(-point) in seen]
+            rank = np.linalg.matrix_rank(np.array(pairs)) if pairs else 0
+            settled = float(forced(train.x, held_out).mean())
+            found.append((float(np.mean(opposite)), settled, float(rank)))
+        seen_share, forced_share, mean_rank = np.mean(np.array(found), axis=0)
+        rows.append(
+            {"d": d, "n": n, "seen": seen_share, "forced": forced_share}
+            | {"rank": mean_rank}
+        )
     return pd.DataFrame(rows)
 
 

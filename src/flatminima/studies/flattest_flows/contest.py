@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from flatminima.checks import at_least
+from flatminima.results.reading import Committed
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.flow.manifold import ON_THE_SET
 from flatminima.runs.flow.moves import moves
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.wen_li_ma import figure
 from flatminima.sweeps.sweep import fetch, sweep
-from flatminima.sweeps.table import over_seeds
+from flatminima.sweeps.table import Seeds, over_seeds
 
 NAIVE = "naive"
 NAIVE_TRUE = "naive, true trace"
@@ -91,6 +92,43 @@ def contenders(
         WIDER: FlowConfig(kind="kink_aware", smoothing=wider, **common),
         SAM: sam,
     }
+
+
+def longer(config: FlowConfig, times: int) -> FlowConfig:
+    """The same flow with more iterations.
+
+    Args:
+        config: from `contenders`.
+        times: as many as before, at least 1.
+
+    Raises:
+        ValueError: if it is below 1.
+    """
+    at_least("times", times, 1)
+    fields = config.model_dump() | {"start": config.start}
+    fields["max_iterations"] = times * config.max_iterations
+    return FlowConfig(**fields)
+
+
+def kept_sam(committed: Committed, here: Config, seeds: Seeds) -> pd.DataFrame:
+    """1-SAM at the source's own length, from committed runs of the same size.
+
+    Args:
+        committed: runs of a chapter.
+        here: 1-SAM as this build runs it.
+        seeds: for `here`, where no run of its size is committed.
+
+    Returns:
+        The rows of all their seeds; those of `here` if there are none.
+    """
+    same = ["architecture", "d", "n", "width", "rule", "lr", "rho"]
+    wanted = here.columns | {"rule": here.rule}
+    tables = [
+        table
+        for table in committed.tables
+        if all(name in table and table[name].iloc[0] == wanted[name] for name in same)
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else sweep([here], seeds)
 
 
 def seed_pairs(first: int, count: int) -> list[tuple[int, int]]:

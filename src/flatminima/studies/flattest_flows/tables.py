@@ -1,12 +1,12 @@
 """What flows and training came to, side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from flatminima.runs.flow.run import REASONS
 from flatminima.statistics.intervals import mean_interval
-from flatminima.sweeps.table import median, per_seed
+from flatminima.sweeps.table import SEEDS, median, per_seed
 
 SHARES = {
     "rising_share": "rising",
@@ -48,6 +48,35 @@ def ends(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             if column in table:
                 rows[name][title] = median(per_seed(table, column))
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def along(tables: Mapping[str, pd.DataFrame], steps: Sequence[int]) -> pd.DataFrame:
+    """How far flows have come after some iterations.
+
+    Args:
+        tables: of flows, from `contest.contest`.
+        steps: iterations at which the accuracy was measured. A flow that stopped
+            before stays where it ended.
+
+    Returns:
+        A row for each flow and number of iterations: the median over seeds of trace
+        over bound, and the mean test accuracy with the least of any seed.
+    """
+    rows = []
+    for name, table in tables.items():
+        measured = table[~table["diverged"]].dropna(subset=["test_accuracy"])
+        for step in steps:
+            here = measured[measured["step"] <= step].groupby(SEEDS).last()
+            rows.append(
+                {
+                    "flow": name,
+                    "iterations": step,
+                    "trace / bound": (here["retracted_trace"] / here["bound"]).median(),
+                    "test accuracy": here["test_accuracy"].mean(),
+                    "least of a seed": here["test_accuracy"].min(),
+                }
+            )
+    return pd.DataFrame(rows).set_index(["flow", "iterations"])
 
 
 def reasons(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -1,14 +1,27 @@
-"""The runs behind sample complexity: 1-SAM, flow, convex search, kernel regression.
+"""The runs behind sample complexity: 1-SAM, its controls, flow, search and kernel.
 
-Each of the four ends as a table of test errors, a row for each run: method, d, n,
-seed, zero_one, mse, ratio (trace over the pointwise bound 4 sqrt(d), NaN where there
-is none) and diverged.
+Each of them ends as a table of test errors, a row for each run: method, d, n, seed,
+zero_one, mse, ratio (trace over the pointwise bound 4 sqrt(d), NaN where there is none)
+and diverged.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.mlp.config import Config
+
+SAM = "1-SAM"
+SMALL_SAM = "1-SAM, small start"
+SMALL_SGD = "SGD, small start"
+DECAYED_SGD = "SGD + wd"
+DECAYED_GD = "GD + wd"
+FLOW = "flow"
+SEARCH = "search"
+KERNEL = "NTK"
+
+METHODS = (SAM, SMALL_SAM, SMALL_SGD, DECAYED_SGD, DECAYED_GD, FLOW, SEARCH, KERNEL)
+"""All that is compared."""
 
 GAP = 1e-2
 """How near to the minimum a search has to come, relative to it."""
@@ -55,7 +68,7 @@ def learning_rate(d: int, width: int, kick: float) -> float:
     return 3 * kick / (width + d)
 
 
-def sam(
+def trained(
     ds: Sequence[int],
     ratios: Sequence[float],
     *,
@@ -63,37 +76,69 @@ def sam(
     kick: float,
     rho: float,
     updates: int,
-) -> list[Config]:
-    """1-SAM on 2-MLP-No-Bias for every d and n, measured half-way and at the end.
+    init_scale: float,
+    small_rho: float,
+    weight_decay: float,
+    control_updates: int,
+    faster: float,
+    full_batch_updates: int,
+) -> dict[str, list[Config]]:
+    """1-SAM on 2-MLP-No-Bias and its controls, for every d and n.
+
+    1-SAM is measured half-way and at the end.
 
     Args:
         ds: dimensions.
         ratios: n = ratio d.
         width: hidden units.
         kick: as in `learning_rate`.
-        rho: radius.
-        updates: of every run. The pull to flatness of 1-SAM is eta rho^2 / 2 times
-            the gradient of the trace an update, whatever n is.
+        rho: radius of 1-SAM from the usual start.
+        updates: of 1-SAM. Its pull to flatness is eta rho^2 / 2 times the gradient of
+            the trace an update, whatever n is.
+        init_scale: factor on the first layer where it starts small.
+        small_rho: radius of 1-SAM from there. A radius far above the norm of the first
+            layer keeps the network at 0.
+        weight_decay: of the rules that decay.
+        control_updates: of the other rules with batch size 1.
+        faster: factor on the learning rate of GD, whose steps are not as noisy.
+        full_batch_updates: of GD.
+
+    Returns:
+        Configs by method, in the order of `METHODS`.
 
     Raises:
         ValueError: if a value is out of range.
     """
-    return [
-        Config(
-            architecture="no_bias",
-            d=d,
-            n=n,
-            width=width,
-            lr=learning_rate(d, width, kick),
-            rho=rho,
-            num_steps=updates,
-            num_checkpoints=2,
-            measure_at=(max(1, updates // 2),),
-            dtype="float32",
-        )
-        for d in ds
-        for n in sizes(d, ratios)
-    ]
+    own: dict[str, dict[str, Any]] = {
+        SAM: {"rho": rho, "num_steps": updates},
+        SMALL_SAM: {"rho": small_rho, "num_steps": updates, "init_scale": init_scale},
+        SMALL_SGD: {"num_steps": control_updates, "init_scale": init_scale},
+        DECAYED_SGD: {"weight_decay": weight_decay, "num_steps": control_updates},
+        DECAYED_GD: {
+            "weight_decay": weight_decay,
+            "num_steps": full_batch_updates,
+            "batch": "full",
+        },
+    }
+    own[SAM]["measure_at"] = (max(1, updates // 2),)
+    return {
+        method: [
+            Config(
+                architecture="no_bias",
+                d=d,
+                n=n,
+                width=width,
+                lr=learning_rate(d, width, kick)
+                * (faster if method == DECAYED_GD else 1.0),
+                num_checkpoints=2,
+                dtype="float32",
+                **fields,
+            )
+            for d in ds
+            for n in sizes(d, ratios)
+        ]
+        for method, fields in own.items()
+    }
 
 
 def flows(
@@ -107,7 +152,7 @@ def flows(
     """The kink-aware flow on 2-MLP-No-Bias for every d and n, from initialisation.
 
     Args:
-        ds, ratios, width: as in `sam`.
+        ds, ratios, width: as in `trained`.
         iterations: at most.
         smoothing: of the indicator, as in `flow.descent.Rules`.
 

@@ -1,6 +1,6 @@
 """Errors of all methods, as tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,17 @@ from flatminima.measures.predictions import outputs, sign_errors
 from flatminima.models.base import load
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.mlp.problem import problem
-from flatminima.studies.sample_complexity.runs import GAP, sizes
+from flatminima.statistics.growth import METRICS, Needs
+from flatminima.studies.sample_complexity.runs import (
+    FLOW,
+    GAP,
+    KERNEL,
+    SAM,
+    SEARCH,
+    sizes,
+)
 from flatminima.sweeps.sweep import run_all
+from flatminima.sweeps.table import over_seeds, seed_pairs
 from flatminima.theory.certificates.certificate_search import search_certificate
 from flatminima.theory.ntk import kernel_regression
 
@@ -23,16 +32,22 @@ LOST = 1.0
 the function 0."""
 
 
-def sam_errors(table: pd.DataFrame) -> pd.DataFrame:
-    """Test errors of 1-SAM at the ends of its runs.
+def trained_errors(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Test errors at the ends of training.
 
     Args:
-        table: from `sweep` over the configs of `sam`.
+        tables: from `sweep` over the configs of `runs.trained`, by method.
     """
-    last = table[table["last"]]
+    return pd.concat(
+        [_at_end(method, table[table["last"]]) for method, table in tables.items()],
+        ignore_index=True,
+    )
+
+
+def _at_end(method: str, last: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "method": "1-SAM",
+            "method": method,
             "d": last["d"],
             "n": last["n"],
             "seed": last["data_seed"],
@@ -41,27 +56,24 @@ def sam_errors(table: pd.DataFrame) -> pd.DataFrame:
             "ratio": last["retracted_trace"] / last["bound"],
             "diverged": last["diverged"],
         }
-    ).reset_index(drop=True)
+    )
 
 
-def flow_errors(configs: Iterable[FlowConfig], seeds: int) -> pd.DataFrame:
+def flow_errors(configs: Iterable[FlowConfig], seeds: Sequence[int]) -> pd.DataFrame:
     """Run the flows; test errors where they end.
 
     Args:
         configs: from `flows`.
-        seeds: how many, at least 1; seed k draws data and initialisation.
+        seeds: each draws data and initialisation.
 
     Raises:
-        ValueError: if there is no seed.
+        ValueError: if there is no seed, or one is negative.
     """
-    at_least("seeds", seeds, 1)
-    cells: list[Any] = [
-        config.with_seeds(seed, seed) for config in configs for seed in range(seeds)
-    ]
+    cells: list[Any] = over_seeds(configs, seeds)
     rows = []
     for config, run in zip(cells, run_all(cells), strict=True):
         start = config.start
-        where = "flow", start.d, start.n, start.data_seed
+        where = FLOW, start.d, start.n, start.data_seed
         if run.diverged_at is not None:
             row = _row(*where, (LOST, LOST), np.nan)
             rows.append(row | {"diverged": True})
@@ -76,7 +88,7 @@ def flow_errors(configs: Iterable[FlowConfig], seeds: int) -> pd.DataFrame:
 
 
 def search_errors(
-    ds: Sequence[int], ratios: Sequence[float], seeds: int
+    ds: Sequence[int], ratios: Sequence[float], seeds: Sequence[int]
 ) -> pd.DataFrame:
     """Test errors of the flattest networks that convex search finds.
 
@@ -87,17 +99,16 @@ def search_errors(
     Args:
         ds: dimensions; the work grows fast with them.
         ratios: n = ratio d.
-        seeds: how many, at least 1.
+        seeds: of the data.
 
     Raises:
         ValueError: if a value is out of range.
         ArithmeticError: if a search ends further from the minimum than that.
     """
-    at_least("seeds", seeds, 1)
     rows = []
     for d in ds:
         for n in sizes(d, ratios):
-            for seed in range(seeds):
+            for seed in _data_seeds(seeds):
                 train = sample_xor(n, d, seed)
                 # a start may climb to 0, which has no direction and is passed over
                 with np.errstate(invalid="ignore"):
@@ -113,14 +124,14 @@ def search_errors(
                 weights = found.w, found.v
                 f = outputs(load("no_bias"), model, weights, test.x)
                 ratio = found.trace / (4 * d**0.5)
-                rows.append(_row("search", d, n, seed, _errors(f, test), ratio))
+                rows.append(_row(SEARCH, d, n, seed, _errors(f, test), ratio))
     return pd.DataFrame(rows)
 
 
 def kernel_errors(
     ds: Sequence[int],
     ratios: Sequence[float],
-    seeds: int,
+    seeds: Sequence[int],
     *,
     width: int,
     test_points: int,
@@ -132,23 +143,22 @@ def kernel_errors(
     Args:
         ds: dimensions.
         ratios: n = ratio d^2.
-        seeds: how many, at least 1.
+        seeds: of the data.
         width: of the network whose kernel it is.
         test_points: held-out points at most, drawn without replacement.
 
     Raises:
         ValueError: if a value is out of range.
     """
-    at_least("seeds", seeds, 1)
     at_least("test_points", test_points, 1)
     rows = []
     for d in ds:
         for n in sizes(d, ratios, power=2):
-            for seed in range(seeds):
+            for seed in _data_seeds(seeds):
                 train = sample_xor(n, d, seed)
                 test = _some(xor_test_set(train, seed), test_points, seed)
                 f = kernel_regression("no_bias", train.x, train.y, test.x, width=width)
-                rows.append(_row("NTK", d, n, seed, _errors(f, test), np.nan))
+                rows.append(_row(KERNEL, d, n, seed, _errors(f, test), np.nan))
     return pd.DataFrame(rows)
 
 
@@ -156,7 +166,7 @@ def settling(table: pd.DataFrame) -> pd.DataFrame:
     """What the second half of training still changed, over all n of each d.
 
     Args:
-        table: from `sweep` over the configs of `sam`.
+        table: of 1-SAM, from `sweep` over the configs of `runs.trained`.
 
     Returns:
         A row for each d: median trace over bound half-way and at the end, over the
@@ -205,6 +215,62 @@ def at_smallest(errors: pd.DataFrame, d: int) -> pd.DataFrame:
     )
     both.columns = pd.Index([", ".join(name) for name in both.columns])
     return both.dropna().sort_index()
+
+
+def against_flatness(errors: pd.DataFrame, needs: Needs, d: int) -> pd.DataFrame:
+    """How flat the networks of every method are, and how many points they need.
+
+    Args:
+        errors: of several methods.
+        needs: found from them.
+        d: the dimension.
+
+    Returns:
+        A row for each method with a trace at that d: the median of trace over bound
+        over all its runs there, and for each metric the n that is needed, its interval
+        and its quotient by that of 1-SAM.
+    """
+    rows = {}
+    for method in _with_trace(errors[errors["d"] == d]):
+        here = errors[(errors["d"] == d) & (errors["method"] == method)]
+        rows[method] = {"trace / bound": here["ratio"].median()}
+        for metric, name in METRICS.items():
+            need = needs[method, metric][d]
+            low, high = need.interval()
+            row = {"n": need.value, "low": low, "high": high}
+            row["n / 1-SAM's"] = need.value / needs[SAM, metric][d].value
+            rows[method] |= {f"{title}, {name}": x for title, x in row.items()}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def flat_but_wrong(errors: pd.DataFrame, method: str, within: float) -> pd.DataFrame:
+    """The networks that come near the bound, and their accuracy, by n / d.
+
+    Args:
+        errors: of several methods.
+        method: whose networks.
+        within: largest trace over bound.
+
+    Returns:
+        A row for each n / d, rounded to tenths: networks, share within, and of these
+        the mean zero-one error and the least; NaN where there is none.
+    """
+    part = errors[errors["method"] == method]
+    part = part.assign(near=part["ratio"] <= within)
+    groups = part.groupby((part["n"] / part["d"]).round(1).rename("n / d"))
+    near = part["zero_one"].where(part["near"]).groupby(groups.ngroup())
+    return pd.DataFrame(
+        {
+            "networks": groups.size(),
+            "share near the bound": groups["near"].mean(),
+            "their mean zero-one error": near.mean().to_numpy(),
+            "their least": near.min().to_numpy(),
+        }
+    )
+
+
+def _data_seeds(seeds: Sequence[int]) -> list[int]:
+    return [data_seed for data_seed, _ in seed_pairs(seeds)]
 
 
 def _with_trace(errors: pd.DataFrame) -> list[str]:

@@ -19,19 +19,22 @@ from flatminima.theory.constructions.memorising_networks import (
 from flatminima.theory.constructions.verify import verify
 
 
-def constructions(n: int, d: int, constants: Sequence[float]) -> pd.DataFrame:
-    """Flattest networks of both kinds on data seed 0, for several bias inputs.
+def constructions(
+    n: int, d: int, constants: Sequence[float], seed: int = 0
+) -> pd.DataFrame:
+    """Flattest networks of both kinds on one training set, for several bias inputs.
 
     Args:
         n, d: size of the problem, n at least 4.
         constants: bias inputs, above 0.
+        seed: of the data.
 
     Returns:
         A row for each constant and each of the memorising and the generalising
         network: bias_input, network, excess (trace / (4 sqrt(d + c^2)) - 1),
         worst_error, test_accuracy, and first_layer_norm.
     """
-    train = sample_xor(n, d, seed=0)
+    train = sample_xor(n, d, seed=seed)
     networks = {
         "memorises": memorising_bias(train.x, train.y),
         "generalises": generalising_bias(d),
@@ -43,6 +46,7 @@ def constructions(n: int, d: int, constants: Sequence[float]) -> pd.DataFrame:
             *with_bias_input(*network, train.x, c),
             n,
             d,
+            seed,
             bias_input=c,
         )
         for c in constants
@@ -50,11 +54,13 @@ def constructions(n: int, d: int, constants: Sequence[float]) -> pd.DataFrame:
     )
 
 
-def sim_ln_constructions(n: int, d: int, floors: Sequence[float]) -> pd.DataFrame:
+def sim_ln_constructions(
+    n: int, d: int, floors: Sequence[float], seed: int = 0
+) -> pd.DataFrame:
     """The same of 2-MLP-Sim-LN, for several floors eps; the bound is its own."""
-    train = sample_xor(n, d, seed=0)
+    train = sample_xor(n, d, seed=seed)
     return pd.DataFrame(
-        _row("sim_ln", {"eps": eps, "network": name}, w, v, n, d, eps=eps)
+        _row("sim_ln", {"eps": eps, "network": name}, w, v, n, d, seed, eps=eps)
         for eps in floors
         for name, (w, v) in {
             "memorises": memorising_sim_ln(train.x, train.y, eps),
@@ -70,16 +76,17 @@ def _row(
     v: np.ndarray,
     n: int,
     d: int,
+    seed: int,
     **constants: float,
 ) -> dict[str, float | str]:
-    train = sample_xor(n, d, seed=0)
+    train = sample_xor(n, d, seed=seed)
     found = verify(
         architecture,
         w,
         v,
         train.x,
         train.y,
-        held_out=xor_test_set(train, 0),
+        held_out=xor_test_set(train, seed),
         **constants,
     )
     return {
@@ -92,14 +99,15 @@ def _row(
 
 
 def least_traces(
-    n: int, d: int, constants: Sequence[float], instances: int
+    n: int, d: int, constants: Sequence[float], instances: int, first_seed: int = 0
 ) -> pd.DataFrame:
     """The certified minimum of the trace over all widths, over 4 sqrt(d + c^2).
 
     Args:
         n, d: small enough for a certificate.
         constants: bias inputs; at 0 the network has no bias.
-        instances: training sets, of data seeds 0, 1, ...
+        instances: training sets.
+        first_seed: of the data; the others follow it.
 
     Returns:
         A row for each constant and training set: bias_input, data_seed, lower (the
@@ -110,7 +118,7 @@ def least_traces(
     """
     rows = []
     for c in constants:
-        for seed in range(instances):
+        for seed in range(first_seed, first_seed + instances):
             train = sample_xor(n, d, seed=seed)
             constant = np.full((n, 1), c)
             x = np.hstack([train.x, constant]) if c > 0 else train.x

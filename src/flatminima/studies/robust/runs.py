@@ -412,6 +412,7 @@ def lost_runs(table: pd.DataFrame) -> pd.DataFrame:
 
 def initial_growth(
     configs: Mapping[str, Mapping[tuple[str, str, float], Config]],
+    seed: int = 0,
 ) -> pd.DataFrame:
     """2 eta times the mean of ||grad f(x_i)||^2 over the examples, at the start.
 
@@ -419,7 +420,8 @@ def initial_growth(
     first order.
 
     Args:
-        configs: `varied_configs` by name of the architecture; their seeds are used.
+        configs: `varied_configs` by name of the architecture.
+        seed: of data and initialisation, in place of theirs.
 
     Returns:
         One row a variation, one column an architecture. Radius and length change
@@ -430,6 +432,7 @@ def initial_growth(
         growth[name] = {}
         for (rule, field, factor), config in runs.items():
             if rule == "SGD":
+                config = config.with_seeds(seed, seed)
                 setting = problem(config)
                 w, v = initial_state(changed(config, dtype="float64")).params
                 gradients = per_example_gradients(setting.model, w, v, setting.inputs)

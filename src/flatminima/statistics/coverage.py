@@ -162,7 +162,11 @@ def claimed(
 
 
 def table(
-    seeds: Sequence[int] = SEEDS, repeats: int = 10_000, *, others: int = 1_000
+    seeds: Sequence[int] = SEEDS,
+    repeats: int = 10_000,
+    *,
+    others: int = 1_000,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Coverage of the interval of this book, and of others, for every population.
 
@@ -171,6 +175,7 @@ def table(
         repeats: samples of each size.
         others: samples of each size for the other methods, of these; at most
             `repeats`.
+        seed: of the draws.
 
     Returns:
         A row for each case and method: outcomes, kind, interval, and the share of
@@ -187,7 +192,7 @@ def table(
     for case in CASES:
         drawn = {
             n: case.population.draw(
-                generator(0, f"coverage {case.population.name} {n}"), (repeats, n)
+                generator(seed, f"coverage {case.population.name} {n}"), (repeats, n)
             )
             for n in seeds
         }
@@ -212,11 +217,13 @@ def _held(
     return covers(method(values[:most]), population.mean)
 
 
-def medians(seeds: Sequence[int] = SEEDS, repeats: int = 10_000) -> pd.DataFrame:
+def medians(
+    seeds: Sequence[int] = SEEDS, repeats: int = 10_000, *, seed: int = 0
+) -> pd.DataFrame:
     """Coverage of the order statistics that bound a median.
 
     Args:
-        seeds, repeats: as for `table`.
+        seeds, repeats, seed: as for `table`.
 
     Returns:
         A row for each population with a known median; NaN where so few seeds have no
@@ -229,7 +236,7 @@ def medians(seeds: Sequence[int] = SEEDS, repeats: int = 10_000) -> pd.DataFrame
             continue
         row: dict[str, object] = {"outcomes": population.name}
         for n in seeds:
-            rng = generator(0, f"medians {population.name} {n}")
+            rng = generator(seed, f"medians {population.name} {n}")
             ends = median_ends(population.draw(rng, (repeats, n)), thresholds().level)
             missing = np.isnan(ends[0]).all()
             held = np.mean(covers(ends, population.median))

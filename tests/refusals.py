@@ -62,7 +62,7 @@ CROSSED: list[tuple[str, dict[str, Any], str]] = [
         (name, {"d": 6, "n": 65}, "n")
         for name in (
             *("scenario-1", "scenario-2", "scenario-3", "intro", "flat-vs-right"),
-            *("errata", "flattest-flows", "hinge", "limits", "robust", "xor"),
+            *("errata", "flattest-flows", "hinge", "robust", "xor"),
         )
     ],
     ("beyond-xor", {"d": 6, "n": 70}, "n"),
@@ -92,6 +92,10 @@ CROSSED: list[tuple[str, dict[str, Any], str]] = [
     ("limits", {"levels": [0.1, 0.1]}, "levels"),
     ("limits", {"levels": [0, 0.6]}, "levels"),
     ("limits", {"n": 1}, "n"),
+    ("limits", {"sizes": [100, 100]}, "sizes"),
+    ("limits", {"d": 6, "n": 60}, "sizes"),
+    ("limits", {"d": 6, "n": 65, "sizes": [20]}, "n"),
+    ("hinge", {"small_c": 1.0}, "small_c"),
     ("robust", {"factors": [1]}, "factors"),
     ("robust", {"lengths": [0.5, 1.0]}, "lengths"),
     ("robust", {"lengths": [0.5, 0.5]}, "lengths"),

@@ -1,4 +1,4 @@
-"""What did not reproduce is told from every report of a page."""
+"""What was found, and what did not reproduce, is told from every report of a page."""
 
 import ast
 from collections.abc import Iterator
@@ -31,15 +31,18 @@ def called(node: ast.expr) -> str:
 
 
 def reports(chapter: Chapter) -> set[str]:
-    """Names of what a chapter decides."""
-    return {
-        target.id
-        for node in cells(chapter)
-        if isinstance(node, ast.Assign)
-        and (called(node.value) == "Report" or decided(node.value))
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    """Names of what a chapter decides, but for verdicts that a report takes in."""
+    found: set[str] = set()
+    inside: set[str] = set()
+    for node in cells(chapter):
+        for call in ast.walk(node):
+            if isinstance(call, ast.Call) and called(call) == "Report":
+                inside |= {n.id for n in ast.walk(call) if isinstance(n, ast.Name)}
+        if isinstance(node, ast.Assign) and (
+            called(node.value) == "Report" or decided(node.value)
+        ):
+            found |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+    return found - inside
 
 
 def decided(node: ast.expr) -> bool:
@@ -74,6 +77,13 @@ def test_a_shortfall_covers_every_report(name):
     assert reports(chapter)
     missing = reports(chapter) - (told(chapter, "shortfall") or set())
     assert not missing, f"book/{name}.md: shortfall is not given {sorted(missing)}"
+
+
+@pytest.mark.parametrize("name", [n for n in CHAPTERS if told(CHAPTERS[n], "box")])
+def test_a_box_is_given_every_report(name):
+    chapter = CHAPTERS[name]
+    missing = reports(chapter) - (told(chapter, "box") or set())
+    assert not missing, f"book/{name}.md: the box is not given {sorted(missing)}"
 
 
 def test_reports_are_found_in_all_their_forms():

@@ -108,9 +108,11 @@ def test_crosses_on_a_logarithmic_grid_reports_the_logarithm():
     ("before", "after", "word"),
     [
         ((1.0, 0.8, 0.5), (1.0, 0.8, 0.5), "holds"),
-        ((1.0, 0.8, 0.5), (0.95, 0.8, 0.5), "holds"),
         ((1.0, 1.0, 0.85), (1.0, 0.5, 0.5), "fails"),
-        ((1.0, 0.8, 0.5), (1.0, 0.95, 0.85), "undecided"),
+        # a step that is small and sure is a step
+        ((1.0, 0.8, 0.5), (0.95, 0.8, 0.5), "fails"),
+        ((1.0, 0.8, 0.5), (1.0, 0.81, 0.5), "fails"),
+        ((1.0, 0.8, 0.5), (1.0, 0.95, 0.85), "fails"),
         ((1.0, 1.0, 1.0), (1.0, 0.8, 0.5), "undecided"),
         ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), "undecided"),
     ],
@@ -121,7 +123,18 @@ def test_settles(before, after, word):
     missing = before == (1.0, 1.0, 1.0)
     assert ("missing" in verdict.note) == missing
     if word == "fails":
-        assert verdict.high < -1
+        assert verdict.low > 0 or verdict.high < 0
+
+
+@pytest.mark.parametrize(("spread", "word"), [(0.02, "holds"), (1.0, "undecided")])
+def test_a_crossing_settles_only_within_one_step_of_the_grid(spread, word):
+    before, after = line(1.0, 0.8, 0.5), line(1.0, 0.8, 0.5)
+    # seeds move either way, as far as the spread says
+    ends = (after["bias_input"] == 1.0) & after["last"]
+    after.loc[ends, "test_accuracy"] += spread * np.resize([-1.0, 1.0], 10)
+    verdict = settles("settled", before, after)
+    assert verdict.verdict == word
+    assert verdict.low < 0 < verdict.high
 
 
 def test_settles_refuses_other_grids():

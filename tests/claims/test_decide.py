@@ -39,6 +39,7 @@ RULES = {
     "low": Rule(kind="share", says=False),
     "one-hot": Rule(kind="share", metric="single_active", words="one-hot share"),
     "more": Rule(kind="beats"),
+    "same": Rule(kind="equals", tolerance=0.05),
     "positive": Rule(kind="associated", metric="tau", words="τ"),
     "flatter": Rule(kind="beats", metric="trace", lower_is_better=True, words="trace"),
     "few": Rule(kind="share", min_seeds=5),
@@ -295,6 +296,46 @@ def test_words_of_a_comparison(interval, low, high, word):
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (0.0, 0.0, "holds"),
+        (-0.05, 0.05, "holds"),
+        (above(0.0), 0.05, "partly"),
+        (-0.05, below(0.0), "partly"),
+        (below(-0.05), 0.04, "undecided"),
+        (-0.04, above(0.05), "undecided"),
+        (0.05, 0.1, "undecided"),
+        (above(0.05), 0.1, "fails"),
+        (-0.1, below(-0.05), "fails"),
+        (math.nan, math.nan, "undecided"),
+    ],
+)
+def test_words_of_two_settings_that_should_be_the_same(interval, low, high, word):
+    interval(low, high)
+    assert decide.equals("same", runs(), runs()).verdict == word
+
+
+def test_the_same_needs_seeds_that_were_trained():
+    first, second = runs(test_accuracy=VARIED), runs(test_accuracy=VARIED[::-1])
+    verdict = decide.equals("same", first, second)
+    assert (verdict.verdict, verdict.effect) == ("holds", pytest.approx(0, abs=1e-12))
+    assert "within 0.05 either way holds" in verdict.rule
+    assert decide.equals("same", first[:-2], second).verdict == "undecided"
+    lost = runs(test_accuracy=VARIED, diverged=some(3))
+    assert decide.equals("same", lost, lost).verdict == "undecided"
+    nothing = runs(test_accuracy=math.nan, n=2**5, d=5)
+    verdict = decide.equals("same", nothing, nothing)
+    assert (verdict.verdict, verdict.n) == ("undecided", 0)
+    assert "no point is held out" in verdict.note
+
+
+@pytest.mark.parametrize("margin", [0.0, -1.0, math.inf])
+def test_the_same_needs_a_margin(margin):
+    with pytest.raises(ValueError, match="tolerance = .*must be above 0 and finite"):
+        Rule(kind="equals", tolerance=margin)
+
+
+@pytest.mark.parametrize(
     ("gain", "word"), [(0.1, "holds"), (0.0, "undecided"), (-0.1, "fails")]
 )
 def test_the_same_difference_at_every_seed(gain, word):
@@ -453,6 +494,8 @@ def test_a_seed_that_could_not_be_retracted_is_not_compared_at_its_outputs():
     verdict = decide.attains("tight", table)
     assert "1 seeds could not be retracted" in verdict.note
     assert "own outputs" not in verdict.note
+    flow = table.drop(columns="bound_outputs")
+    assert decide.attains("tight", flow).note == verdict.note
 
 
 def test_targets_of_a_ball_are_measured():

@@ -117,6 +117,7 @@ def test_what_is_told_in_which_unit():
     assert unit_of(tau) == "plain"
     assert unit_of(Rule(kind="share", metric="test_r2")) == "plain"
     assert unit_of(Rule(kind="beats", metric="retracted_trace")) == "plain"
+    assert unit_of(Rule(kind="equals", tolerance=0.05)) == "points"
     # positions on an axis, whatever the metric that falls there
     assert unit_of(Rule(kind="crosses", along="bias_input")) == "plain"
     assert unit_of(Rule(kind="attains")) == "plain"

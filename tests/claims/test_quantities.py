@@ -38,6 +38,11 @@ def words(rule: Rule, effect, low=None, high=None) -> str:
         (Rule(kind="beats"), (-0.21, -0.25, -0.17), "accuracy lower by .21 [.17, .25]"),
         (Rule(kind="beats"), (-0.01, -0.04, 0.02), "accuracy lower by .01 [−.02, .04]"),
         (Rule(kind="beats"), (0.0, 0.0, 0.0), "accuracy higher by 0 [0, 0]"),
+        (
+            Rule(kind="equals", tolerance=0.05),
+            (-0.01, -0.0504, 0.02),
+            "accuracy lower by .0100 [−.0200, .0504]",
+        ),
         (FLATTER, (12.34, 11.2, 13.5), "trace lower by 12.3 [11.2, 13.5]"),
         (FLATTER, (-12.34, -13.5, -11.2), "trace higher by 12.3 [11.2, 13.5]"),
         (Rule(kind="associated", metric=TAU), (-0.3, -0.4, -0.2), "accuracy −.30 [−.4"),
@@ -177,7 +182,7 @@ def test_a_metric_without_words_is_refused():
     with pytest.raises(ValueError, match="metric = 'energy': no words for it; give"):
         Rule(kind="share", metric="energy")
     assert quantity(Rule(kind="share", metric="energy", words="energy")).name
-    with pytest.raises(ValueError, match="along = 'lr': .* one of bias_input, eps"):
+    with pytest.raises(ValueError, match="along = 'lr': .* one of bias_input, .*eps"):
         Rule(kind="crosses", along="lr")
     named = Rule(kind="crosses", along="lr", words="learning rate")
     assert quantity(named).name == "crossing at learning rate"
@@ -192,6 +197,7 @@ def test_a_metric_without_words_is_refused():
         ("share", 10, "10 seeds"),
         ("attains", 1, "1 seed"),
         ("beats", 0, ""),
+        ("equals", 10, "10 seeds"),
         ("exact", 20, "20 cases"),
         ("exact", 1, ""),
         ("flattest", 2, "2 networks"),

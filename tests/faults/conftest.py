@@ -41,9 +41,12 @@ def slowed(monkeypatch):
         monkeypatch.setattr(engine, "steps_per_call", even)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster():
-    """Address of the scheduler of two worker processes, started as a user would."""
+    """Address of the scheduler of two worker processes, started as a user would.
+
+    It ends with the file: it goes on with what nobody waits for any more.
+    """
     recipe = ROOT / "clusters" / "local.py"
     with program(recipe, "--workers", 2, "--port", 0) as process:
         line = process.stdout.readline()

@@ -133,6 +133,17 @@ def test_draws_that_are_not_finite_stay():
         assert np.isnan(intervals.stretched(estimate, draws, 1, LEVEL)[:2]).all()
 
 
+@pytest.mark.parametrize(("runs_of_a_seed", "points"), [(None, 10), (4, 40)])
+def test_runs_that_all_went_as_predicted_are_pooled(runs_of_a_seed, points):
+    table = runs(as_predicted=1.0)
+    if runs_of_a_seed:
+        table["predicted_runs"] = runs_of_a_seed
+    mean, low, high = intervals.mean_interval(table, "as_predicted")
+    z = stats.norm.ppf(0.975)
+    assert (mean, high) == (1.0, pytest.approx(1.0))
+    assert low == pytest.approx(points / (points + z**2))
+
+
 def test_a_share_does_not_leave_its_limits():
     accuracy = [1.0] * 8 + [0.9, 0.8]
     mean, low, high = intervals.mean_interval(

@@ -100,9 +100,11 @@ def settles(claim_id: str, before: pd.DataFrame, after: pd.DataFrame) -> Verdict
     """Decide whether the crossing stays where it is as training grows.
 
     The effect is its shift between two training lengths, positive to the right. The
-    claim holds if the interval of the shift, paired by seeds, lies within one step
-    of the grid to either side, and fails if it lies beyond. With a crossing that is
-    missing at one of the lengths the interval is not finite and decides nothing.
+    claim holds if the interval of the shift, paired by seeds, contains 0 and lies
+    within one step of the grid to either side. It fails if the interval excludes 0:
+    a crossing that surely moves has not settled, however short the step, since every
+    further doubling may add as much. An interval that contains 0 and is wider decides
+    nothing, nor does one that is not finite, as where a crossing is missing.
 
     Args:
         claim_id: a claim whose rule is of kind "settles".
@@ -127,10 +129,10 @@ def settles(claim_id: str, before: pd.DataFrame, after: pd.DataFrame) -> Verdict
     )
     step = float(np.max(np.diff(grid), initial=0.0))
     word: Word = "undecided"
-    if moved.closed and -step <= moved.low and moved.high <= step:
-        word = "holds"
-    elif moved.closed and (moved.low > step or moved.high < -step):
+    if moved.closed and (moved.low > 0 or moved.high < 0):
         word = "fails"
+    elif moved.closed and -step <= moved.low and moved.high <= step:
+        word = "holds"
     verdict = _verdict(claim, word, *moved, len(first), after)
     if not moved.closed:
         note = _join(verdict.note, "the crossing is missing at one of the lengths")

@@ -118,20 +118,64 @@ def beats(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
         ValueError: if the two settings have no seed in common.
     """
     thresholds, claim = _claim(claim_id, "beats")
+    difference = _paired(claim, table, other)
+    verdict = _sign(claim, difference, thresholds, table)
+    return _guarded(_explained(verdict, claim, table, other), thresholds, table, other)
+
+
+def equals(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
+    """Decide whether two settings have the same mean, up to a margin.
+
+    The effect is that of `beats`, and the margin the rule's `tolerance`. The claim
+    holds if the interval contains 0 and lies within the margin to either side. One
+    that lies within it and excludes 0 shows a difference too small to matter: partly.
+    It fails if the interval lies beyond the margin. A wide interval decides nothing,
+    so that few seeds never show two settings to be equal.
+
+    Args:
+        claim_id: a claim whose rule is of kind "equals".
+        table, other: rows of one setting each, over the same seeds.
+
+    Raises:
+        ValueError: if the two settings have no seed in common.
+    """
+    thresholds, claim = _claim(claim_id, "equals")
+    difference = _paired(claim, table, other)
+    verdict = _sign(claim, difference, thresholds, table)
+    verdict = replace(verdict, verdict=_same(verdict, claim.rule.tolerance))
+    return _guarded(_explained(verdict, claim, table, other), thresholds, table, other)
+
+
+def _same(difference: Verdict, margin: float) -> Word:
+    """Whether a difference is 0, up to a margin."""
+    low, high = difference.low, difference.high
+    if low is None or high is None:
+        return "undecided"
+    if -margin <= low and high <= margin:
+        return "holds" if low <= 0 <= high else "partly"
+    return "fails" if low > margin or high < -margin else "undecided"
+
+
+def _paired(
+    claim: Claim, table: pd.DataFrame, other: pd.DataFrame
+) -> Float[np.ndarray, " seeds"]:
+    """By how much the first setting wins, one number a seed that both have."""
     worst = np.nan if claim.rule.lower_is_better else 0.0
     first = per_seed(table, claim.rule.metric, diverged=worst)
     second = per_seed(other, claim.rule.metric, diverged=worst)
     if first.index.intersection(second.index).empty:
-        raise ValueError(f"{claim_id}: the two settings have no seed in common")
+        raise ValueError(f"{claim.id}: the two settings have no seed in common")
     difference = (first - second).dropna().to_numpy()
-    if claim.rule.lower_is_better:
-        difference = -difference
-    verdict = _sign(claim, difference, thresholds, table)
-    if not len(difference):
-        whys = {why_missing(each, claim.rule.metric) for each in (table, other)}
-        whys -= {ALL_DIVERGED}  # which runs those are is said below
-        verdict = replace(verdict, note=_join(verdict.note, *sorted(whys)))
-    return _guarded(verdict, thresholds, table, other)
+    return -difference if claim.rule.lower_is_better else difference
+
+
+def _explained(verdict: Verdict, claim: Claim, *tables: pd.DataFrame) -> Verdict:
+    """With the reason why no pair has a difference, if none has."""
+    if verdict.n:
+        return verdict
+    whys = {why_missing(each, claim.rule.metric) for each in tables}
+    whys -= {ALL_DIVERGED}  # which runs those are is said elsewhere
+    return replace(verdict, note=_join(verdict.note, *sorted(whys)))
 
 
 def associated(
@@ -180,7 +224,7 @@ def attains(
     ratios = per_seed(table, trace) / per_seed(table, "bound")
     afar = per_seed(table, "output_error") > thresholds.interpolates
     own = near & afar & ratios.isna()
-    if own.any():  # flows, which lie on the set, have no bound at their own outputs
+    if own.any():  # a flow, which stays on the set, has no such bound
         at_outputs = per_seed(table, "trace") / per_seed(table, "bound_outputs")
         ratios = ratios.where(~own, at_outputs)
     ratio = ratios.dropna().to_numpy()

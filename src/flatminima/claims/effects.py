@@ -106,7 +106,7 @@ def unit_of(rule: Rule) -> Unit:
     """
     if rule.kind == "share":
         return "percent" if rule.metric in SHARES else "plain"
-    if rule.kind == "beats":
+    if rule.kind in ("beats", "equals"):
         return "points" if rule.metric in SHARES else "plain"
     if rule.kind == "associated":
         return "points" if rule.metric.startswith("test accuracy") else "plain"

@@ -1,5 +1,6 @@
 """The claims of the sources and their rules, as a study's `claims.yml` holds them."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -9,6 +10,7 @@ from flatminima.claims.quantities import quantity
 Kind = Literal[
     "share",
     "beats",
+    "equals",
     "associated",
     "attains",
     "exact",
@@ -36,7 +38,8 @@ class Rule(BaseModel):
         lower_is_better: for `beats`, whether the smaller value wins.
         tight: for `attains`, whether the bound is known to be attained; if not,
             staying above it decides nothing.
-        tolerance: for `exact`, the largest error allowed.
+        tolerance: for `exact`, the largest error allowed; for `equals`, the largest
+            difference that does not matter.
         along: for `crosses` and `settles`, the column that varies.
         logarithmic: for these, whether positions are its decimal logarithms.
         min_seeds: seeds that decide it, in place of the number for all claims; 0 to
@@ -63,6 +66,15 @@ class Rule(BaseModel):
     @model_validator(mode="after")
     def _has_words(self) -> Self:
         quantity(self)
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_equal(self) -> Self:
+        if self.kind == "equals" and not 0 < self.tolerance < math.inf:
+            raise ValueError(
+                f"tolerance = {self.tolerance}: of kind 'equals' must be above 0 and "
+                "finite, since no data show two means to be the same number"
+            )
         return self
 
 

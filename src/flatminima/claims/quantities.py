@@ -182,7 +182,11 @@ QUANTITIES = {
 }
 """What the metrics of the claims are called. A rule's own `words` come first."""
 
-ALONG = {"bias_input": "bias input", "eps": "floor ε"}
+ALONG = {
+    "bias_input": "bias input",
+    "bias_init_scale": "start of the bias",
+    "eps": "floor ε",
+}
 """What the fields are called along which a share may cross its threshold."""
 
 SOURCES = {
@@ -267,7 +271,7 @@ def effect_in_words(
     words = SEEDS if of_seeds else quantity(rule)
     name, marks = words.name, _marks(rule, thresholds)
     above, below = words.above, words.below
-    if rule.kind == "beats":
+    if rule.kind in ("beats", "equals"):
         above, below = above or "higher by", below or "lower by"
         if rule.lower_is_better:  # the effect is positive where the first is lower
             above, below = below, above
@@ -298,6 +302,8 @@ def _marks(rule: Rule, t: Thresholds) -> list[float]:
     if rule.kind == "flattest":
         return [t.low]
     if rule.kind == "exact":
+        return [0.0, rule.tolerance]
+    if rule.kind == "equals":
         return [0.0, rule.tolerance]
     return [0.0] if rule.kind in ("beats", "associated", "estimated") else []
 

@@ -24,6 +24,13 @@ def describe(rule: Rule, t: Thresholds) -> str:
             f"mean difference of {rule.metric} ({order}, paired by seeds), {percent} "
             "interval: above 0 holds, below 0 fails, otherwise undecided"
         )
+    if rule.kind == "equals":
+        return (
+            f"mean difference of {rule.metric} (first minus second, paired by seeds), "
+            f"{percent} interval: with 0 in it and within {rule.tolerance:g} either "
+            "way holds, within that but without 0 partly, beyond that fails, otherwise "
+            "undecided"
+        )
     if rule.kind == "associated":
         return (
             f"mean over seeds of {rule.metric}, {percent} interval: above 0 holds, "
@@ -60,8 +67,8 @@ def describe(rule: Rule, t: Thresholds) -> str:
             )
         return (
             f"shift, between the last two training lengths, of the {where}, paired "
-            f"by seeds, {percent} interval: within one grid step either way holds, "
-            "beyond it fails, otherwise undecided"
+            f"by seeds, {percent} interval: with 0 in it and within one grid step "
+            "either way holds, without 0 fails, otherwise undecided"
         )
     return "none"
 

@@ -35,7 +35,7 @@ from flatminima.data.streams import generator
 from flatminima.statistics.thresholds import thresholds
 
 LEVELS = {"zero_one": 0.1, "mse": 0.25}
-"""Test errors at which n is read off, by metric; fixed before the runs."""
+"""Test errors at which n is read off, by metric, in every claim on it."""
 
 METRICS = {"zero_one": "zero-one error", "mse": "MSE"}
 """How tables and figures call them."""

@@ -22,6 +22,9 @@ POOLED = ("test_accuracy", "single_active", "memorising", "injective")
 SHARES = (*POOLED, "as_predicted", "rising_share")
 """Metrics that are shares of something, and lie between 0 and 1."""
 
+COUNTS = {"test_accuracy": "test_points", "as_predicted": "predicted_runs"}
+"""Columns that count what a share is of, where these are not training examples."""
+
 LIMITS = dict.fromkeys(SHARES, (0.0, 1.0)) | {
     "alignment": (-1.0, 1.0),
     "test_r2": (-np.inf, 1.0),
@@ -170,12 +173,12 @@ def mean_interval(table: pd.DataFrame, metric: str) -> tuple[float, float, float
     """Mean of a metric over seeds at the last checkpoint, with its interval.
 
     That of `mean_ends`, within the `LIMITS` of the metric; where all seeds agree on a
-    share of points, the Wilson interval of the pooled points. A diverged seed counts
-    as 0.
+    share, the Wilson interval of what it is a share of, pooled over seeds. A diverged
+    seed counts as 0.
 
     Args:
         table: rows of one setting from `sweep`.
-        metric: column without gaps; of `POOLED` if it is a share of points.
+        metric: column without gaps; of `SHARES` if it is a share.
 
     Returns:
         (mean, low, high); NaN if the metric is for a seed. An interval that does not
@@ -184,7 +187,7 @@ def mean_interval(table: pd.DataFrame, metric: str) -> tuple[float, float, float
     values = per_seed(table, metric, diverged=0.0).to_numpy(dtype=float)
     if np.isnan(values).any():  # the test set has no point
         return np.nan, np.nan, np.nan
-    if metric in POOLED and np.ptp(values) == 0:
+    if metric in SHARES and np.ptp(values) == 0:
         low, high = _pooled(values, _num_points(table, metric), thresholds())
     else:
         ends = of_mean(values, thresholds())
@@ -201,9 +204,12 @@ def _pooled(values: np.ndarray, points: int, given: Thresholds) -> tuple[float, 
 
 
 def _num_points(table: pd.DataFrame, metric: str) -> int:
-    """Points of one seed that a share is of: test points, else training examples."""
-    column = "test_points" if metric == "test_accuracy" else "n"
-    return max(int(table[column].iloc[0]), 1)
+    """What one seed's share is of: test points, training examples or runs.
+
+    Of a share of something else, which no column counts, a seed is one point.
+    """
+    column = COUNTS.get(metric, "n" if metric in POOLED else "")
+    return max(int(table[column].min()), 1) if column in table else 1
 
 
 def centre(rows: pd.DataFrame, metric: str) -> tuple[float, float, float]:

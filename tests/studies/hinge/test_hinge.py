@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.problem import initial_state
+from flatminima.runs.mlp.order import example_order
+from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.runs.mlp.train import advance, checkpoints
 from flatminima.studies.hinge import constructions, tables
 from flatminima.studies.hinge import runs as hinge_runs
@@ -158,13 +159,136 @@ def test_above_floor_counts_examples():
     assert found["data_seed"].tolist() == [0, 1, 0, 1]
 
 
-def test_work_counts_what_the_chapter_runs():
-    given = {"n": 10, "epochs": 5, "seeds": 3, "constants": 9, "floors": 4}
-    row = tables.work({"a": given}).loc["a"]
-    constants, floors = [*range(9)], [*range(4)]
-    runs_of_a_seed = len(constants + 2 * constants[::2] + floors + floors[::2])
-    assert row["runs"] == 3 * runs_of_a_seed
-    assert row["updates in all"] == row["runs"] * 50
+def test_the_work_is_runs_times_updates():
+    found = tables.work({"a": (3, 1_200_000), "b": (1000, 3_600_000)})
+    assert found["updates in all"].tolist() == [3_600_000, 3_600_000_000]
+    assert found["hours at 1 µs"].tolist() == [0.0, 1.0]
+    assert found["runs"].tolist() == [3, 1000]
+
+
+def test_every_run_is_counted_once():
+    found = hinge_runs.planned(
+        SMALL,
+        seeds=3,
+        swap_seeds=5,
+        bias_inputs=np.linspace(0, 2, 9),
+        eps=np.array([0.1, 1.0, 10.0]),
+        small=0.25,
+    )
+    # 1-SAM along c, and its twins on either side; c = 1 is its own twin
+    sam = 9 + 8 + 7
+    # SGD and SGD + wd on every second c; SGD's twins at 1/2, 3/2 and 2
+    others = 5 + 5 + 3 * 2
+    floors = 3 + 2
+    # c = 1/4 and 1, the settings swapped, and rate and start alone for 1-SAM: those
+    # of them that are counted above have only their further seeds left
+    swapped = 5 * (4 + 4 + 4 + 2)
+    already = 3 * (4 + 1 + 1)
+    assert found == 3 * (sam + others + floors) + swapped - already
+
+
+# --- twins ----------------------------------------------------------------------
+
+
+def bias(rule: str = "SGD", **changes) -> Config:
+    config = hinge_runs.rules("bias", **SMALL)[rule]
+    return Config(**(config.model_dump() | {"dtype": "float64"} | changes))
+
+
+def as_seen(params, bias_input):
+    """First layer with the bias as the unit sees it, and second layer."""
+    w, v = (p.copy() for p in params)
+    w[-1] *= bias_input
+    return np.append(w, v[None], axis=0)
+
+
+def end(config, steps=96):
+    run = advance(initial_state(config), config, steps)
+    return as_seen(run.params, config.bias_input)
+
+
+def test_a_twin_has_rate_and_start_of_the_other():
+    twin = hinge_runs.twin(bias(), 1.0, 0.5)
+    assert (twin.bias_input, twin.bias_rate, twin.bias_init_scale) == (1.0, 0.25, 0.5)
+    back = hinge_runs.twin(bias(), 0.5, 1.0)
+    assert (back.bias_input, back.bias_rate, back.bias_init_scale) == (0.5, 4.0, 2.0)
+    assert hinge_runs.twin(bias(), 1.0, 1.0) == bias()
+    assert hinge_runs.twin(bias(), 0.3, 0.3) == bias(bias_input=0.3)
+    for seen in (0.0, -1.0, np.inf):
+        with pytest.raises(ValueError, match="seen = .*: must be above 0 and finite"):
+            hinge_runs.twin(bias(), seen, 1.0)
+
+
+@pytest.mark.parametrize("rule", ["SGD", "SGD + wd"])
+@pytest.mark.parametrize("c", [0.3, 1.7])
+def test_twins_of_sgd_take_one_path(rule, c):
+    swaps = hinge_runs.swaps(bias(rule), c)
+    ends = {name: end(config) for name, config in swaps.items()}
+    same = {"rtol": 1e-9, "atol": 1e-11}
+    np.testing.assert_allclose(ends["c"], ends["1, learning as c"], **same)
+    np.testing.assert_allclose(ends["1"], ends["c, learning as 1"], **same)
+    assert not np.allclose(ends["c"], ends["1"], rtol=1e-2)
+
+
+def test_twins_of_1_sam_differ_by_what_the_ascent_sees():
+    """One step of each twin against the chapter's formula for the ascent."""
+    c, steps = 0.3, []
+    swaps = hinge_runs.swaps(bias("1-SAM"), c)
+    for name in ("c", "1, learning as c"):
+        config = swaps[name]
+        state = initial_state(config)
+        example = example_order(config, 0, 1)[0]
+        setting = problem(config)
+        x, y = setting.inputs[example, :-1], setting.y[example]
+        seen = as_seen(state.params, config.bias_input)
+        w, beta, v = seen[:-2], seen[-2], seen[-1]
+        z = x @ w + beta
+        h, g = np.maximum(z, 0), v * (z > 0)
+        sees = config.d + config.bias_input**2
+        climb = config.rho * np.sign(h @ v - y)
+        climb /= np.sqrt(h @ h + sees * (g @ g))
+        z_up, v_up = z + climb * sees * g, v + climb * h
+        residual = 2 * (np.maximum(z_up, 0) @ v_up - y)
+        g_up = v_up * (z_up > 0)
+        step = -config.lr * residual
+        expected = np.vstack(
+            [w + step * np.outer(x, g_up), beta + step * c**2 * g_up, v]
+        )
+        expected[-1] += step * np.maximum(z_up, 0)
+        found = end(config, 1)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+        steps.append(found)
+    assert not np.allclose(*steps, rtol=1e-9)
+
+
+def test_rate_and_start_alone():
+    found = hinge_runs.halves(bias("1-SAM"), 0.5)
+    fields = [(c.bias_input, c.bias_rate, c.bias_init_scale) for c in found.values()]
+    assert list(found) == ["1, rate of c", "1, start of c"]
+    assert fields == [(1.0, 0.25, 1.0), (1.0, 1.0, 0.5)]
+
+
+def test_weights_are_compared_as_the_unit_sees_them():
+    swaps = hinge_runs.swaps(bias(), 0.3)
+    pair = swaps["c"], swaps["1, learning as c"]
+    assert hinge_runs.weights_apart(*pair, range(100, 102)).max() < 1e-10
+    other = hinge_runs.weights_apart(swaps["c"], swaps["1"], range(100, 102))
+    assert other.shape == (2,)
+    assert other.min() > 1e-3
+    wild = bias(lr=1e3)
+    with pytest.warns(UserWarning, match="diverged"):
+        assert np.isinf(hinge_runs.weights_apart(wild, wild, 1)).all()
+
+
+def test_the_table_of_what_is_swapped():
+    parts = [
+        runs(bias_input=c, bias_init_scale=learnt / c, test_accuracy=0.5 + k / 10)
+        for k, (c, learnt) in enumerate([(0.3, 0.3), (1.0, 0.3), (0.3, 1.0)])
+    ]
+    found = tables.swapped({"SGD": pd.concat(parts)})
+    assert found.loc["SGD", (0.3, 0.3)] == pytest.approx(0.5)
+    assert found.loc["SGD", (1.0, 0.3)] == pytest.approx(0.6)
+    assert found.loc["SGD", (0.3, 1.0)] == pytest.approx(0.7)
 
 
 def test_the_larger_scale_is_that_of_its_file():

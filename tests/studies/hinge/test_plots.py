@@ -78,3 +78,26 @@ def test_crossings_show_what_leaves_the_grid():
     assert heights == [0.0, 1.0, 2.0]
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["1-SAM", "SGD"]
     assert axis.get_ylabel() == "c"
+
+
+def test_causes_draws_a_line_for_each():
+    one = pd.concat(
+        [
+            runs(bias_input=c, test_accuracy=[mean + 0.01 * (k % 2) for k in range(10)])
+            for c, mean in ((0.0, 0.9), (1.0, 0.7))
+        ]
+    )
+    other = one.assign(bias_init_scale=one["bias_input"], diverged=True)
+    given = {"all": (one, "bias_input"), "start": (other, "bias_init_scale")}
+    figure = plots.causes(given, "c", reference=0.9)
+    (axis,) = figure.axes
+    line, lost, reference = axis.get_lines()
+    assert line.get_xdata().tolist() == lost.get_xdata().tolist() == [0.0, 1.0]
+    np.testing.assert_allclose(line.get_ydata(), [0.905, 0.705])
+    assert lost.get_ydata().tolist() == [0.0, 0.0]
+    assert reference.get_ydata() == [0.9, 0.9]
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["all", "start"]
+    assert not axis.texts
+    nothing = plots.causes({"start": given["start"]}, "c")
+    assert nothing.axes[0].texts

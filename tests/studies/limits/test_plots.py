@@ -59,3 +59,23 @@ def test_dots_by_network():
     ratios = [container[0].get_xdata()[0] for container in right.containers]
     np.testing.assert_allclose(ratios[:6], 2.0)
     assert np.isnan(ratios[6:]).all()
+
+
+def test_accuracy_against_size():
+    sized = [
+        table(name, level, n=n)
+        for name in ("bias", "sim_ln")
+        for level in (0.0, 0.2)
+        for n in (100, 400)
+    ]
+    figure = plots.accuracy_against_size(pd.concat(sized, ignore_index=True))
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == [ARCHITECTURES[name][0] for name in ("bias", "sim_ln")]
+    for axis in figure.axes:
+        assert len(axis.containers) == 6
+        for line, _, _ in axis.containers:
+            assert line.get_xdata().tolist() == [100, 400]
+        found = {line.get_markerfacecolor() == "white" for line, *_ in axis.containers}
+        assert found == {True, False}
+        noisy = [c[0] for c in axis.containers if c[0].get_markerfacecolor() != "white"]
+        np.testing.assert_allclose(noisy[0].get_ydata(), 0.655)

@@ -65,6 +65,18 @@ def test_levels_without_noise_or_twice_are_refused(levels):
         limits_runs.noise("bias", levels, **SIZE)
 
 
+def test_sizes_are_with_the_most_noise_and_without():
+    size = {key: value for key, value in SIZE.items() if key != "n"}
+    configs = limits_runs.by_size("bias", [5, 10], [0.2, 0.4], **size)
+    found = [(config.n, config.label_noise, config.rule) for config in configs]
+    assert found == [
+        (n, p, rule) for n in (5, 10) for p in (0, 0.4) for rule in limits_runs.RULES
+    ]
+    for sizes in ([], [5, 5]):
+        with pytest.raises(ValueError, match=r"sizes = \[.*\]: must be different"):
+            limits_runs.by_size("bias", sizes, [0.2], **size)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -123,7 +135,7 @@ def test_a_network_without_a_bias_is_the_plain_product_of_layers():
 def test_flipped_labels_are_fitted_by_a_network_that_interpolates():
     size = SIZE | {"width": 64, "num_steps": 20_000}
     config = limits_runs.rules("bias", label_noise=0.2, **size)["SGD"]
-    assert limits_runs.flipped_fitted(config, 2).tolist() == [1.0, 1.0]
+    assert limits_runs.flipped_fitted(config, range(3, 5)).tolist() == [1.0, 1.0]
 
 
 def test_flipped_labels_by_hand():

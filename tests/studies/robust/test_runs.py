@@ -148,6 +148,75 @@ def test_diverged_runs_are_rows_and_no_warnings():
     assert lost.loc[("bias", "SGD", "η × 1000")].tolist() == [2, 0, 2]
 
 
+# --- learning rate and radius together --------------------------------------------
+
+
+def test_drifts_keep_the_radius_or_eta_rho_squared():
+    found = robust_runs.drifts("bias", [0.25, 2.0], **SIZE)
+    base = found["base", 1.0]
+    assert base.num_steps == SIZE["num_steps"]
+    for (kept, factor), config in found.items():
+        assert config.lr == base.lr * factor
+        if kept == "rho":
+            assert differing(base, config) == {"lr"}
+        if kept == "eta rho^2":
+            assert differing(base, config) == {"lr", "rho"}
+            strengths = config.lr * config.rho**2, base.lr * base.rho**2
+            assert strengths[0] == pytest.approx(strengths[1])
+
+
+def test_a_table_of_drifts():
+    tables = {
+        ("base", 1.0): runs(test_accuracy=0.9, retracted_trace=2.0),
+        ("rho", 0.5): runs(test_accuracy=0.7, retracted_trace=3.0),
+        ("eta rho^2", 0.5): runs(test_accuracy=0.8, diverged=True),
+    }
+    found = robust_runs.drift_table(tables)
+    assert found.index.tolist() == [0.5, 1.0]
+    assert found["test accuracy", "rho"].tolist() == [0.7, 0.9]
+    assert found["test accuracy", "eta rho^2"].tolist() == [0.0, 0.9]
+    assert found["trace / bound", "rho"].tolist() == [3.0, 2.0]
+
+
+# --- tuning -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", robust_runs.TUNED)
+def test_candidates_try_the_sources_setting_and_others(rule):
+    configs = robust_runs.candidates("sim_ln", rule, **SIZE)
+    grid = robust_runs.TUNED[rule]
+    assert len(set(configs)) == math.prod(map(len, grid.values()))
+    assert {config.rule for config in configs} == {rule}
+    setting = SETTINGS["sim_ln"]
+    (own,) = (
+        config
+        for config in configs
+        if config.lr == setting.lr
+        and config.rho in (0, setting.rho)
+        and config.weight_decay in (0, setting.weight_decay)
+    )
+    for config in configs:
+        assert differing(own, config) <= set(grid)
+
+
+def test_tuning_takes_the_best_on_its_own_seeds(monkeypatch):
+    configs = robust_runs.candidates("sim_ln", "SGD", **SIZE)
+    accuracy = [[0.5, 0.7], [0.9, 0.7], [0.8, 0.8], [1.0, 1.0]]
+    asked = []
+
+    def fake(given, seeds):
+        (config,) = given
+        asked.append(seeds)
+        k = configs.index(config)
+        return runs(2, test_accuracy=accuracy[k], diverged=k == 3)
+
+    monkeypatch.setattr(robust_runs, "sweep", fake)
+    assert robust_runs.tune(configs, range(7, 9)) == configs[1]
+    assert set(asked) == {range(7, 9)}
+    with pytest.raises(ValueError, match=r"configs = \[\]: at least 1"):
+        robust_runs.tune([], 2)
+
+
 # --- verdicts, on tables made by hand -----------------------------------------
 
 

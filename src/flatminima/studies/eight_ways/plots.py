@@ -6,13 +6,14 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from flatminima.plots.style import WIDTH
+from flatminima.plots.style import WIDTH, explain_empty
 from flatminima.statistics.intervals import mean_ends
 from flatminima.statistics.thresholds import thresholds
 from flatminima.studies.eight_ways.runs import (
     FROZEN,
     GENERALISER,
     KINK_AWARE,
+    LIMIT,
     MEMORISER,
     NAIVE,
     NOISE,
@@ -40,11 +41,8 @@ KINDS = {
 }
 """How a network came about, which is told by colour and marker."""
 
-LIMIT = 1.01
-"""Trace over bound up to which networks count as equally flat."""
 
-
-def eight_ways(every: pd.DataFrame) -> Figure:
+def eight_ways(every: pd.DataFrame, table: pd.DataFrame) -> Figure:
     """Accuracy above, flatness below, of every network of every way.
 
     Small marks are seeds, each at the same place in its column in both panels. Large
@@ -52,6 +50,7 @@ def eight_ways(every: pd.DataFrame) -> Figure:
 
     Args:
         every: from `runs.ends`.
+        table: of all training and flows, which says why a panel shows nothing.
     """
     fig, (top, bottom) = plt.subplots(
         2, 1, figsize=(WIDTH, 5.4), sharex=True, height_ratios=[3, 1.3]
@@ -100,6 +99,7 @@ def eight_ways(every: pd.DataFrame) -> Figure:
     top.set(ylabel="test accuracy", ylim=(0.45, 1.02))
     top.legend(loc="lower right")
     bottom.axhline(LIMIT - 1, color="0.3", lw=0.8, ls=":")
+    explain_empty(top, every["test_accuracy"], table, "test_accuracy")
     bottom.set_yscale("symlog", linthresh=1e-4, linscale=0.5)
     highest = np.nanmax([LIMIT - 1, *(every["ratio"] - 1)])
     bottom.set(ylabel="trace / bound − 1", ylim=(-5e-5, max(0.03, 2 * highest)))

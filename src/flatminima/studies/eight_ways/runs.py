@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
-from flatminima.data.load import num_test_points
 from flatminima.data.xor import sample_xor, xor_test_set
 from flatminima.results.reading import Committed
 from flatminima.results.rows import config_of
@@ -14,6 +14,7 @@ from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.mlp.config import Config, Phase
 from flatminima.studies.paper_figures.runs import committed_runs
 from flatminima.sweeps.sweep import sweep
+from flatminima.sweeps.table import SEEDS, Seeds
 from flatminima.theory.constructions.generalising_networks import generalising_bias
 from flatminima.theory.constructions.memorising_networks import memorising_bias
 from flatminima.theory.constructions.verify import verify
@@ -123,7 +124,7 @@ def constructed(seeds: Sequence[int], *, d: int, n: int) -> pd.DataFrame:
 def run(
     configs: dict[str, Config] | dict[str, FlowConfig],
     paper: Committed,
-    seeds: Sequence[int],
+    seeds: Seeds,
 ) -> dict[str, pd.DataFrame]:
     """Run some ways, and take the committed runs in place of these if they are longer.
 
@@ -137,7 +138,7 @@ def run(
     """
     tables = {}
     for name, config in configs.items():
-        table = sweep([config], [(seed, seed) for seed in seeds], commit=True)
+        table = sweep([config], seeds, commit=True)
         longer = (
             committed_flows(paper, config)
             if isinstance(config, FlowConfig)
@@ -204,23 +205,18 @@ def ends(tables: dict[str, pd.DataFrame], built: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def excess(every: pd.DataFrame) -> np.ndarray:
-    """Trace over bound minus 1 of every network; inf where there is none."""
-    return every["ratio"].fillna(np.inf).to_numpy() - 1
+LIMIT = 1.01
+"""Trace over bound up to which networks count as equally flat."""
 
 
-def as_table(networks: pd.DataFrame, n: int, d: int) -> pd.DataFrame:
-    """Constructions with the columns that a rule on a share asks of a sweep's table.
+def room(every: pd.DataFrame) -> Float[np.ndarray, " seeds"]:
+    """By how much the sharpest of all ways stays below `LIMIT`, for every seed.
 
     Args:
-        networks: rows of one way, from `constructed`.
-        n, d: size of the problem.
+        every: from `ends`.
+
+    Returns:
+        One number for each seed that all ways have, with a trace.
     """
-    return networks.assign(
-        n=n,
-        last=True,
-        diverged=False,
-        test_points=num_test_points("xor", n, d),
-        output_error=0.0,
-        scale=f"constructions, d = {d}, n = {n}",
-    )
+    ratio = every.pivot(index=SEEDS, columns="way", values="ratio")
+    return (LIMIT - ratio.reindex(columns=WAYS).dropna().max(axis=1)).to_numpy()

@@ -1,6 +1,6 @@
 """The figures of the chapter on the hinge, in the style of `plots`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from flatminima.plots.style import RULE_STYLES, WIDTH, explain_empty
-from flatminima.statistics.intervals import LIMITS, of_mean
+from flatminima.statistics.intervals import LIMITS, mean_interval, of_mean
 from flatminima.statistics.thresholds import thresholds
 from flatminima.sweeps.table import at_step, epoch_at
 
@@ -81,6 +81,42 @@ def along(
     fig.legend(
         handles, texts, loc="outside lower center", ncols=len(steps), handlelength=3
     )
+    return fig
+
+
+def causes(
+    tables: Mapping[str, tuple[pd.DataFrame, str]],
+    label: str,
+    *,
+    reference: float | None = None,
+) -> Figure:
+    """Test accuracy at the end against c, a line for each thing that follows c.
+
+    Means over seeds, in which a run that diverged counts as 0, with their intervals.
+
+    Args:
+        tables: by what follows c: a table of one rule, and its column that is c.
+        label: of the horizontal axis.
+        reference: a level to draw.
+    """
+    fig, axis = plt.subplots(figsize=(WIDTH * 0.75, 3.6))
+    colours = sns.color_palette("colorblind", len(tables))
+    for k, (name, (table, field)) in enumerate(tables.items()):
+        groups = table[table["last"]].groupby(field)
+        found = [mean_interval(rows, "test_accuracy") for _, rows in groups]
+        c = np.array(list(groups.groups), dtype=float)
+        middle, low, high = np.array(found).T
+        style = _LINES[-1 - k % len(_LINES)]
+        look = {"color": colours[k], "marker": "os^D"[k % 4], "ms": 4}
+        axis.plot(c, middle, ls=style, label=name, **look)
+        axis.fill_between(c, low, high, color=colours[k], alpha=0.15, lw=0)
+    values = pd.concat([table for table, _ in tables.values()])
+    ends = values[values["last"] & ~values["diverged"]]
+    explain_empty(axis, ends["test_accuracy"], values, "test_accuracy")
+    if reference is not None:
+        axis.axhline(reference, color="0.3", lw=0.8, ls=":")
+    axis.set(xlabel=label, ylabel="test accuracy")
+    fig.legend(loc="outside lower center", ncols=len(tables), handlelength=3)
     return fig
 
 

@@ -1,6 +1,6 @@
 """Tables of the chapter between two scenarios."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,10 +8,10 @@ import pandas as pd
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.problem import problem
 from flatminima.sweeps.sweep import run_all
-from flatminima.sweeps.table import over_seeds
+from flatminima.sweeps.table import Seeds, over_seeds
 
-LARGE_SCALE = {"n": 100, "epochs": 200_000, "seeds": 10, "constants": 9, "floors": 8}
-"""What `work` needs of the chapter's larger parameter file."""
+LARGE_SCALE = {"d": 30, "n": 100, "width": 500, "epochs": 200_000, "lengths": 6}
+"""Sizes of the chapter's larger parameter file."""
 
 
 def ends(table: pd.DataFrame, field: str) -> pd.DataFrame:
@@ -41,7 +41,7 @@ def ends(table: pd.DataFrame, field: str) -> pd.DataFrame:
     )
 
 
-def above_floor(configs: Sequence[Config], seeds: int) -> pd.DataFrame:
+def above_floor(configs: Sequence[Config], seeds: Seeds) -> pd.DataFrame:
     """Share of training examples whose hidden norm exceeds the floor of Sim-LN.
 
     Where it does not, the network does not normalise: it is a 2-MLP-Bias with its
@@ -49,7 +49,7 @@ def above_floor(configs: Sequence[Config], seeds: int) -> pd.DataFrame:
 
     Args:
         configs: of Sim-LN, run already or run now.
-        seeds: number of seeds.
+        seeds: as in `over_seeds`.
 
     Returns:
         A row for each run: eps, data_seed and share, at the end; NaN for a run that
@@ -65,26 +65,42 @@ def above_floor(configs: Sequence[Config], seeds: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def work(settings: dict[str, dict[str, int]]) -> pd.DataFrame:
+def work(settings: dict[str, tuple[int, int]]) -> pd.DataFrame:
     """What the chapter costs under several sets of its parameters.
 
     Args:
-        settings: by name; each with n, epochs, seeds, constants and floors.
+        settings: by name; runs, as `runs.planned` counts them, and updates of a run.
 
     Returns:
         A row for each: runs, updates a run, updates in all and the hours of these on
         one core at a microsecond an update.
     """
-    rows = {}
-    for name, given in settings.items():
-        constants, floors = given["constants"], given["floors"]
-        thinned = -(-constants // 2), -(-floors // 2)
-        runs = given["seeds"] * (constants + floors + 2 * thinned[0] + thinned[1])
-        updates = given["epochs"] * given["n"]
-        rows[name] = {
+    rows = {
+        name: {
             "runs": runs,
             "updates a run": updates,
             "updates in all": runs * updates,
             "hours at 1 µs": round(runs * updates / 3.6e9, 2),
         }
+        for name, (runs, updates) in settings.items()
+    }
     return pd.DataFrame.from_dict(rows, orient="index").astype({"runs": int})
+
+
+def swapped(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Mean test accuracy of a small bias input and 1, and of the swapped settings.
+
+    Args:
+        tables: by training rule, from `sweep` of `runs.swaps`: one row of settings.
+
+    Returns:
+        A row a rule; the columns say what the unit sees and as what it learns.
+    """
+    rows = {}
+    for rule, table in tables.items():
+        last = table[table["last"]]
+        learnt = last["bias_init_scale"] * last["bias_input"]
+        accuracy = last["test_accuracy"].where(~last["diverged"], 0.0)
+        rows[rule] = accuracy.groupby([last["bias_input"], learnt.round(9)]).mean()
+    found = pd.DataFrame(rows).T
+    return found.rename_axis(columns=["sees", "learns as"])

@@ -70,6 +70,52 @@ def accuracy_against_noise(table: pd.DataFrame) -> Figure:
     return fig
 
 
+def accuracy_against_size(table: pd.DataFrame) -> Figure:
+    """Test accuracy against the number of training points, with noise and without.
+
+    Means over seeds with 95 % intervals, a diverged run counting as 0; one panel an
+    architecture. Filled markers are under the most noise, hollow ones without.
+
+    Args:
+        table: from `sweep` of the configs of `limits.by_size`.
+    """
+    ends = table[table["last"]]
+    names = list(dict.fromkeys(ends["architecture"]))
+    fig, axes = plt.subplots(
+        1, len(names), figsize=(WIDTH, 3.2), sharey=True, squeeze=False
+    )
+    worst = ends["label_noise"].max()
+    for axis, name in zip(axes[0], names, strict=True):
+        of_network = ends[ends["architecture"] == name]
+        groups = of_network.groupby(["rule", "label_noise"], sort=False)
+        for (rule, level), rows in groups:
+            sizes = rows.groupby("n")
+            found = [centre(part, "test_accuracy") for _, part in sizes]
+            middle, low, high = np.array(found).T
+            colour, style = RULE_STYLES[str(rule)]
+            axis.errorbar(
+                list(sizes.groups),
+                middle,
+                yerr=[middle - low, high - middle],
+                color=colour,
+                ls=style if level == worst else ":",
+                lw=1.6 if level == worst else 1.0,
+                marker=MARKERS[str(rule)],
+                mfc=colour if level == worst else "white",
+                ms=4.5,
+            )
+        axis.axhline(0.95, color="0.3", lw=0.8, ls=":")
+        axis.set(title=ARCHITECTURES[name][0], xlabel="training points", xscale="log")
+        sizes = sorted(set(of_network["n"]))
+        axis.set_xticks(sizes, [str(size) for size in sizes])
+        axis.minorticks_off()
+        kept = of_network.loc[~of_network["diverged"], "test_accuracy"]
+        explain_empty(axis, kept, of_network, "test_accuracy")
+    axes[0][0].set(ylabel="test accuracy", ylim=(0.45, 1.03))
+    _legend(fig)
+    return fig
+
+
 def dots_by_network(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Test accuracy and trace over bound of every network and rule.
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from flatminima.checks import at_least
 from flatminima.data.xor import xor_labels
 from flatminima.plots.style import ARCHITECTURES
 from flatminima.runs.mlp.config import Config
@@ -18,6 +17,7 @@ from flatminima.runs.mlp.problem import problem
 from flatminima.sources import controls
 from flatminima.sources.wen_li_ma import FIGURES, figure
 from flatminima.sweeps.sweep import fetch
+from flatminima.sweeps.table import Seeds, over_seeds
 
 RULES = ("1-SAM", "SGD", "SGD + wd")
 
@@ -121,6 +121,34 @@ def noise(
     ]
 
 
+def by_size(
+    architecture: str,
+    sizes: Sequence[int],
+    levels: Sequence[float],
+    *,
+    d: int,
+    width: int,
+    num_steps: int,
+) -> list[Config]:
+    """The three rules on clean labels and under the most noise, for several sizes.
+
+    Args:
+        architecture: key of `PHASES`.
+        sizes: numbers of training points, different.
+        levels: as in `noise`; the largest is used.
+        d, width, num_steps: as in `Config`.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+    if not sizes or len(set(sizes)) < len(sizes):
+        raise ValueError(f"sizes = {list(sizes)}: must be different, and at least one")
+    ends = sorted({0.0, float(max(levels))})
+    size = {"d": d, "width": width, "num_steps": num_steps}
+    found = [noise(architecture, ends, n=n, **size) for n in sizes]
+    return [config for configs in found for config in configs]
+
+
 def networks(
     *,
     d: int,
@@ -163,14 +191,14 @@ def networks(
     return found
 
 
-def flipped_fitted(config: Config, seeds: int) -> np.ndarray:
+def flipped_fitted(config: Config, seeds: Seeds) -> np.ndarray:
     """Share of the flipped training labels that a trained network gives back, by seed.
 
     The sign of the output decides; a diverged run and an output of 0 give none back.
 
     Args:
         config: with label_noise above 0; its seeds are replaced.
-        seeds: number of seeds.
+        seeds: as in `over_seeds`.
 
     Returns:
         Shares, shape (seeds,).
@@ -180,10 +208,8 @@ def flipped_fitted(config: Config, seeds: int) -> np.ndarray:
     """
     if config.label_noise == 0:
         raise ValueError("label_noise = 0.0: must be above 0, no label is flipped")
-    at_least("seeds", seeds, 1)
     shares = []
-    for seed in range(seeds):
-        seeded = config.with_seeds(seed, seed)
+    for seeded in over_seeds([config], seeds):
         setting, run = problem(seeded), fetch(seeded)
         params = tuple(p.astype(np.float64) for p in run.params)
         if run.diverged_at is not None:

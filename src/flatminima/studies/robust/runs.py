@@ -7,6 +7,7 @@ multiplies one of `FIELDS` by a factor and leaves all else as it is.
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.sharpness.closed_form import per_example_gradients
 from flatminima.sources import controls
+from flatminima.statistics.intervals import centre
 from flatminima.sweeps.sweep import sweep
-from flatminima.sweeps.table import SEEDS, at_step
+from flatminima.sweeps.table import SEEDS, Seeds, at_step, per_seed, seed_pairs
 
 FIELDS = ("lr", "rho", "width", "init_scale", "num_steps")
 
@@ -112,6 +114,126 @@ def varied_configs(
     return configs
 
 
+def drifts(
+    architecture: str, factors: Sequence[float], **sizes: int
+) -> dict[tuple[str, float], Config]:
+    """1-SAM at other learning rates, with the base's radius or the base's eta rho^2.
+
+    Args:
+        architecture, factors: as in `varied_configs`; the factors are on eta.
+        sizes: d, n, width and num_steps, as there.
+
+    Returns:
+        Configs by (what is kept, factor): ("rho", f) has the base's radius,
+        ("eta rho^2", f) has that divided by sqrt(f). The base itself is ("base", 1).
+
+    Raises:
+        ValueError: as `varied_configs`.
+    """
+    configs = varied_configs(architecture, factors, [2.0], **sizes)
+    length = {"num_steps": sizes["num_steps"], "measure_at": ()}
+    base = changed(configs["1-SAM", *BASE], **length)
+    found = {("base", 1.0): base}
+    for factor in factors:
+        lr = base.lr * factor
+        found["rho", factor] = changed(base, lr=lr)
+        found["eta rho^2", factor] = changed(base, lr=lr, rho=base.rho / factor**0.5)
+    return found
+
+
+def drift_table(tables: Mapping[tuple[str, float], pd.DataFrame]) -> pd.DataFrame:
+    """What the runs of `drifts` come to, a row a learning rate.
+
+    Args:
+        tables: from `sweep`, by the keys of `drifts`.
+
+    Returns:
+        Mean test accuracy (a diverged run counts as 0) and median trace over bound,
+        for what is kept; the base stands under both.
+    """
+    rows: dict[float, dict[tuple[str, str], float]] = {}
+    for (kept, factor), table in tables.items():
+        row = rows.setdefault(factor, {})
+        for name in ("rho", "eta rho^2") if kept == "base" else (kept,):
+            row |= {(what, name): value for what, value in outcome(table).items()}
+    found = pd.DataFrame.from_dict(rows, orient="index").sort_index().sort_index(axis=1)
+    return found.rename_axis(index="factor on η", columns=["", "kept"])
+
+
+TUNED: dict[str, dict[str, tuple[float, ...]]] = {
+    "SGD": {"lr": (1 / 16, 1 / 4, 1.0, 4.0)},
+    "SGD + wd": {
+        "lr": (1 / 16, 1 / 4, 1.0, 4.0),
+        "weight_decay": (0.01, 0.1, 1.0, 4.0),
+    },
+    "1-SAM": {"lr": (1 / 4, 1.0, 4.0), "rho": (1 / 2, 1.0, 2.0)},
+}
+"""Factors that are tried on the fields of each rule, all pairs of them."""
+
+
+def candidates(architecture: str, rule: str, **sizes: int) -> list[Config]:
+    """The settings of a rule that are tried, in float32 and measured at their end.
+
+    Args:
+        architecture: key of `SETTINGS`.
+        rule: key of `TUNED`.
+        sizes: d, n, width and num_steps.
+    """
+    setting = controls.SETTINGS[architecture]
+    base = controls.rules(
+        [rule],
+        architecture=architecture,
+        lr=setting.lr,
+        init_scale=setting.init_scale,
+        rho=setting.rho,
+        weight_decay=setting.weight_decay,
+        dtype="float32",
+        num_checkpoints=2,
+        **sizes,
+    )[rule]
+    grid = TUNED[rule]
+    return [
+        changed(
+            base,
+            **{f: getattr(base, f) * x for f, x in zip(grid, factors, strict=True)},
+        )
+        for factors in product(*grid.values())
+    ]
+
+
+def tune(configs: Sequence[Config], seeds: Seeds) -> Config:
+    """The config with the best mean test accuracy; of equal ones the first.
+
+    Args:
+        configs: to choose from.
+        seeds: as in `over_seeds`; no run that decides a claim may have one of them.
+
+    Raises:
+        ValueError: if there is no config, or no seed.
+    """
+    if not configs:
+        raise ValueError("configs = []: at least 1 is needed")
+    with warnings.catch_warnings():
+        # a candidate that diverges is not chosen, and that is all there is to say
+        warnings.filterwarnings("ignore", "diverged", UserWarning)
+        tables = [sweep([config], seeds) for config in configs]
+    means = [per_seed(table, "test_accuracy", diverged=0.0).mean() for table in tables]
+    return configs[int(np.argmax(np.nan_to_num(means)))]
+
+
+def outcome(table: pd.DataFrame) -> dict[str, float]:
+    """Mean test accuracy and median trace over bound at the end of one setting.
+
+    Args:
+        table: from `sweep`, of one setting. A diverged run has an accuracy of 0.
+    """
+    last = table[table["last"]]
+    return {
+        "test accuracy": centre(last, "test_accuracy")[0],
+        "trace / bound": centre(last, "ratio")[0],
+    }
+
+
 def scaled(count: int, factor: float) -> int:
     """count times factor, rounded, at least 1."""
     return max(1, round(count * factor))
@@ -131,13 +253,13 @@ def run_variations(
     n: int,
     width: int,
     num_steps: int,
-    seeds: int,
+    seeds: Seeds,
 ) -> pd.DataFrame:
     """Train the base and every variation, under both rules.
 
     Args:
         architecture, factors, lengths, d, n, width, num_steps: as in `varied_configs`.
-        seeds: number of seeds.
+        seeds: as in `over_seeds`.
 
     Returns:
         The columns of `sweep`, one row a run and setting: its end. `field` and
@@ -153,9 +275,10 @@ def run_variations(
         table = sweep(configs.values(), seeds)
     # a run's rows begin with that of step 0
     run_of_row = (table["step"] == 0).cumsum() - 1
+    count = len(seed_pairs(seeds))
     parts = []
     for k, (rule, field, factor) in enumerate(configs):
-        rows = table[run_of_row // seeds == k]
+        rows = table[run_of_row // count == k]
         if (field, factor) != BASE:
             parts.append(rows[rows["last"]].assign(field=field, factor=factor))
             continue

@@ -246,7 +246,11 @@ def by_radius(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_seed(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row a seed of `outcomes`: the share of its predicted runs that were right."""
-    right = rows.groupby(SEEDS)["as_predicted"].mean()
+    """A row a seed of `outcomes`: the share of its predicted runs that were right.
+
+    And `predicted_runs`, how many these are.
+    """
+    of_seed = rows.groupby(SEEDS)["as_predicted"]
     first = rows.drop_duplicates(SEEDS).set_index(SEEDS)
-    return first.assign(as_predicted=right).reset_index()
+    found = first.assign(as_predicted=of_seed.mean(), predicted_runs=of_seed.count())
+    return found.reset_index()

@@ -42,6 +42,7 @@ def against_start(tables: Mapping[str, pd.DataFrame], level: float) -> Figure:
         2, len(tables), figsize=(WIDTH, 5.2), sharex=True, sharey="row", squeeze=False
     )
     shades = sns.color_palette("viridis_r", 4)[1:]
+    axes[1, 0].set(yscale="log")
     for column, (title, table) in enumerate(tables.items()):
         steps = lengths(table)
         for axis, metric in zip(
@@ -61,7 +62,7 @@ def against_start(tables: Mapping[str, pd.DataFrame], level: float) -> Figure:
         axes[0, column].legend(loc="lower left")
         axes[1, column].set(xlabel="first layer at the start, × torch's default")
     axes[0, 0].set(ylabel="test accuracy", ylim=(0.45, 1.03))
-    axes[1, 0].set(ylabel="trace / bound", yscale="log")
+    axes[1, 0].set(ylabel="trace / bound")
     return fig
 
 
@@ -153,6 +154,8 @@ def movement(tables: Mapping[str, pd.DataFrame], metrics: Sequence[str]) -> Figu
     }
     fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.0), squeeze=False)
     palette = sns.color_palette("colorblind")
+    axes[0, 0].set(yscale="log")
+    axes[0, 1].set(ylim=(0, 1))
     for axis, metric in zip(axes[0], metrics, strict=True):
         for (name, table), colour, marker in zip(
             tables.items(), palette, "os^Dv", strict=False
@@ -166,7 +169,5 @@ def movement(tables: Mapping[str, pd.DataFrame], metrics: Sequence[str]) -> Figu
         axis.set(xscale="log", xlabel="first layer at the start", ylabel=labels[metric])
         every = pd.concat(tables.values())
         explain_empty(axis, every.loc[every["last"], metric], every, metric)
-    axes[0, 0].set(yscale="log")
-    axes[0, 1].set(ylim=(0, 1))
     axes[0, 0].legend()
     return fig

@@ -5,6 +5,7 @@ that is a hundredth of it. Here every architecture is started from every scale.
 """
 
 import importlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -141,7 +142,8 @@ def elsewhere(
         variant: which.
         scales: factors on torch's default.
         epochs: passes over the data.
-        fields: of `Config`, such as sizes.
+        fields: of `Config`, such as sizes; the seeds are those whose start says how
+            far a learning rate is lowered.
 
     Returns:
         Configs in float32 by scale.
@@ -180,7 +182,7 @@ def stable_lr(config: Config, base: Config) -> float:
 def run(
     settings: Mapping[str, Mapping[float, Config]],
     paper: Committed,
-    seeds: Sequence[int],
+    seeds: range,
 ) -> dict[str, Started]:
     """Run settings from all of their scales, and find the committed runs.
 
@@ -191,7 +193,10 @@ def run(
     """
     cells = [(name, scale) for name, configs in settings.items() for scale in configs]
     configs = [settings[name][scale] for name, scale in cells]
-    table = sweep(configs, [(seed, seed) for seed in seeds], commit=True)
+    with warnings.catch_warnings():
+        # what a large start makes diverge is counted in the tables
+        warnings.filterwarnings("ignore", "diverged", UserWarning)
+        table = sweep(configs, seeds, commit=True)
     # a run's rows begin with that of step 0
     setting_of_row = ((table["step"] == 0).cumsum() - 1) // len(seeds)
     quick = {cell: table[setting_of_row == k] for k, cell in enumerate(cells)}

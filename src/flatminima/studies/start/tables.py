@@ -30,11 +30,11 @@ def share_of_gap(
         second_small: the second architecture from the small start.
 
     Returns:
-        One number for each seed that all three have. A diverged run counts as 0.
+        One number for each seed that all three have; one of which a run diverged has
+        none.
     """
     large, small, other = (
-        per_seed(rows, "test_accuracy", diverged=0.0)
-        for rows in (first, first_small, second_small)
+        per_seed(rows, "test_accuracy") for rows in (first, first_small, second_small)
     )
     return ((small - large) - (other - large) / 2).dropna().to_numpy()
 

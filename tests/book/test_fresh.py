@@ -375,10 +375,6 @@ def test_a_book_that_keeps_no_fresh_seeds_is_refused(book, capsys):
 # --- this book --------------------------------------------------------------------
 
 
-WAITING = {"flattest"}
-"""Chapters whose seeds cannot be chosen yet."""
-
-
 def seed_problem(defaults: dict[str, Any], given: dict[str, Any] | None) -> str:
     """What keeps claims of ours in a chapter from fresh seeds; empty if nothing does.
 
@@ -426,5 +422,4 @@ def test_every_claim_of_ours_can_be_run_on_fresh_seeds():
         given = read_parameter_file(path) if path.is_file() else None
         if chapter.name in with_ours or given is not None:
             lacking[chapter.name] = seed_problem(chapter.defaults, given)
-    bound = {name: lacking[name] for name in set(lacking) - WAITING}
-    assert bound and set(bound.values()) == {""}, bound
+    assert lacking and set(lacking.values()) == {""}, lacking

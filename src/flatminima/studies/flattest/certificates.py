@@ -41,14 +41,16 @@ def certificates(
     draws: int,
     *,
     pointwise: bool = True,
+    first_seed: int = 0,
 ) -> pd.DataFrame:
     """The least trace on xor by enumeration of all cones, one row a training set.
 
     Args:
         architecture: "bias" or "no_bias".
         sizes: pairs (d, n), d at most `LARGEST_D`.
-        draws: training sets of every size, seeds 0, 1, ...
+        draws: training sets of every size.
         pointwise: as in `certificate.certify`.
+        first_seed: of the training sets.
 
     Returns:
         Columns architecture, d, n, seed, cones (0 where the pointwise bound was
@@ -65,7 +67,7 @@ def certificates(
         check_small(d, n)
     rows = []
     for d, n in sizes:
-        for seed in range(draws):
+        for seed in range(first_seed, first_seed + draws):
             train = sample_xor(n, d, seed)
             x = first_layer_inputs(architecture, train.x)
             found = certify(x, train.y, pointwise=pointwise)

@@ -39,16 +39,18 @@ def predictions(
     points: int,
     *,
     slack: float = SLACK,
+    first_seed: int = 0,
 ) -> pd.DataFrame:
     """Ranges of predictions over the optimal face, one row a held-out point of xor.
 
     Args:
         architecture: "bias" or "no_bias".
         sizes: pairs (d, n), d at most `certificates.LARGEST_D`, n < 2^d.
-        draws: training sets of every size, seeds 0, 1, ...
+        draws: training sets of every size.
         points: held-out points of a training set, drawn without replacement; all
             of them if there are no more.
         slack: as in `prediction_range`.
+        first_seed: of the training sets.
 
     Returns:
         Columns architecture, d, n, seed, point (its number), x (its signs), y, low,
@@ -68,7 +70,7 @@ def predictions(
         [
             _draw(architecture, d, n, seed, points, slack)
             for d, n in sizes
-            for seed in range(draws)
+            for seed in range(first_seed, first_seed + draws)
         ],
         ignore_index=True,
     )
@@ -137,15 +139,21 @@ def shares_of_all(architecture: str, sizes: Sequence[tuple[int, int]]) -> pd.Dat
 
 
 def null(
-    d: int, shares: Sequence[float], draws: int, *, most: int = 2000
+    d: int,
+    shares: Sequence[float],
+    draws: int,
+    *,
+    most: int = 2000,
+    first_seed: int = 0,
 ) -> pd.DataFrame:
     """How much of the cube interpolation alone settles, without a bias.
 
     Args:
         d: dimension, at most 16.
         shares: of the cube's points that are training points, between 0 and 1.
-        draws: training sets of every size, seeds 0, 1, ...
+        draws: training sets of every size.
         most: held-out points asked of a set, the first of a random order.
+        first_seed: of the training sets.
 
     Returns:
         A row a share: d, n, seen (the mean share of held-out points whose opposites are
@@ -162,7 +170,7 @@ def null(
         if not 0 < n < 2**d:
             raise ValueError(f"shares: {share} of 2^{d} points gives n = {n}")
         found = []
-        for seed in range(draws):
+        for seed in range(first_seed, first_seed + draws):
             train = sample_xor(n, d, seed)
             held_out = xor_test_set(train, seed).x[:most]
             seen = {tuple(point) for point in train.x}

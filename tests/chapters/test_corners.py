@@ -58,6 +58,7 @@ SMALLEST = {
 """What makes a chapter short, of the parameters that it has. It uses the whole cube."""
 
 OTHER = {
+    "flattest": {"sizes": [[4, 8]]},
     "hinge": {"lengths": 2},
     "beyond-xor": {"d": 5, "n": 20, "ball_d": 5},
     "sample-complexity": {"width": 8},

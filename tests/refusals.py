@@ -54,7 +54,7 @@ FINE: dict[tuple[str, str], list[Any]] = {
     ("sample-complexity", "more_ds"): [[]],
 }
 """What is on the lists above and yet allowed."""
-FINE_EVERYWHERE: dict[str, list[Any]] = {"first_seed": [0]}
+FINE_EVERYWHERE: dict[str, list[Any]] = {"first_seed": [0], "ways_seed": [0]}
 """The same, of parameters that have one meaning in all chapters."""
 
 CROSSED: list[tuple[str, dict[str, Any], str]] = [
@@ -73,7 +73,7 @@ CROSSED: list[tuple[str, dict[str, Any], str]] = [
     ("scenario-1", {"radius_epochs": 1}, "radius_epochs"),
     ("scenario-1", {"radii": [0.1, 0.1]}, "radii"),
     ("flattest-flows", {"other_seeds": 11}, "other_seeds"),
-    ("flattest-flows", {"seeds": 2}, "other_seeds"),
+    ("flattest-flows", {"seeds": 1}, "other_seeds"),
     ("flattest-flows", {"smoothing": 0.1}, "wider"),
     ("flattest", {"bias_sizes": [[2, 5]]}, "bias_sizes"),
     ("flattest", {"bias_sizes": [[6, 25]]}, "bias_sizes"),
@@ -107,7 +107,7 @@ CROSSED: list[tuple[str, dict[str, Any], str]] = [
     ("sample-complexity", {"more_ds": [6]}, "more_ds"),
     ("sample-complexity", {"more_ds": [32, 32]}, "more_ds"),
     ("sample-complexity", {"kernel_ratios": [0.3, 1.3]}, "kernel_ratios"),
-    ("sample-complexity", {"sam_ratios": [1.5, 7.0]}, "sam_ratios"),
+    ("sample-complexity", {"ratios": [1.5, 7.0]}, "ratios"),
     ("sample-complexity", {"kick": 2}, "kick"),
     ("scale", {"place": "slurm"}, "place"),
     ("scale", {"loss": 1}, "loss"),

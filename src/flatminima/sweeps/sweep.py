@@ -197,6 +197,19 @@ class Part:
     provenance: dict[str, Any]
 
 
+def sweep_quietly(
+    configs: Iterable[RunConfig], seeds: Seeds, *, commit: bool = False
+) -> pd.DataFrame:
+    """`sweep` without its warning of runs that diverge, for pages that count them.
+
+    Args:
+        configs, seeds, commit: as in `sweep`.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "diverged", UserWarning)
+        return sweep(configs, seeds, commit=commit)
+
+
 def compute_part(
     config: RunConfig, run: Run | None, same_machine: bool, pause: Event | None
 ) -> Part:

@@ -4,7 +4,6 @@ The base is 1-SAM and its control, SGD, at the source's values. A variation
 multiplies one of `FIELDS` by a factor and leaves all else as it is.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -21,7 +20,7 @@ from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.sharpness.closed_form import per_example_gradients
 from flatminima.sources import controls
 from flatminima.statistics.intervals import centre
-from flatminima.sweeps.sweep import sweep
+from flatminima.sweeps.sweep import sweep_quietly
 from flatminima.sweeps.table import SEEDS, Seeds, at_step, per_seed, seed_pairs
 
 FIELDS = ("lr", "rho", "width", "init_scale", "num_steps")
@@ -213,10 +212,8 @@ def tune(configs: Sequence[Config], seeds: Seeds) -> Config:
     """
     if not configs:
         raise ValueError("configs = []: at least 1 is needed")
-    with warnings.catch_warnings():
-        # a candidate that diverges is not chosen, and that is all there is to say
-        warnings.filterwarnings("ignore", "diverged", UserWarning)
-        tables = [sweep([config], seeds) for config in configs]
+    # a candidate that diverges is not chosen, and that is all there is to say
+    tables = [sweep_quietly([config], seeds) for config in configs]
     means = [per_seed(table, "test_accuracy", diverged=0.0).mean() for table in tables]
     return configs[int(np.argmax(np.nan_to_num(means)))]
 
@@ -269,10 +266,7 @@ def run_variations(
     configs = varied_configs(
         architecture, factors, lengths, d=d, n=n, width=width, num_steps=num_steps
     )
-    with warnings.catch_warnings():
-        # what diverges is counted in the table, once for all
-        warnings.filterwarnings("ignore", "diverged", UserWarning)
-        table = sweep(configs.values(), seeds)
+    table = sweep_quietly(configs.values(), seeds)
     # a run's rows begin with that of step 0
     run_of_row = (table["step"] == 0).cumsum() - 1
     count = len(seed_pairs(seeds))

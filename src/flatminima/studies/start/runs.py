@@ -5,7 +5,6 @@ that is a hundredth of it. Here every architecture is started from every scale.
 """
 
 import importlib
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,7 @@ from flatminima.runs.mlp.measures import sharpness_module
 from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.sources.wen_li_ma import FIGURES, figures
 from flatminima.studies.paper_figures.runs import committed_runs
-from flatminima.sweeps.sweep import sweep
+from flatminima.sweeps.sweep import sweep_quietly
 
 FIGURE = {"no_bias": "1b", "bias": "4b", "sim_ln": "6a"}
 """The source's figure of 1-SAM on each architecture."""
@@ -193,10 +192,7 @@ def run(
     """
     cells = [(name, scale) for name, configs in settings.items() for scale in configs]
     configs = [settings[name][scale] for name, scale in cells]
-    with warnings.catch_warnings():
-        # what a large start makes diverge is counted in the tables
-        warnings.filterwarnings("ignore", "diverged", UserWarning)
-        table = sweep(configs, seeds, commit=True)
+    table = sweep_quietly(configs, seeds, commit=True)
     # a run's rows begin with that of step 0
     setting_of_row = ((table["step"] == 0).cumsum() - 1) // len(seeds)
     quick = {cell: table[setting_of_row == k] for k, cell in enumerate(cells)}

@@ -42,7 +42,6 @@ def against_start(tables: Mapping[str, pd.DataFrame], level: float) -> Figure:
         2, len(tables), figsize=(WIDTH, 5.2), sharex=True, sharey="row", squeeze=False
     )
     shades = sns.color_palette("viridis_r", 4)[1:]
-    axes[1, 0].set(yscale="log")
     for column, (title, table) in enumerate(tables.items()):
         steps = lengths(table)
         for axis, metric in zip(

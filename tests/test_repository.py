@@ -679,7 +679,10 @@ def test_every_architecture_has_one_name():
 
 
 def test_no_tracked_file_is_large():
-    assert [path.name for path in tracked() if path.stat().st_size >= MIB] == []
+    large = [path for path in tracked() if path.stat().st_size >= MIB]
+    # hundreds of committed runs
+    assert [path.name for path in large if path.parent != ROOT / "results"] == []
+    assert [path.name for path in large if path.stat().st_size >= 3 * MIB] == []
 
 
 def test_no_file_names_a_path_of_one_machine():

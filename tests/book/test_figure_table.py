@@ -37,7 +37,17 @@ def changed(**fields):
 
 
 def fragment(*rows):
-    entry = {"id": "a", "verdict": "holds", "chapter": "other"}
+    entry = {
+        **{"id": "a", "verdict": "holds", "chapter": "other", "origin": "ours"},
+        **{
+            "source": "000",
+            "statement": "It is flat.",
+            "rule": "low",
+            "scale": "exact",
+        },
+        **{"effect": None, "low": None, "high": None, "n": 1, "reported": None},
+        **{"expected": None, "note": "", "rule_fixed": "before"},
+    }
     chapters: list[Chapter] = []
     return scorecard_fragment([entry], [], chapters, rows)
 

@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 
 from flatminima.paths import store_folder
-from flatminima.results.rows import BadResult, columns, difference, summary
+from flatminima.results.rows import (
+    BadResult,
+    columns,
+    difference,
+    kept_history,
+    summary,
+)
 from flatminima.runs import loop
 from flatminima.runs.kind import Run, RunConfig, engine_of
 from flatminima.sweeps import store
@@ -61,7 +67,7 @@ def collect(configs: Sequence[RunConfig], path: Path) -> None:
             "provenance": record["provenance"],
             "rule": config.rule,
             "diverged_at": run.diverged_at,
-            "history": columns(run.history),
+            "history": kept_history(run.history),
             "summary": summary(config, run),
             "sensitivity": moved[setting] if math.isfinite(moved[setting]) else None,
             "tolerance": tolerance if tolerance <= CHAOTIC else None,

@@ -63,6 +63,18 @@ def config_of(row: dict[str, Any]) -> RunConfig:
     return kind(**row["config"])
 
 
+def kept_history(history: pd.DataFrame) -> dict[str, list]:
+    """The columns of a history as they are committed.
+
+    A flow has a row an iteration, and most of them have its trace alone. Of those only
+    the last is kept.
+    """
+    if "first_layer_norm" in history:
+        whole = history["first_layer_norm"].notna()
+        history = history[whole | (history.index == history.index[-1])]
+    return columns(history)
+
+
 def engine_now(row: dict[str, Any]) -> str:
     """Digest of the present engine for the config of a run."""
     return store.engine_digest(config_of(row))

@@ -17,10 +17,10 @@ from flatminima.paths import store_folder
 from flatminima.results.reading import load
 from flatminima.results.rows import (
     BadResult,
-    columns,
     config_of,
     difference,
     engine_now,
+    kept_history,
     setting,
     summary,
 )
@@ -171,7 +171,7 @@ def compare(
         committed: all committed runs of the same setting.
     """
     if row["engine"] == engine_now(row):
-        history = columns(run.history)
+        history = kept_history(run.history)
         same = row["libraries"] == library_versions()
         if same and _instructions(row["provenance"]["device"]) == _instructions(device):
             if run.diverged_at != row["diverged_at"]:
@@ -213,7 +213,7 @@ def _outliers(
     if run.diverged_at is not None:
         return [], ["the end of a run that diverged"]
     ended = [row for row in committed if row["diverged_at"] is None]
-    history = columns(run.history)
+    history = kept_history(run.history)
     found, left_out = [], []
     for metric, floor in FLOORS.items():
         value = _last(history, metric)

@@ -210,7 +210,7 @@ def test_tuning_takes_the_best_on_its_own_seeds(monkeypatch):
         k = configs.index(config)
         return runs(2, test_accuracy=accuracy[k], diverged=k == 3)
 
-    monkeypatch.setattr(robust_runs, "sweep", fake)
+    monkeypatch.setattr(robust_runs, "sweep_quietly", fake)
     assert robust_runs.tune(configs, range(7, 9)) == configs[1]
     assert set(asked) == {range(7, 9)}
     with pytest.raises(ValueError, match=r"configs = \[\]: at least 1"):

@@ -16,7 +16,13 @@ from flatminima.results import collecting, verifying
 from flatminima.results.__main__ import main
 from flatminima.results.collecting import collect
 from flatminima.results.reading import load
-from flatminima.results.rows import BadResult, difference, setting, summary
+from flatminima.results.rows import (
+    BadResult,
+    difference,
+    kept_history,
+    setting,
+    summary,
+)
 from flatminima.results.verifying import verify
 from flatminima.runs import loop
 from flatminima.runs.flow.config import FlowConfig
@@ -719,3 +725,17 @@ def test_a_chaotic_twin_is_not_followed_to_its_end(monkeypatch):
     )
     assert collecting.sensitivity(SMALL, other) == pytest.approx(0.5)
     assert sum(steps) < SMALL.num_steps
+
+
+def test_of_a_flow_the_measured_iterations_are_kept_and_the_last():
+    table = pd.DataFrame(
+        {
+            "step": range(5),
+            "trace": [9.0, 8.0, 7.0, 6.0, 5.0],
+            "first_layer_norm": [1.0, np.nan, 2.0, np.nan, np.nan],
+        }
+    )
+    kept = kept_history(table)
+    assert kept["step"] == [0, 2, 4]
+    assert kept["first_layer_norm"] == [1.0, 2.0, None]
+    assert kept_history(table[["step"]])["step"] == list(range(5))

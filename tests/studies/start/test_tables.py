@@ -15,15 +15,15 @@ def at(accuracies, start=1.0, **columns):
     return table.assign(start=start)
 
 
-def test_the_share_of_the_gap_that_the_start_makes():
+def test_what_one_change_makes_of_the_gap():
     large, small, other = at([0.6, 0.5]), at([1.0, 0.7]), at([0.9, 0.9])
-    found = tables.share_of_gap(large, small, other)
+    found = tables.beyond_half_the_gap(large, small, other)
     np.testing.assert_allclose(found, [0.4 - 0.15, 0.2 - 0.2], atol=1e-12)
 
 
 def test_a_seed_with_a_diverged_run_has_no_share():
     lost = at([1.0, 0.7], diverged=[False, True])
-    found = tables.share_of_gap(at([0.6, 0.5]), lost, at([0.9, 0.9]))
+    found = tables.beyond_half_the_gap(at([0.6, 0.5]), lost, at([0.9, 0.9]))
     assert len(found) == 1
 
 

@@ -51,6 +51,7 @@ QUICK = {
     "Bias, 1-SAM": Variant(_BIAS),
     "Bias, SGD": Variant(_SGD),
     "Bias, SGD + wd": Variant({**_SGD, "weight_decay": 0.05}),
+    "Sim-LN, 1-SAM": Variant({"architecture": "sim_ln", "lr": 0.1, "rho": 0.1}),
     "Sim-LN, SGD": Variant({"architecture": "sim_ln", "lr": 0.1}),
 }
 """Variants whose updates take a microsecond."""

@@ -15,28 +15,28 @@ from flatminima.sweeps.table import SEEDS, per_seed
 SYMBOLS = {"holds": "✓", "partly": "≈", "fails": "✗", "undecided": "?"}
 
 
-def share_of_gap(
-    first: pd.DataFrame, first_small: pd.DataFrame, second_small: pd.DataFrame
+def beyond_half_the_gap(
+    first: pd.DataFrame, changed: pd.DataFrame, second: pd.DataFrame
 ) -> Float[np.ndarray, " seeds"]:
-    """What the start does to the accuracy, minus half of the gap between scenarios.
+    """What one change does to the accuracy, minus half of the gap between scenarios.
 
-    The gap is that of the source: the second architecture from its small start minus
-    the first from its large one. The start's part is what the first gains from the
-    small start. Above 0, the start makes more than half of the gap.
+    Two things differ between the scenarios, the start and the architecture. What a
+    change brings depends on whether the other was made before. So the two parts need
+    not add up to the gap, and each may exceed its half.
 
     Args:
-        first: rows of one setting, the first architecture from the large start.
-        first_small: the same from the small start.
-        second_small: the second architecture from the small start.
+        first: rows of one setting, the first scenario.
+        changed: the same after one of the two changes.
+        second: the second scenario, after both.
 
     Returns:
         One number for each seed that all three have; one of which a run diverged has
         none.
     """
-    large, small, other = (
-        per_seed(rows, "test_accuracy") for rows in (first, first_small, second_small)
+    before, between, after = (
+        per_seed(rows, "test_accuracy") for rows in (first, changed, second)
     )
-    return ((small - large) - (other - large) / 2).dropna().to_numpy()
+    return ((between - before) - (after - before) / 2).dropna().to_numpy()
 
 
 def falls_with_start(table: pd.DataFrame, metric: str) -> Float[np.ndarray, " seeds"]:

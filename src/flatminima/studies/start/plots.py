@@ -52,7 +52,7 @@ def against_start(tables: Mapping[str, pd.DataFrame], level: float) -> Figure:
             ):
                 rows = at_step(table, step)
                 epochs = step / rows["n"].iloc[0]
-                _line(axis, rows, metric, shade, line, f"{epochs:g} epochs")
+                _line(axis, rows, metric, shade, line, f"{epochs:.0f} epochs")
             drawn = _band(axis, at_step(table, steps[-1]), metric, shades[-1])
             axis.set(xscale="log")
             explain_empty(axis, drawn, table, metric)

@@ -1,0 +1,108 @@
+"""A torch model as a function of one flat vector."""
+
+import pytest
+import torch
+
+from flatminima.sharpness.landscape import landscape, surface
+
+
+def model(norm: bool = False) -> torch.nn.Sequential:
+    torch.manual_seed(0)
+    middle = [torch.nn.BatchNorm1d(4)] if norm else []
+    return torch.nn.Sequential(
+        torch.nn.Linear(3, 4), *middle, torch.nn.Tanh(), torch.nn.Linear(4, 2)
+    )
+
+
+def data(n: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
+    g = torch.Generator().manual_seed(1)
+    x = torch.randn(n, 3, generator=g)
+    return x, torch.randint(2, (n,), generator=g)
+
+
+def test_loss_and_gradient_are_those_of_the_module():
+    module, (x, y) = model(), data()
+    at = landscape(module, x, y, "cross_entropy")
+    module = module.double()
+    expected = torch.nn.functional.cross_entropy(module(x.double()), y)
+    expected.backward()
+    gradient = torch.cat([p.grad.reshape(-1) for p in module.parameters()])
+    assert float(at.loss()) == pytest.approx(expected.item(), rel=1e-14)
+    torch.testing.assert_close(at.gradient(), gradient, rtol=1e-12, atol=1e-14)
+
+
+def test_the_squared_loss_has_no_half_and_sums_outputs():
+    module, (x, _) = model(), data()
+    y = torch.ones(5, 2)
+    at = landscape(module, x, y, "squared")
+    f = module.double()(x.double())
+    assert float(at.loss()) == pytest.approx(((f - 1) ** 2).sum().item() / 5)
+
+
+def test_a_single_output_may_lack_its_axis():
+    module = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0))
+    x, _ = data()
+    at = landscape(module, x, torch.ones(5), "logistic")
+    assert at.outputs().shape == (5, 1)
+    f = module.double()(x.double())
+    assert float(at.loss()) == pytest.approx(torch.log1p(torch.exp(-f)).mean().item())
+
+
+def test_batch_norm_uses_what_it_has_run_over_and_the_module_stays_as_it_is():
+    module, (x, y) = model(norm=True), data()
+    module(x)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    at = landscape(module, x, y, "cross_entropy")
+    at.loss(at.theta + 1)
+    assert module.training
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name])
+        assert value.dtype == before[name].dtype
+    expected = module.double().eval()(x.double())
+    torch.testing.assert_close(at.outputs(), expected)
+
+
+def test_frozen_parameters_are_constants():
+    module, (x, y) = model(), data()
+    module[0].bias.requires_grad_(False)
+    at = landscape(module, x, y, "cross_entropy", frozen=["2.weight"])
+    assert [name for name, _ in at.shapes] == ["0.weight", "2.bias"]
+    assert at.size == 14
+    torch.testing.assert_close(at.outputs(), module.double()(x.double()))
+
+
+def test_a_subset_has_its_examples_and_the_same_point():
+    at = landscape(model(), *data(), "cross_entropy")
+    part = at.subset([0, 3])
+    assert part.n == 2
+    torch.testing.assert_close(part.losses(), at.losses()[[0, 3]])
+
+
+def test_parameters_by_name_are_views_of_the_vector():
+    at = landscape(model(), *data(), "cross_entropy")
+    parts = at.split(at.theta)
+    assert parts["0.weight"].shape == (4, 3)
+    assert torch.equal(torch.cat([p.reshape(-1) for p in parts.values()]), at.theta)
+
+
+def test_a_surface_is_the_function_itself():
+    at = surface(lambda t: t[0] ** 2 * t[1], torch.tensor([3.0, 2.0]))
+    assert float(at.loss()) == 18
+    assert at.gradient().tolist() == [12, 9]
+    assert float(at.at(torch.ones(2)).loss()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"loss": "hinge"}, "loss = 'hinge': must be one of"),
+        ({"frozen": ["3.weight"]}, r"frozen = \['3.weight'\]: must be among"),
+        ({"x": torch.ones(4, 3)}, "must have as many entries"),
+        ({"frozen": ["0.weight", "0.bias", "2.weight", "2.bias"]}, "not frozen"),
+    ],
+)
+def test_what_cannot_be_is_refused(arguments, message):
+    x, y = data()
+    loss = {"x": x, "y": y, "loss": "cross_entropy"} | arguments
+    with pytest.raises(ValueError, match=message):
+        landscape(model(), loss.pop("x"), loss.pop("y"), loss.pop("loss"), **loss)

@@ -74,10 +74,11 @@ def sigma_at(
 ) -> Estimate:
     """The sigma at which the mean rise first equals a target.
 
-    Jiang et al. 2020 (appendix C, equations 53 and 61) search for the noise that a
-    network bears, and take 1/sigma^2 as its sharpness: flat networks bear more. Here the
-    same noise is used for every sigma, so the curve is smooth and its first crossing
-    well defined; the standard error is that of the rise over the slope of the curve.
+    Jiang et al. 2020 search for the noise that a network bears, and take 1/sigma^2 as
+    its sharpness: flat networks bear more. Their target is of the training accuracy,
+    this one of the loss. The same noise is used for every sigma, so the curve is
+    smooth and its first crossing well defined; the standard error is that of the rise
+    over the slope of the curve.
 
     Args:
         at: the landscape, at theta; give `coordinates.elementwise(at)` for noise in

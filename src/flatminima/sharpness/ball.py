@@ -71,9 +71,10 @@ def quadratic_rise(
     if size == 0:
         return QuadraticRise(0.0, np.zeros_like(g), 0.0, False)
     near = top - h <= 1e-13 * size
-    rest = np.where(near, 0.0, g / np.where(near, 1.0, top - h))
+    gaps = np.where(near, 0.0, top - h)
+    rest = np.where(near, 0.0, g / np.where(near, 1.0, gaps))
     room = radius**2 - rest @ rest
-    along = np.linalg.norm(g[near])
+    along = float(np.linalg.norm(g[near]))
     if along <= 1e-15 * size * radius and room >= 0:
         hard = bool(h[-1] > 0)
         d = rest.copy()
@@ -81,21 +82,33 @@ def quadratic_rise(
             d[-1] += np.sqrt(room)
         mu = top
     else:
-        # mu - top lies where the part along the top alone, or all of g, has the radius
-        low = along / radius
-        high = np.linalg.norm(g) / radius
-
-        def shortfall(shift: float) -> float:
-            return 1 / np.linalg.norm(g / (shift + top - h)) - 1 / radius
-
-        while low > 0 and shortfall(low) > 0:
-            low /= 2
-        shift = brentq(shortfall, low, high * (1 + 1e-12), xtol=1e-300, rtol=1e-15)
-        mu, hard = top + shift, False
-        d = g / (shift + top - h)
+        mu = top + _shift(g[~near], gaps[~near], along, radius)
+        hard = False
+        d = g / (mu - top + gaps)
         d *= radius / np.linalg.norm(d)
     value = float(g @ d + 0.5 * (h * d) @ d)
     return QuadraticRise(value, q @ d, float(mu), hard)
+
+
+def _shift(
+    g: Float[np.ndarray, " far"],
+    gaps: Float[np.ndarray, " far"],
+    along: float,
+    radius: float,
+) -> float:
+    """The s >= 0 with along^2 / s^2 + sum g^2 / (s + gaps)^2 = radius^2."""
+
+    def longer(s: float) -> float:
+        top = along / s if along else 0.0
+        return radius - float(np.hypot(top, np.linalg.norm(g / (s + gaps))))
+
+    low = along / radius
+    high = float(np.hypot(along, np.linalg.norm(g))) / radius
+    # rounding may put a root that is an end of the bracket on its wrong side
+    if longer(low) >= 0:
+        return low
+    high *= 1 + 1e-12
+    return float(brentq(longer, low, high, xtol=1e-300, rtol=1e-15, maxiter=500))
 
 
 def ball(radius: float) -> Neighbourhood:

@@ -2,8 +2,8 @@
 
     (1/B) sum_j max_{||d|| <= rho} L_{S_j}(theta + d) - L_{S_j}(theta),  |S_j| = m
 
-(Foret et al. 2021, section 4.1; Andriushchenko & Flammarion 2022, equation 2). With m = n
-it is the measure itself; it grows as m falls, since every block picks its own d.
+(Foret et al. 2021; Andriushchenko & Flammarion 2022). With m = n it is the measure
+itself; it grows as m falls, since every block picks its own d.
 """
 
 import math

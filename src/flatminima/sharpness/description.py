@@ -6,10 +6,10 @@ d2L / d theta_i2, has risen by the tolerance. Told within a range of width R_i i
 
     b_i = max(0, log2(R_i / delta_i)) = max(0, 1/2 log2(h_i R_i^2 / (2 tolerance)))
 
-bits, and the network sum_i b_i. Hochreiter & Schmidhuber's B(w, X) (their section 3, from
-equation 1 on) has the same 1/2 log of squared sensitivities, a term for all weights being
-off at once, and no floor at 0; their sensitivities are of outputs, so h_i here is the
-Gauss-Newton matrix's diagonal.
+bits, and the network sum_i b_i. Hochreiter & Schmidhuber's penalty B(w, X) has the same
+1/2 log of squared sensitivities, a term for all weights being off at once, and no floor
+at 0. Their sensitivities are those of the outputs, so the h_i that is closest to theirs
+is the diagonal of the Gauss-Newton matrix.
 """
 
 import torch
@@ -28,9 +28,9 @@ def description_length(
         diagonal: h_i, such as `diagonal.gauss_newton_diagonal(at)`; entries that are
             not positive take no bits.
         tolerance: rise of the loss, above 0.
-        widths: R_i. With one number for all, it counts absolute digits, and grows
-            without bound as a net is rescaled; with |theta_i|, it counts digits relative
-            to the weight, and does not change.
+        widths: R_i. With one number for all it counts absolute digits, and changes
+            as a net is rescaled; with |theta_i| it counts digits relative to the
+            weight, and does not.
 
     Raises:
         ValueError: if the tolerance is not above 0 or a width is negative.

@@ -6,14 +6,13 @@ Hessian into
     T(alpha) = sum_l W_l / alpha_l^2 + sum_l B_l / (alpha_1 ... alpha_l)^2,
 
 W_l and B_l the shares of weights and bias of layer l (Ibayashi, Hamaguchi & Imaizumi
-2021, for bias-free nets; the report that we follow has biases). In u = log alpha it is a
-sum of exponentials of linear functions: convex, so Newton's method finds the least value.
+2021). In u = log alpha it is a sum of exponentials of linear functions: convex, so
+Newton's method finds the least value.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 

@@ -1,21 +1,24 @@
-"""Normalised sharpness: flatness against magnitude, the scales of rows and columns free.
+"""Normalised sharpness: flatness against magnitude, with row and column scales free.
 
 For a weight matrix W and the diagonal h_ij of the Hessian over its entries,
 
     N(W) = min_{s, t > 0} sum_ij h_ij s_i t_j + W_ij^2 / (s_i t_j)
          = 2 min_{s, t} sqrt(sum_ij h_ij s_i t_j  sum_ij W_ij^2 / (s_i t_j)):
 
-the expected rise under noise of variance s_i t_j, and the Kullback-Leibler divergence from
-a prior of the same shape, factors 1/2 left out, with the variances that balance them best
-(Tsuzuku, Sato & Sugiyama 2020, section 4; this is the form computed here). It is convex in
-log s, log t. Multiplying a row by c divides its h by c^2: N does not change under any
-rescaling of units that leaves the function alone. The measure is the sum over matrices.
+the expected rise under noise of variance s_i t_j, and the Kullback-Leibler divergence
+from a prior of the same variances, factors 1/2 left out, at the variances that balance
+them best (after Tsuzuku, Sato & Sugiyama 2020; this is the form computed here). It is
+convex in log s, log t. Multiplying a row by c divides its h by c^2: N does not change
+under any rescaling of units that leaves the function alone. A weight of the one against
+the other multiplies N by its root, whatever the network, so it has none. The measure is
+the sum over the network's matrices.
 """
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
+from flatminima.sharpness.diagonal import gauss_newton_diagonal
 from flatminima.sharpness.landscape import Landscape
 from flatminima.sharpness.newton import minimise
 
@@ -25,7 +28,7 @@ def matrix_term(
 ) -> float:
     """min_{s, t > 0} sum_ij h_ij s_i t_j + q_ij / (s_i t_j).
 
-    The s are eliminated: s_i = sqrt(sum_j q_ij / t_j / sum_j h_ij t_j), and what is left,
+    The s are eliminated, s_i = sqrt(sum_j q_ij / t_j / sum_j h_ij t_j). What is left,
     2 sum_i sqrt((sum_j h_ij t_j) (sum_j q_ij / t_j)), is convex in log t.
 
     Args:
@@ -62,8 +65,8 @@ def normalised_sharpness(
 ) -> float:
     """Sum of N over the parameters of a landscape.
 
-    A weight of shape (out, in, ...) is a matrix whose entries are sums over the rest, as
-    of a convolution's kernel; a bias is a matrix of one column.
+    A weight of shape (out, in, ...) is a matrix whose entries are sums over the rest,
+    as of a convolution's kernel; a bias is a matrix of one column.
 
     Args:
         at: the landscape, at theta.
@@ -73,8 +76,6 @@ def normalised_sharpness(
     Raises:
         ValueError: if the diagonal has not the length of theta.
     """
-    from flatminima.sharpness.diagonal import gauss_newton_diagonal
-
     diagonal = gauss_newton_diagonal(at) if diagonal is None else diagonal
     if diagonal.shape != at.theta.shape:
         raise ValueError(

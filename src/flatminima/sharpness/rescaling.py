@@ -54,7 +54,7 @@ def _fold(layer: Layer, norm: Norm) -> Layer:
     shift = torch.zeros(width) if norm.bias is None else norm.bias.detach()
     gain = gain.double() / torch.sqrt(norm.running_var.double() + norm.eps)
     folded = copy.deepcopy(layer).double()
-    bias = 0.0 if layer.bias is None else folded.bias.detach()
+    bias = torch.zeros(width) if layer.bias is None else layer.bias.detach().double()
     bias = (bias - norm.running_mean.double()) * gain + shift.double()
     columns = (-1,) + (1,) * (layer.weight.dim() - 1)
     folded.weight = nn.Parameter(folded.weight.detach() * gain.view(columns))

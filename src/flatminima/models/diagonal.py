@@ -67,9 +67,7 @@ def entropy_scale(model: Model, alpha: float) -> float:
     return 2 * alpha**2 if model.squares else alpha**2 / 2
 
 
-def laplacian(
-    model: Model, x: Float[np.ndarray, "n d"]
-) -> Float[np.ndarray, " n"]:
+def laplacian(model: Model, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
     """tr Hess f_i of every example: 0, since +2 x and -2 x, or u v alone, cancel."""
     return np.zeros(len(x))
 

@@ -47,7 +47,13 @@ def first_state(config: ViewConfig) -> State:
     drawn = train.start(config.net)
     if config.begin == "drawn":
         return drawn
-    spoil = {"label_shuffle": 1.0, "num_steps": config.spoil_steps, "measure_at": ()}
+    spoil = {
+        "label_shuffle": 1.0,
+        "num_steps": config.spoil_steps,
+        "measure_at": (),
+        "weight_decay": 0.0,
+        "rho": 0.0,
+    }
     spoiling = NetConfig(**(config.net.model_dump() | spoil))
     spoiled = train.start(spoiling)
     while spoiled.step < spoiling.num_steps and not train.reached(spoiled):

@@ -18,7 +18,7 @@ class _AroundNets(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    source: ClassVar[str] = "flatminima.sources.talk"
+    source: ClassVar[str] = "flatminima.sources.landscape"
     """The module that compares it with the source's own runs."""
 
     net: NetConfig
@@ -50,10 +50,10 @@ class ViewConfig(_AroundNets):
     Attributes:
         net: the training run.
         begin: where it starts. "drawn": where the run itself does. "spoiled": at a
-            network that was trained first, by the same rule, on labels that are all
-            redrawn at random. "lengthened": at its own drawn weights, each parameter
-            scaled to the length that it has in the spoiled network, so that the two
-            share their lengths and nothing else.
+            network that was trained first on labels that are all redrawn at random, by
+            the same rule but without decay and SAM. "lengthened": at its own drawn
+            weights, each parameter scaled to the length that it has in the spoiled
+            network, so that the two share their lengths and nothing else.
         spoil_steps: updates on the redrawn labels at most; the target loss of the run
             ends them, too.
         planes: filter-normalised planes through the end; plane k is drawn by seed k,
@@ -61,6 +61,8 @@ class ViewConfig(_AroundNets):
         points: of a grid, along either axis.
         span: half the width of a plane, in units of its directions.
         probes: random directions behind the trace and the mean curvatures.
+        exact: whether the mean curvature that random planes should see is computed,
+            too, from the whole diagonal of the Hessian.
     """
 
     engine: ClassVar[str] = "flatminima.runs.landscape.view"
@@ -71,7 +73,8 @@ class ViewConfig(_AroundNets):
     planes: Annotated[int, Field(ge=1, le=100, strict=True)] = 2
     points: Points = 25
     span: Positive = 1.0
-    probes: Annotated[int, Field(ge=2, le=10**5, strict=True)] = 128
+    probes: Annotated[int, Field(ge=2, le=10**5, strict=True)] = 64
+    exact: bool = False
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -89,11 +92,14 @@ class PathConfig(_AroundNets):
     """Three networks are trained, and paths between their ends are looked at.
 
     The second network has another start and another order of examples; the third has
-    the start of the first and the order of the second. The data are the same.
+    the start of the first and that order. The data are the same.
 
     Attributes:
         net: the first training run, of an MLP without batch norm, whose statistics no
             path carries along.
+        second: where the second network starts, "drawn" or "spoiled", as in
+            `ViewConfig.begin`.
+        spoil_steps: as in `ViewConfig`.
         points: on a path, both ends included.
         bends: inner control points of the curve.
         curve_steps: updates of the curve.
@@ -104,6 +110,8 @@ class PathConfig(_AroundNets):
     engine: ClassVar[str] = "flatminima.runs.landscape.connect"
     """The module that runs it; see `runs.kind.Engine`."""
 
+    second: Literal["drawn", "spoiled"] = "drawn"
+    spoil_steps: Count = 2000
     points: Points = 41
     bends: Annotated[int, Field(ge=1, le=20, strict=True)] = 1
     curve_steps: Annotated[int, Field(ge=0, le=10**7, strict=True)] = 1000
@@ -112,6 +120,8 @@ class PathConfig(_AroundNets):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        if self.second == "drawn":
+            refuse_unused(self, "spoil_steps", "second = 'drawn' spoils nothing")
         if self.net.net != "mlp":
             raise ValueError(
                 f"net.net = {self.net.net!r}: must be 'mlp', whose units are matched"

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -11,9 +10,9 @@ from torch import Tensor, nn
 
 from flatminima.measures.matching import match, permuted
 from flatminima.models.nets.parts import Residual
-from flatminima.runs.kind import Run
-from flatminima.runs.landscape.begin import never, train_from
-from flatminima.runs.landscape.config import APART, PathConfig
+from flatminima.runs.kind import Divergence, Run
+from flatminima.runs.landscape.begin import first_state, never, train_from
+from flatminima.runs.landscape.config import APART, PathConfig, ViewConfig
 from flatminima.runs.nets import train
 from flatminima.runs.nets.problem import data, network
 from flatminima.sharpness.landscape import Landscape, landscape
@@ -37,15 +36,19 @@ def proceed(config: PathConfig, run: Run | None, pause: Callable[[], bool]) -> R
     """Train, join and measure; short, so it takes no pause.
 
     Returns:
-        The run, of one row: the largest of the three final training losses, and for
-        every way of `PATHS` `<way>_barrier`, `<way>_peak` (the largest loss on the
-        path), `<way>_error_barrier` (of the training error) and `<way>_test_barrier`
-        (of the error on points held out); `distance` and `matched_distance` between
-        the ends, and `reached`, whether all three reached the target. Its arrays hold
-        the losses along each path and the control points of the curve. If one of the
-        networks diverges, so does the run.
+        The run, of one row: train_loss, the largest of the three at the end;
+        test_accuracy of the first network, second_accuracy of the second; reached,
+        whether all three reached the target; distance and matched_distance between
+        the first two; and for every way of `PATHS` <way>_barrier, <way>_peak (the
+        largest loss on the path), <way>_error_barrier (of the training error) and
+        <way>_test_barrier (of the error on points held out). Its arrays hold the
+        losses along each path, the control points of the curve and the third network.
+        If one of the networks diverges, so does the run.
     """
-    runs = networks(config)
+    try:
+        runs = networks(config)
+    except Divergence as divergence:
+        return Run(pd.DataFrame([{"step": 0}]), {}, 0, diverged_at=divergence.step)
     for each in runs:
         if each.diverged_at is not None:
             nothing = pd.DataFrame([{"step": 0}])
@@ -66,9 +69,8 @@ def proceed(config: PathConfig, run: Run | None, pause: Callable[[], bool]) -> R
     row: dict[str, float] = {
         "step": max(each.step for each in runs),
         "train_loss": max(each.history["train_loss"].iloc[-1] for each in runs),
-        "test_accuracy": float(
-            np.mean([each.history["test_accuracy"].iloc[-1] for each in runs])
-        ),
+        "test_accuracy": float(runs[0].history["test_accuracy"].iloc[-1]),
+        "second_accuracy": float(runs[1].history["test_accuracy"].iloc[-1]),
         "reached": float(min(each.history["reached"].iloc[-1] for each in runs)),
         "distance": float((ends["a"] - ends["b"]).norm()),
         "matched_distance": float((ends["a"] - ends["matched"]).norm()),
@@ -97,8 +99,10 @@ def networks(config: PathConfig) -> tuple[Run, Run, Run]:
     """The three trained networks."""
     net = config.net
     other = net.with_seeds(net.data_seed, net.init_seed + APART)
+    spoil = {} if config.second == "drawn" else {"spoil_steps": config.spoil_steps}
+    begin = first_state(ViewConfig(net=other, begin=config.second, **spoil))
     first = train.proceed(net, None, never)
-    second = train.proceed(other, None, never)
+    second = train_from(other, begin.arrays)
     third = train_from(other, train.start(net).arrays)
     return first, second, third
 

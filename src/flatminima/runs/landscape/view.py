@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from flatminima.runs.kind import Divergence, Run, State
 from flatminima.runs.landscape.begin import first_state
@@ -17,7 +18,7 @@ from flatminima.runs.nets import train
 from flatminima.runs.nets.problem import data, network
 from flatminima.sharpness import products, spectrum, trace
 from flatminima.sharpness.landscape import Landscape, landscape
-from flatminima.sharpness.slices import Slice, directions, plane
+from flatminima.sharpness.slices import Slice, directions, expected_curvature, plane
 
 Config = ViewConfig
 """What `results` builds a view's config by."""
@@ -92,6 +93,8 @@ def around(
         random probes. lambda_max. seen and seen_error: mean of d' Hess d over
         filter-normalised directions, and its standard error; seen_most the largest.
         drawn, drawn_error and drawn_most: the same over directions of length 1.
+        expected, with config.exact: what seen should be, from the Hessian's diagonal;
+        off: their distance in standard errors.
         height, height_2: of the first plane and of the second, NaN if there is none.
         pits: mean number over planes. log_height, log_height_2, log_trace, log_lambda:
         natural logarithms, NaN where there is none.
@@ -113,6 +116,10 @@ def around(
         found[name] = float(curvature.mean())
         found[f"{name}_error"] = float(curvature.std(ddof=1) / len(many) ** 0.5)
         found[f"{name}_most"] = float(curvature.max())
+    if config.exact:
+        diagonal = torch.from_numpy(trace.diagonal(hessian))
+        found["expected"] = expected_curvature(scene, diagonal)
+        found["off"] = abs(found["seen"] - found["expected"]) / found["seen_error"]
     heights = [picture.height for picture in pictures]
     found["height"], found["height_2"] = (*heights, np.nan)[:2]
     found["pits"] = float(np.mean([picture.pits for picture in pictures]))

@@ -48,11 +48,10 @@ def proceed(config: PathConfig, run: Run | None, pause: Callable[[], bool]) -> R
     try:
         runs = networks(config)
     except Divergence as divergence:
-        return Run(pd.DataFrame([{"step": 0}]), {}, 0, diverged_at=divergence.step)
+        return _diverged(divergence.step)
     for each in runs:
         if each.diverged_at is not None:
-            nothing = pd.DataFrame([{"step": 0}])
-            return Run(nothing, {}, 0, diverged_at=each.diverged_at)
+            return _diverged(each.diverged_at)
     scene, held_out = scenes(config, runs[0])
     ends = {name: _flat(scene, each) for name, each in zip("abc", runs, strict=True)}
     ends["matched"] = _matched(config, scene, ends["a"], ends["b"])
@@ -95,11 +94,16 @@ def proceed(config: PathConfig, run: Run | None, pause: Callable[[], bool]) -> R
     return Run(pd.DataFrame([row]), arrays, int(row["step"]))
 
 
+def _diverged(step: int) -> Run:
+    return Run(pd.DataFrame([{"step": 0}]), {}, step, diverged_at=step)
+
+
 def networks(config: PathConfig) -> tuple[Run, Run, Run]:
     """The three trained networks."""
     net = config.net
     other = net.with_seeds(net.data_seed, net.init_seed + APART)
-    spoil = {} if config.second == "drawn" else {"spoil_steps": config.spoil_steps}
+    drawn = config.second == "drawn"
+    spoil: dict[str, Any] = {} if drawn else {"spoil_steps": config.spoil_steps}
     begin = first_state(ViewConfig(net=other, begin=config.second, **spoil))
     first = train.proceed(net, None, never)
     second = train_from(other, begin.arrays)

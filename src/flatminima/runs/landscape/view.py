@@ -53,8 +53,8 @@ def proceed(config: ViewConfig, run: Run | None, pause: Callable[[], bool]) -> R
         try:
             state = start(config)
         except Divergence as divergence:
-            nothing = pd.DataFrame([{"step": 0}])
-            return Run(nothing, {}, 0, diverged_at=divergence.step)
+            step = divergence.step
+            return Run(pd.DataFrame([{"step": 0}]), {}, step, diverged_at=step)
         run = Run(pd.DataFrame(), state.arrays, 0, finished=False)
     run = train.proceed(config.net, run, pause)
     if not run.finished or run.diverged_at is not None:

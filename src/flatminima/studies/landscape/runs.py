@@ -16,7 +16,7 @@ from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.nets.config import NetConfig
 from flatminima.sweeps.sweep import sweep_quietly
 
-DEEP = {
+DEEP: dict[str, Any] = {
     "n": 500,
     "width": 24,
     "norm": "batch",
@@ -28,7 +28,7 @@ DEEP = {
 }
 """What the networks of several depths share."""
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "n": 200,
     "depth": 3,
     "width": 32,
@@ -118,7 +118,7 @@ METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 """Ways to one training loss: fields of `NetConfig`, then of `ViewConfig`."""
 
-EQUAL_UPDATES = {"SGD, equal updates": {}, "SAM, equal updates": {"rho": 0.2}}
+EQUAL_UPDATES: dict[str, dict[str, Any]] = {"SGD, equal updates": {}, "SAM, equal updates": {"rho": 0.2}}
 """The control of SAM: as many updates, to whatever loss they lead."""
 
 
@@ -126,15 +126,16 @@ def methods(**view: Any) -> dict[str, ViewConfig]:
     """Small networks trained in several ways, by name."""
     found = {}
     for way, (net, own) in METHODS.items():
-        spoil = {"spoil_steps": SPOIL_STEPS} if "begin" in own else {}
+        bad = "begin" in own
+        spoil: dict[str, Any] = {"spoil_steps": SPOIL_STEPS} if bad else {}
         found[way] = ViewConfig(net=NetConfig(**SMALL | net), **view, **own, **spoil)
-    steps = {"target_loss": 0.0, "num_steps": EQUAL_STEPS}
+    steps: dict[str, Any] = {"target_loss": 0.0, "num_steps": EQUAL_STEPS}
     for way, net in EQUAL_UPDATES.items():
         found[way] = ViewConfig(net=NetConfig(**SMALL | steps | net), **view)
     return found
 
 
-CURVE = {"bends": 1, "curve_steps": 500, "curve_lr": 0.02, "points": 31}
+CURVE: dict[str, Any] = {"bends": 1, "curve_steps": 500, "curve_lr": 0.02, "points": 31}
 
 TO_BAD = "to a bad minimum"
 
@@ -149,7 +150,7 @@ def pairs(widths: Iterable[int]) -> dict[str, PathConfig]:
         f"width {width}": PathConfig(net=NetConfig(**SMALL | {"width": width}), **CURVE)
         for width in each
     }
-    spoiled = {"second": "spoiled", "spoil_steps": SPOIL_STEPS}
+    spoiled: dict[str, Any] = {"second": "spoiled", "spoil_steps": SPOIL_STEPS}
     net = NetConfig(**SMALL | {"width": each[0]})
     return found | {TO_BAD: PathConfig(net=net, **CURVE, **spoiled)}
 
@@ -173,7 +174,7 @@ def run(
     if names:
         table = sweep_quietly([settings[n] for n in names], seeds, commit=True)
         # a run's rows begin with that of step 0, or are a single one
-        ends = table["last"].astype(bool)
+        ends = table["last"].astype(int)
         number = (ends.cumsum() - ends) // len(seeds)
         tables |= {each: table[number == k] for k, each in enumerate(names)}
     return {

@@ -9,10 +9,11 @@ import seaborn as sns
 from jaxtyping import Float
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from flatminima.plots.style import WIDTH, say_why
 from flatminima.statistics.intervals import of_mean
@@ -21,13 +22,16 @@ from flatminima.studies.landscape.runs import CONTROL, Shown, name
 from flatminima.studies.landscape.scenes import Bend, Picture
 from flatminima.sweeps.table import per_seed
 
-LOW, HIGH = 0.01, 100.0
-"""Ends of the colour scale; losses beyond an end have its colour."""
+SCALE = (0.01, 100.0)
+"""Ends of the colour scale of pictures; losses beyond an end have its colour."""
+
+PATH_SCALE = (0.001, 10.0)
+"""The same of planes through two minima, where losses are smaller."""
 
 CHANCE = np.log(10)
 """The loss of ten equal outputs."""
 
-MAP = "cividis"
+MAP = "viridis"
 _BLUE, _ORANGE = sns.color_palette("colorblind")[:2]
 _GREEN, _RED = (sns.color_palette("colorblind")[k] for k in (2, 3))
 KINDS = {"plain": (_ORANGE, "s"), "skips": (_BLUE, "o")}
@@ -83,28 +87,51 @@ def _picture(axis: Axes, each: Picture) -> None:
     )
 
 
-def _contours(axis: Axes, x: np.ndarray, y: np.ndarray, loss: np.ndarray) -> None:
+def _contours(
+    axis: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    loss: np.ndarray,
+    ends: tuple[float, float] = SCALE,
+) -> None:
     """Filled contours of the clipped loss, thin lines, and a bold one at chance."""
-    shown = np.log10(np.clip(np.nan_to_num(loss, nan=HIGH, posinf=HIGH), LOW, HIGH))
-    levels = np.linspace(np.log10(LOW), np.log10(HIGH), 25)
+    low, high = np.log10(ends)
+    finite = np.nan_to_num(loss, nan=ends[1], posinf=ends[1])
+    shown = np.log10(np.clip(finite, *ends))
+    levels = np.linspace(low, high, 33)
     axis.contourf(x, y, shown, levels, cmap=MAP)
-    lines: dict[str, Any] = {"colors": "white", "linewidths": 0.35, "alpha": 0.6}
     if np.ptp(shown) > 0:
-        axis.contour(x, y, shown, levels[::3], linestyles="solid", **lines)
+        thin: dict[str, Any] = {"linewidths": 0.4, "alpha": 0.6, "linestyles": "solid"}
+        axis.contour(x, y, shown, levels[::4], colors="white", **thin)
         if shown.min() < np.log10(CHANCE) < shown.max():
             axis.contour(
-                x, y, shown, [np.log10(CHANCE)], colors="white", linewidths=1.4
+                x, y, shown, [np.log10(CHANCE)], colors="white", linewidths=1.6
             )
 
 
-def _colour_bar(fig: Figure, axes: np.ndarray) -> None:
-    scale = ScalarMappable(LogNorm(LOW, HIGH), MAP)
+def _colour_bar(
+    fig: Figure, axes: np.ndarray, ends: tuple[float, float] = SCALE
+) -> None:
     bar = fig.colorbar(
-        scale, ax=axes, extend="both", fraction=0.03, pad=0.02, aspect=30
+        ScalarMappable(LogNorm(*ends), MAP),
+        ax=axes,
+        extend="both",
+        fraction=0.03,
+        pad=0.02,
+        aspect=30,
     )
-    bar.set_label("training loss (logarithmic)")
-    bar.ax.yaxis.set_major_formatter(LogFormatter())
-    bar.ax.axhline(CHANCE, color="white", lw=1.4)
+    bar.set_label("training loss")
+    powers = 10.0 ** np.arange(np.log10(ends[0]), np.log10(ends[1]) + 0.5)
+    bar.set_ticks(list(powers), labels=[f"{power:g}" for power in powers])
+    bar.ax.minorticks_off()
+    bar.ax.axhline(CHANCE, color="white", lw=1.6)
+
+
+def _logarithmic(axis: Axis) -> None:
+    """Ticks of a short logarithmic axis as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _seeds(
@@ -159,8 +186,9 @@ def against_depth(shown: Mapping[str, Shown], depths: Sequence[int]) -> Figure:
         axis.set(title=label, xlabel="depth", xscale="log")
         if logarithmic:
             axis.set_yscale("log")
+            _logarithmic(axis.yaxis)
         axis.set_xticks(depths, [str(depth) for depth in depths])
-        axis.minorticks_off()
+        axis.xaxis.set_minor_locator(NullLocator())
         if not every:
             say_why(axis, "no run to show")
     handles, names = axes[0].get_legend_handles_labels()
@@ -230,12 +258,13 @@ def connected(bend: Bend | None, losses: Mapping[str, Sequence[np.ndarray]]) -> 
     if bend is None:
         say_why(left, "no pair to show")
     else:
-        _contours(left, bend.slice.x, bend.slice.y, bend.slice.loss)
+        _contours(left, bend.slice.x, bend.slice.y, bend.slice.loss, PATH_SCALE)
         left.set_aspect("equal")
-        left.plot(*bend.ends.T, color=_ORANGE, lw=1.6)
-        left.plot(*bend.curve.T, color="white", lw=2.6)
+        left.plot(*bend.ends.T, color=_ORANGE, lw=2)
+        left.plot(*bend.curve.T, color="white", lw=4)
+        left.plot(*bend.curve.T, color=_BLUE, lw=2)
         left.plot(*bend.ends.T, "o", color="white", mec="0.1", ms=7)
-        _colour_bar(fig, np.array([left]))
+        _colour_bar(fig, np.array([left]), PATH_SCALE)
     for way, (label, colour, style) in WAYS.items():
         each = [np.asarray(loss, dtype=float) for loss in losses.get(way, ())]
         if not each:
@@ -250,7 +279,9 @@ def connected(bend: Bend | None, losses: Mapping[str, Sequence[np.ndarray]]) -> 
     right.set_ylabel("training loss")
     if losses and any(len(each) for each in losses.values()):
         right.axhline(CHANCE, color="0.5", lw=0.8, ls=":")
-        right.legend(fontsize=8, loc="upper right", bbox_to_anchor=(1, 0.9))
+        fig.legend(
+            *right.get_legend_handles_labels(), loc="outside lower center", ncols=4
+        )
     else:
         say_why(right, "no pair to show")
     return fig
@@ -328,6 +359,7 @@ def methods(shown: Mapping[str, Shown], target: float) -> Figure:
         axis.set(xlabel=label, title="against " + label.split(" ")[0])
         if axis.collections:
             axis.set_xscale("log")
+            _logarithmic(axis.xaxis)
         else:
             say_why(axis, "no run to show")
     axes[1].set_ylabel("test error")

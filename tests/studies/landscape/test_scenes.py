@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.interpolate import RegularGridInterpolator
 
 from flatminima.runs import loop
 from flatminima.runs.landscape import connect, view
@@ -28,18 +29,22 @@ def test_the_picture_stays_for_layers_and_changes_for_units(store):
     assert found["units"].min() > 0.01
 
 
-def test_the_plane_holds_the_ends_and_the_curve():
-    config = PathConfig(net=NET, points=5, curve_steps=20)
+def test_the_plane_holds_the_ends_and_the_curve(store):
+    config = PathConfig(net=NET, points=5, curve_steps=20).with_seeds(3, 4)
     run = loop.run(config)
-    found = scenes.bend(config, run, 5)
+    found = scenes.bend(config, 41)
     first, inner, second = run.arrays["curve"]
     length = np.linalg.norm(second - first)
     np.testing.assert_allclose(found.ends, [[0, 0], [length, 0]], atol=1e-9)
     np.testing.assert_allclose(found.curve[[0, -1]], found.ends, atol=1e-9)
     middle = np.linalg.norm((first + 2 * inner + second) / 4 - first)
     assert np.linalg.norm(found.curve[50]) == pytest.approx(middle)
+    picture = found.slice
+    at_curve = RegularGridInterpolator((picture.y, picture.x), picture.loss)
+    seen = at_curve(found.curve[[0, 25, 50, 75, 100], ::-1])
+    np.testing.assert_allclose(seen, run.arrays["curve_loss"], rtol=0.2)
     straight = PathConfig(net=NET, points=5, curve_steps=0)
-    assert scenes.bend(straight, loop.run(straight), 5) is None
+    assert scenes.bend(straight, 5) is None
 
 
 def test_paths_join_the_networks_that_were_trained():

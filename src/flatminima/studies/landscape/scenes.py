@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float
 
 from flatminima.results.reading import Committed
-from flatminima.runs.kind import Run
 from flatminima.runs.landscape import connect, view
 from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.nets.problem import data, network
@@ -86,14 +85,14 @@ class Bend:
     curve: Float[np.ndarray, "points 2"]
 
 
-def bend(config: PathConfig, run: Run, points: int) -> Bend | None:
+def bend(config: PathConfig, points: int) -> Bend | None:
     """The plane of a pair's curve; None if its run diverged or the three are in line.
 
     Args:
-        config: of one inner control point.
-        run: from the engine of paths.
+        config: of one inner control point, with the seeds of the pair.
         points: of the grid, along either axis.
     """
+    run = fetch(config)
     if "curve" not in run.arrays or config.bends != 1:
         return None
     first, inner, second = (torch.as_tensor(p) for p in run.arrays["curve"])

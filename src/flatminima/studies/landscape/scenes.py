@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 
 from flatminima.results.reading import Committed
+from flatminima.results.rows import config_of
 from flatminima.runs.landscape import connect, view
 from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.nets.problem import data, network
@@ -65,8 +66,7 @@ def picture(shown: Shown, paper: Committed, seed: int, which: int = 0) -> Pictur
 
 def _kept(paper: Committed, config: ViewConfig) -> np.ndarray:
     """The committed grid of a run."""
-    wanted = config.model_dump(mode="json")
-    (row,) = (r for r in paper.rows if r["config"] == wanted)
+    (row,) = (r for r in paper.rows if config_of(r) == config)
     return np.array(row["summary"]["plane"]).reshape(config.points, config.points)
 
 

@@ -37,6 +37,7 @@ CONFIGS = {
     "batch norm": Config(architecture="sim_bn"),
     "flow": FlowConfig(start=Config(architecture="bias"), kind="naive"),
     "torch": NetConfig(data="clusters"),
+    "torch, measured": NetConfig(net="cnn", sharpness=True),
 }
 
 
@@ -113,3 +114,16 @@ def test_one_architecture_a_key():
         models = {m.rpartition(".")[2] for m in found if ".models." in m}
         others = {"bias", "no_bias", "sim_ln", "softplus", "sim_bn", "deep"}
         assert models & others == {config.architecture}
+
+
+def test_torch_networks_depend_on_one_architecture_data_set_and_what_they_measure():
+    plain, measured = (
+        set(reachable(*engine_of(CONFIGS[name]).modules(CONFIGS[name])))
+        for name in ("torch", "torch, measured")
+    )
+    known = {f"flatminima.models.nets.{name}" for name in ("mlp", "cnn")}
+    assert plain & known == {"flatminima.models.nets.mlp"}
+    assert measured & known == {"flatminima.models.nets.cnn"}
+    assert "flatminima.data.digits" not in plain
+    assert not [m for m in plain if m.startswith("flatminima.sharpness")]
+    assert [m for m in measured if m.startswith("flatminima.sharpness")]

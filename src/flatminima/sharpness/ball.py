@@ -45,7 +45,7 @@ def quadratic_rise(
 
     With H = Q diag(h) Q' the maximiser has (mu - h_i) (Q'd)_i = (Q'g)_i for one mu >=
     max(h_1, 0), at which ||d|| = radius or mu = 0: the secular equation of the
-    trust-region problem (Conn, Gould & Toint 2000, section 7.3). Where g is orthogonal
+    trust-region problem (Conn, Gould & Toint 2000, chapter 7). Where g is orthogonal
     to the top eigenvectors and d at mu = h_1 is too short, any of them fills it up.
 
     Args:
@@ -133,7 +133,7 @@ def ball(radius: float) -> Neighbourhood:
 def sam_sharpness(at: Landscape, radius: float) -> Worst:
     """L(theta + radius g / ||g||) - L(theta), g = grad L: SAM's one step up.
 
-    The first-order maximiser over the ball (Foret et al. 2021, equation 2). It may be
+    The first-order maximiser over the ball (Foret et al. 2021). It may be
     negative, and is 0 where g is 0.
     """
     d = ball(radius).farthest(at.gradient())

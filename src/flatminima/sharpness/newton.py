@@ -38,7 +38,7 @@ def minimise(
     """Least value of a convex, positive function by damped Newton.
 
     Steps are halved until the function falls by a quarter of what the slope promises
-    (Boyd & Vandenberghe 2004, algorithm 9.5). Directions in which the Hessian is null
+    (Boyd & Vandenberghe 2004, section 9.5). Directions in which the Hessian is null
     are left alone. Where the infimum is reached only at infinity, the value is near it.
 
     Args:

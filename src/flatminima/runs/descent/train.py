@@ -66,8 +66,12 @@ def steps_per_call(config: DescentConfig) -> int:
     if config.model == "relu_1d":
         each *= 6 * config.width
     elif config.model == "matrix":
-        each += 2 * config.d * config.d * config.width * (
-            config.batch_size // config.group_size
+        each += (
+            2
+            * config.d
+            * config.d
+            * config.width
+            * (config.batch_size // config.group_size)
         )
     passes = 1 if config.rho == 0 or config.ascent == "random" else 1.0
     if config.rho > 0 and config.ascent == "gradient":
@@ -182,9 +186,7 @@ def unflat(setting: Problem, theta: np.ndarray) -> dict[str, np.ndarray]:
     pieces = np.split(theta, ends)
     return {
         name: piece.reshape(shape)
-        for name, piece, shape in zip(
-            setting.module.NAMES, pieces, shapes, strict=True
-        )
+        for name, piece, shape in zip(setting.module.NAMES, pieces, shapes, strict=True)
     }
 
 

@@ -40,7 +40,7 @@ BOX = 1e-3
 RISE = 0.1
 """Of the loss, that the noise of PAC-Bayes sharpness may bring."""
 
-TOLERANCE = 0.01
+TOLERANCE = 1e-4
 """Rise of the loss at which a weight is described."""
 
 PAIRS = 16

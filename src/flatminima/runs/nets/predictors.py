@@ -44,7 +44,8 @@ TOLERANCE = 1e-4
 """Rise of the loss at which a weight is described."""
 
 PAIRS = 16
-CLIMBS = {"restarts": 2, "num_steps": 15}
+RESTARTS = 2
+NUM_STEPS = 15
 
 MEASURES = (
     "random",
@@ -93,7 +94,8 @@ def columns(config: NetConfig, state: State) -> dict[str, float]:
     """
     problem = data(config)
     net = network(config, state.arrays)
-    plain = folded(nn.Sequential(*(m for m in net if not isinstance(m, Dropout))))
+    parts = [part for part in net.children() if not isinstance(part, Dropout)]
+    plain = folded(nn.Sequential(*parts))
     at = landscape(plain, problem.x, problem.y, config.loss)
     with torch.no_grad():
         margin = complexity.margin(at.outputs(), problem.labels)
@@ -135,14 +137,27 @@ def _sharpness(at: Landscape, seed: int) -> dict[str, float]:
         sigma_at(space, RISE, noise(stream), pairs=PAIRS).value
         for stream, space in enumerate((at, relative))
     )
+    ball, box, adaptive = (
+        measure(
+            space, size, noise(stream), restarts=RESTARTS, num_steps=NUM_STEPS
+        ).value
+        for stream, (measure, space, size) in enumerate(
+            [
+                (ball_sharpness, at, RADIUS),
+                (box_sharpness, at, BOX),
+                (ball_sharpness, relative, ADAPTIVE_RADIUS),
+            ],
+            start=2,
+        )
+    )
     return {
         "trace": float(diagonal.sum()),
         "lambda_max": top.value,
-        "ball": ball_sharpness(at, RADIUS, noise(2), **CLIMBS).value,
-        "box": box_sharpness(at, BOX, noise(3), **CLIMBS).value,
+        "ball": ball,
+        "box": box,
         "pac_bayes": -math.log(plain),
         "pac_bayes_relative": -math.log(scaled),
-        "adaptive": ball_sharpness(relative, ADAPTIVE_RADIUS, noise(4), **CLIMBS).value,
+        "adaptive": adaptive,
         "normalised": normalised_sharpness(at, diagonal),
         "description": description_length(diagonal, TOLERANCE),
         "description_relative": description_length(diagonal, TOLERANCE, at.theta.abs()),

@@ -45,7 +45,7 @@ MAX_STEPS = 6000
 def _configs(
     data: str, axes: Mapping[str, Sequence[Any]], **fields: Any
 ) -> list[NetConfig]:
-    base = {
+    base: dict[str, Any] = {
         "data": data,
         "n": SIZES[data],
         "target_loss": TARGET,

@@ -18,7 +18,7 @@ from flatminima.checks import at_least
 from flatminima.sharpness.estimate import Estimate
 from flatminima.sharpness.landscape import Landscape
 
-CHUNK = 64
+CHUNK = 128
 """Displacements whose losses are computed together."""
 
 

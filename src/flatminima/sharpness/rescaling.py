@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from operator import mul
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -104,7 +105,9 @@ def layers(net: nn.Sequential) -> list[Layer]:
     return [part for part in net if isinstance(part, Layer)]
 
 
-def rescale(net: nn.Sequential, alphas: Sequence[float] | Tensor) -> nn.Sequential:
+def rescale(
+    net: nn.Sequential, alphas: Sequence[float] | np.ndarray | Tensor
+) -> nn.Sequential:
     """Layer l times alpha_l, its bias times alpha_1 ... alpha_l: the output times all.
 
     Args:

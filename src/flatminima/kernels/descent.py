@@ -155,7 +155,7 @@ def run(
             for j in range(size):
                 up[j] *= climb
             curvature(model, theta, up, x, label, its, small, scratch, total)
-        if not np.isfinite(squares):
+        if not squares < np.inf:
             return t, False
         if c * squares <= stop_loss * batch:
             return t, True

@@ -53,7 +53,9 @@ def curvature(model, theta, p, x, y, rows, weight, scratch, out):
 
 
 def derivatives_of(
-    model_type: type, its_gradient: Callable[..., Any], its_curvature: Callable[..., Any]
+    model_type: type,
+    its_gradient: Callable[..., Any],
+    its_curvature: Callable[..., Any],
 ) -> None:
     """Register both for a model.
 

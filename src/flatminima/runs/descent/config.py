@@ -59,7 +59,8 @@ class DescentConfig(BaseModel):
             those that do (m of m-SAM).
         lr: learning rate.
         rho: length of the ascent, or the factor on the gradient in it; 0 for none.
-        normalised: whether the ascent has length rho; else it is rho times the gradient.
+        normalised: whether the ascent has length rho; else it is rho times the
+            gradient.
         direction: "up" for SAM, "down" for the ordinary extragradient step.
         ascent: along the "gradient", or along a "random" direction of equal length.
         ascent_steps: parts of the ascent, each 1/ascent_steps of rho, the gradient
@@ -205,9 +206,10 @@ class DescentConfig(BaseModel):
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The fields that a table shows."""
+        """The fields that a table shows: all but measure_at, and `test_points`."""
         tests = NUM_TEST_POINTS if self.model in ("squares", "product") else 0
-        return self.model_dump() | {"n": self.examples, "test_points": tests}
+        fields = self.model_dump(exclude={"measure_at"})
+        return fields | {"n": self.examples, "test_points": tests}
 
     def with_seeds(self, data_seed: int, init_seed: int) -> Self:
         """The same run on other data and from another start."""

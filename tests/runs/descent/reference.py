@@ -4,6 +4,8 @@ Data, start and the random numbers of a step are the engine's: what is compared 
 a step does with them. The generator is asked from its beginning on, not moved on.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -54,6 +56,17 @@ def directions(config: DescentConfig, steps: int, size: int) -> np.ndarray:
     return z / np.sqrt((z**2).sum(axis=1, keepdims=True))
 
 
+def quadratic(config: DescentConfig, loss, flat) -> torch.Tensor:
+    """The ascent to second order, with the dense Hessian."""
+    g = torch.autograd.functional.jacobian(loss, flat)
+    hessian = torch.autograd.functional.hessian(loss, flat)
+    delta = config.rho * g / torch.linalg.norm(g)
+    for _ in range(config.ascent_steps):
+        bent = g + hessian @ delta
+        delta = config.rho * bent / torch.linalg.norm(bent)
+    return delta
+
+
 def train(config: DescentConfig, steps: int) -> dict[str, np.ndarray]:
     """The parameters after some steps, by name."""
     data = data_of(config)
@@ -86,7 +99,14 @@ def train(config: DescentConfig, steps: int) -> dict[str, np.ndarray]:
         for group, moved in zip(groups, shifts, strict=True):
             flat = theta.detach().requires_grad_()
             at = flat
-            for _ in range(config.ascent_steps if config.rho > 0 else 0):
+            if config.ascent == "quadratic":
+                its = partial(loss, group=group, moved=moved)
+                at = flat + quadratic(config, its, flat)
+            for _ in range(
+                config.ascent_steps
+                if config.rho > 0 and config.ascent != "quadratic"
+                else 0
+            ):
                 if config.ascent == "random":
                     at = at + config.rho * along[t]
                     break

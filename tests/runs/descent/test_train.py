@@ -39,6 +39,7 @@ RULES = {
     "three steps, not normalised": {**SAM, "ascent_steps": 3, "normalised": False},
     "extragradient": {**SAM, "direction": "down", "normalised": False},
     "down": {**SAM, "direction": "down"},
+    "quadratic": {**SAM, "ascent": "quadratic", "ascent_steps": 3, "group": 3},
     "random": {**SAM, "ascent": "random"},
     "differentiated": {**SAM, "differentiate": True},
     "differentiated, not normalised": {
@@ -238,6 +239,13 @@ def test_a_zero_gradient_makes_no_normalised_ascent():
         (
             {"model": "product", "rho": 0.1, "ascent_steps": 2, "differentiate": True},
             "differentiate.*several steps",
+        ),
+        (
+            {
+                **{"model": "product", "rho": 0.1, "ascent": "quadratic"},
+                "normalised": False,
+            },
+            "normalised.*quadratic",
         ),
         ({"model": "product", "lr": 0.0}, "greater than 0"),
         ({"model": "product", "seed": 1}, "Extra inputs"),

@@ -74,8 +74,8 @@ def steps_per_call(config: DescentConfig) -> int:
             * (config.batch_size // config.group_size)
         )
     passes = 1
-    if config.rho > 0 and config.ascent == "gradient":
-        passes += config.ascent_steps + 2 * config.differentiate
+    if config.rho > 0 and config.ascent != "random":
+        passes += 2 * (config.ascent_steps + config.differentiate)
     groups = config.batch_size // config.group_size
     seconds = passes * (2 * each + 6 * size * groups) * SECONDS_PER_PRODUCT
     numbers = config.draws
@@ -174,6 +174,7 @@ def advance(state: State, config: DescentConfig, k: int) -> State:
             config.rho if config.direction == "up" else -config.rho,
             config.normalised,
             config.ascent_steps,
+            config.ascent == "quadratic",
             config.differentiate,
             config.label_noise,
             config.stop_loss if stops else -1.0,
@@ -235,7 +236,7 @@ def _own(
     """What is measured of one model only."""
     data, model, module = setting.data, setting.model, setting.module
     if config.model == "relu_1d":
-        return {"kinks": float(count_kinks(*theta, data.x[:, 0]))}
+        return {"kinks": float(count_kinks(theta[0], theta[1], theta[2], data.x[:, 0]))}
     if config.model == "matrix":
         product = theta[0] @ theta[1].T
         return {

@@ -6,6 +6,7 @@ import pytest
 
 import flatminima
 from flatminima.identity import imported_modules, reachable
+from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.kind import engine_of
 from flatminima.runs.mlp.config import Config
@@ -35,6 +36,7 @@ CONFIGS = {
     "batch": Config(architecture="sim_ln", batch=4),
     "deep": Config(architecture="deep"),
     "batch norm": Config(architecture="sim_bn"),
+    "descent": DescentConfig(model="product"),
     "flow": FlowConfig(start=Config(architecture="bias"), kind="naive"),
     "torch": NetConfig(data="clusters"),
     "torch, measured": NetConfig(net="cnn", sharpness=True),
@@ -100,8 +102,8 @@ def test_a_key_depends_on_one_kind_of_run(name):
     found = reachable(*engine_of(config).modules(config), *ROOTS)
     kinds = {m.split(".")[2] for m in found if m.startswith("flatminima.runs.")}
     own = config.engine.split(".")[2]
-    start = {"mlp"} if own == "flow" else set()
-    assert kinds - {"kind", "loop"} == {own} | start
+    beside = {"mlp"} if own == "flow" else set()
+    assert kinds - {"kind", "loop"} == {own} | beside
     assert not {"sweeps", "sources", "claims", "results", "plots", "studies"} & {
         room(module) for module in found if module != "flatminima"
     }

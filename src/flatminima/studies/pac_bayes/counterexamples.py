@@ -72,14 +72,13 @@ def memorised(features: str, d: int, m: int, seed: int) -> Memorised:
     y = rng.choice([-1.0, 1.0], size=m)
     if features == "table":
         which = rng.integers(0, d, size=m)
-        w = np.bincount(which, weights=y, minlength=d)
-        outputs = w[which]
+        entries = np.bincount(which, weights=y, minlength=d)
+        outputs, norm = entries[which], float(np.linalg.norm(entries))
     else:
         a = rng.normal(size=(m, d))
         a /= np.linalg.norm(a, axis=1, keepdims=True)
-        w = y @ a
-        outputs = a @ w
-    margins = y * outputs / max(float(np.linalg.norm(w)), np.finfo(float).tiny)
+        outputs, norm = a @ (y @ a), float(np.linalg.norm(y @ a))
+    margins = y * outputs / max(norm, np.finfo(float).tiny)
     loss = float(np.mean((1 - np.sign(margins)) / 2))
     return Memorised(margins, loss, 0.5 - loss)
 

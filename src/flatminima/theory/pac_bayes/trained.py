@@ -1,15 +1,15 @@
 """A posterior whose variances are trained on the bound: Dziugaite & Roy 2017.
 
-The posterior is N(w, diag(s)), the prior N(w0, lambda I) around the initialisation. Mean
-w, variances s and lambda are moved downhill on a differentiable stand-in for the bound,
+The posterior is N(w, diag(s)), the prior N(w0, lambda I) around the initialisation.
+Mean w, variances s and lambda move downhill on a differentiable stand-in for the bound,
 
     E_v l(w + sqrt(s) v) + sqrt(B / 2),
     B = (KL + ln(2 sqrt(m) / delta) + 2 ln(pi b ln(c / lambda) / sqrt(6))) / m.
 
 The last term pays for the choice of lambda = c exp(-j / b) among all j >= 1, each of
 which is allowed 6 delta / (pi j)^2. At the end j is rounded, and the bound is that of
-the zero-one loss. The source has ln(m / delta) / (m - 1) where Maurer allows what stands
-here, and trains with RMSprop for 200,000 steps.
+the zero-one loss. The source has ln(m / delta) / (m - 1) where Maurer allows what
+stands here, and trains with RMSprop for 200,000 steps.
 """
 
 import math
@@ -111,13 +111,13 @@ def trained_posterior(
         objective = surrogate.loss(mean + deviation * noise) + (allowed / 2).sqrt()
         if not torch.isfinite(objective):
             raise ArithmeticError(
-                f"the objective is {float(objective)} at step {step}, lr = {lr}"
+                f"the objective is {objective.item()} at step {step}, lr = {lr}"
             )
         objective.backward()
         optimiser.step()
         with torch.no_grad():
             log_prior.clamp_(max=math.log(c) - 1 / b)
-    j = max(1, round(b * (math.log(c) - float(log_prior))))
+    j = max(1, round(b * (math.log(c) - float(log_prior.detach()))))
     return Posterior(
         mean=mean.detach(),
         deviation=log_deviation.detach().exp(),

@@ -123,5 +123,9 @@ def points_on_a_line() -> Regression:
     """The twelve points of Andriushchenko & Flammarion's figure of a ReLU network."""
     nothing = np.empty((0, 1))
     return Regression(
-        POINTS_X[:, None].copy(), POINTS_Y.copy(), nothing, np.empty(0), np.full(1, np.nan)
+        POINTS_X[:, None].copy(),
+        POINTS_Y.copy(),
+        nothing,
+        np.empty(0),
+        np.full(1, np.nan),
     )

@@ -16,7 +16,7 @@ FLOORS = [
     {"data", "models"},
     {"measures", "kernels"},
     {"sharpness"},
-    {"theory"},
+    {"flows", "theory"},
     {"runs"},
     {"sources", "sweeps"},
     {"statistics"},

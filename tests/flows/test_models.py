@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from flatminima.flows.any_model import AnyModel
-from flatminima.flows.diagonal import Diagonal
+from flatminima.flows.diagonal import Diagonal, check_data
 from flatminima.flows.factorisation import Factorisation
 from flatminima.flows.sharpness_flow import land
 from flatminima.sharpness.landscape import landscape
@@ -49,7 +49,7 @@ def test_the_trace_is_that_of_the_dense_hessian_at_interpolation(name):
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="z, y: must have as many"):
-        Diagonal(np.ones((2, 3)), np.ones(3))
+        check_data("z", np.ones((2, 3)), np.ones(3))
     with pytest.raises(ValueError, match="y: all entries must be finite"):
         Diagonal(np.ones((1, 3)), np.array([np.inf]))
     with pytest.raises(ValueError, match="rank = 0: must be at least 1"):

@@ -5,7 +5,7 @@ with 1/2 and with 1/n, so that at interpolation Tr Hess L = (1/n) sum_i |grad f_
 For the loss without 1/2 both are twice as large.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from flatminima.sharpness.gauss_newton import Linearised
 Theta = Float[np.ndarray, " D"]
 
 
+@runtime_checkable
 class Tangent(Linearised, Protocol):
     """A model around a point: outputs, Gram matrix, J^T c (in a tuple of one), J p."""
 
@@ -22,6 +23,7 @@ class Tangent(Linearised, Protocol):
         """grad f_i . p, shape (n,)."""
 
 
+@runtime_checkable
 class Smooth(Protocol):
     """A model over its training set."""
 

@@ -6,6 +6,7 @@ import torch
 from flatminima.flows.any_model import AnyModel
 from flatminima.flows.diagonal import Diagonal
 from flatminima.flows.factorisation import Factorisation
+from flatminima.flows.two_layer import TwoLayer
 from flatminima.sharpness.landscape import landscape
 
 
@@ -34,6 +35,20 @@ class Factors(torch.nn.Module):
         return (a * (self.u @ self.v.T)).sum((1, 2))
 
 
+class Layers(torch.nn.Module):
+    """v . act(W x)."""
+
+    def __init__(self, w: np.ndarray, v: np.ndarray, activation: str):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.tensor(w))
+        self.v = torch.nn.Parameter(torch.tensor(v))
+        names = {"softplus": torch.nn.functional.softplus}
+        self.activation = names.get(activation) or getattr(torch, activation)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.activation(x @ self.w.T) @ self.v
+
+
 def diagonal(
     seed: int, n: int = 4, d: int = 9, *, signs: bool = True
 ) -> tuple[Diagonal, np.ndarray]:
@@ -50,10 +65,21 @@ def factorisation(seed: int, n: int = 5) -> tuple[Factorisation, np.ndarray]:
     return model, rng.standard_normal(21)
 
 
-def as_torch(model: Diagonal | Factorisation, theta: np.ndarray) -> AnyModel:
+def two_layer(seed: int, activation: str) -> tuple[TwoLayer, np.ndarray]:
+    """A network of six units on five points, and a start."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((5, 3)), rng.standard_normal(5)
+    model = TwoLayer(x, y, 6, activation)
+    return model, rng.standard_normal(model.size)
+
+
+def as_torch(model: Diagonal | Factorisation | TwoLayer, theta: np.ndarray) -> AnyModel:
     """The same model for automatic differentiation."""
+    module: torch.nn.Module
     if isinstance(model, Diagonal):
         module, inputs = Squares(theta), model.z
+    elif isinstance(model, TwoLayer):
+        module, inputs = Layers(*model.split(theta), model.activation), model.x
     else:
         module, inputs = Factors(*model.split(theta)), model.a
     data = torch.from_numpy(inputs), torch.from_numpy(model.y)

@@ -8,13 +8,17 @@ from flatminima.flows.any_model import AnyModel
 from flatminima.flows.diagonal import Diagonal, check_data
 from flatminima.flows.factorisation import Factorisation
 from flatminima.flows.sharpness_flow import land
+from flatminima.flows.two_layer import TwoLayer
 from flatminima.sharpness.landscape import landscape
-from tests.flows.examples import as_torch, diagonal, factorisation
+from tests.flows.examples import as_torch, diagonal, factorisation, two_layer
 
 EXAMPLES = {
     "diagonal, signs": diagonal(0),
     "diagonal": diagonal(1, signs=False),
     "factorisation": factorisation(2),
+    "tanh": two_layer(3, "tanh"),
+    "softplus": two_layer(4, "softplus"),
+    "relu": two_layer(5, "relu"),
 }
 
 
@@ -54,6 +58,10 @@ def test_what_does_not_fit_is_refused():
         Diagonal(np.ones((1, 3)), np.array([np.inf]))
     with pytest.raises(ValueError, match="rank = 0: must be at least 1"):
         Factorisation(np.ones((1, 2, 2)), np.ones(1), 0)
+    with pytest.raises(ValueError, match="width = 0: must be at least 1"):
+        TwoLayer(np.ones((1, 2)), np.ones(1), 0)
+    with pytest.raises(ValueError, match="activation = 'sin': must be one of tanh"):
+        TwoLayer(np.ones((1, 2)), np.ones(1), 2, "sin")
     module = torch.nn.Linear(2, 3)
     data = torch.ones(4, 2), torch.ones(4, dtype=torch.long)
     with pytest.raises(ValueError, match="has 12 outputs and 4 labels"):

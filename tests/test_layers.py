@@ -18,7 +18,7 @@ FLOORS = [
     {"data", "models"},
     {"measures", "kernels", "optim"},
     {"sharpness"},
-    {"theory"},
+    {"flows", "theory"},
     {"runs"},
     {"sources", "sweeps"},
     {"statistics"},

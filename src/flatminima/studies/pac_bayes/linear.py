@@ -15,6 +15,7 @@ integrals are done by Gauss's rules, with nodes that crowd where s r sin t is sm
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -210,7 +211,7 @@ def _row(
     losses: Float[np.ndarray, " K"],
     strengths: Float[np.ndarray, " K"],
     best: int,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     return {
         **{"seed": seed, "bound": name, "strength": strengths[best]},
         **{"value": value, "risk": true, "empirical": losses[best]},

@@ -33,6 +33,9 @@ LR = 0.1
 """Of SGD: far from divergence at every width that the chapter allows."""
 
 CENTRES = ("prior at 0", "prior at the start")
+TRAINED, HALF = "trained variances", "prior from half"
+HALF_TRAINED, HELD_OUT = "prior from half, trained", "held-out half, no noise"
+FORET = "Foret et al., from below"
 RADII = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Of Foret's theorem, in units of the norm of the weights at the start."""
 
@@ -148,9 +151,7 @@ def bounds(
             rows.append(min(own, key=lambda row: (row["value"], row["root"])))
         rows.append(
             common
-            | _trained_row(
-                "trained variances", full.train, full.new, full.start, budget, generator
-            )
+            | _trained_row(TRAINED, full.train, full.new, full.start, budget, generator)
         )
         rows += [
             common | row for row in _half_rows(half, n - n // 2, budget, generator)
@@ -234,9 +235,9 @@ def _half_rows(
     held_out = net.new.subset(slice(0, others))
     new = net.new.subset(slice(others, None))
     least = best(_over_sigmas(held_out, theta, budget, generator))
-    yield _row("prior from half", least, _risk(new, least.sigma, generator))
+    yield _row(HALF, least, _risk(new, least.sigma, generator))
     yield _trained_row(
-        "prior from half, trained",
+        HALF_TRAINED,
         held_out,
         new,
         theta,
@@ -249,7 +250,7 @@ def _half_rows(
         1 - budget.delta, "exact"
     )
     yield {
-        **{"bound": "held-out half, no noise", "value": float(value.high)},
+        **{"bound": HELD_OUT, "value": float(value.high)},
         **{"root": math.nan, "kl": 0.0, "sigma": 0.0, "empirical": wrong / others},
         "risk": float(errors(new).loss()),
     }
@@ -290,7 +291,7 @@ def _foret_row(
         values.append((value, radius * unit))
     value, radius = min(values)
     return {
-        **{"bound": "Foret et al., from below", "value": value, "root": math.nan},
+        **{"bound": FORET, "value": value, "root": math.nan},
         **{"kl": math.nan, "sigma": radius, "empirical": own},
         "risk": float(errors(net.new).loss()),
     }

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
 from scipy import stats
 
 from flatminima.runs.nets.config import NetConfig
 from flatminima.runs.nets.problem import data, initial_arrays, network
+from flatminima.sharpness import gauss_newton_trace
+from flatminima.sharpness import trace as hessian_trace
 from flatminima.sharpness.average import average_sharpness
 from flatminima.sharpness.ball import ball_sharpness
-from flatminima.sharpness.gauss_newton_trace import exact
 from flatminima.sharpness.landscape import Landscape, cross_entropy, landscape
+from flatminima.sharpness.products import hessian
 from flatminima.sweeps.sweep import run_all
 from flatminima.theory.pac_bayes.gaussian import (
     Bound,
@@ -87,10 +90,18 @@ class Trained:
     new: Landscape
 
 
-def config(name: str, *, n: int, width: int, num_steps: int) -> NetConfig:
-    """A two-layer ReLU network by SGD on cross entropy, batches of 32."""
+def config(
+    name: str, *, n: int, width: int, num_steps: int, activation: str = "relu"
+) -> NetConfig:
+    """A two-layer network by SGD on cross entropy, batches of 32."""
     base = NetConfig(depth=2, width=width, num_steps=num_steps, num_checkpoints=2)
-    return NetConfig(**(base.model_dump() | {"data": name, "n": n, "lr": LR}))
+    return NetConfig(
+        **(
+            base.model_dump()
+            | {"data": name, "n": n, "lr": LR}
+            | {"activation": activation}
+        )
+    )
 
 
 def trained(configs: Sequence[NetConfig]) -> Iterator[Trained]:
@@ -347,7 +358,7 @@ def ordered(
     return pd.DataFrame(rows)
 
 
-def rank_correlations(nets: pd.DataFrame, measure: str) -> np.ndarray:
+def rank_correlations(nets: pd.DataFrame, measure: str) -> Float[np.ndarray, " seeds"]:
     """Kendall's tau of a measure and the risk, over the networks of every seed.
 
     A seed whose networks do not differ in one of them is left out.
@@ -361,41 +372,34 @@ def rank_correlations(nets: pd.DataFrame, measure: str) -> np.ndarray:
 
 
 def readings(
-    seeds: Sequence[int],
-    table: pd.DataFrame,
-    *,
-    n: int,
-    width: int,
-    num_steps: int,
-    small: float,
-) -> pd.DataFrame:
-    """PAC-Bayes sharpness over sigma^2 / 2 times the trace, on the clusters.
+    configs: Sequence[NetConfig], sigmas: Sequence[float]
+) -> Float[np.ndarray, "networks sigmas"]:
+    """PAC-Bayes sharpness over sigma^2 / 2 times the trace of the Hessian.
 
-    The trace is that of the Gauss-Newton matrix, which for ReLU networks is the
-    Hessian's wherever there is one.
+    The trace is that of the Hessian where it exists, which for ReLU networks is
+    everywhere but on the kinks, and is the Gauss-Newton matrix's there.
 
     Args:
-        seeds, n, width, num_steps: as in `bounds`.
-        table: of the bounds, whose best sigma with the prior at the start is taken.
-        small: another sigma, above 0.
+        configs: of networks.
+        sigmas: each above 0.
 
     Returns:
-        One row a seed: `small` and `best`, the two ratios, and `sigma`, the best one.
+        One row a network, one column a sigma.
     """
-    base = config("clusters", n=n, width=width, num_steps=num_steps)
-    chosen = table[(table["data"] == "clusters") & (table["bound"] == CENTRES[1])]
-    sigmas = chosen.set_index("seed")["sigma"]
-    nets = trained([base.with_seeds(seed, seed) for seed in seeds])
     rows = []
-    for seed, net in zip(seeds, nets, strict=True):
-        generator = torch.Generator().manual_seed(seed)
-        trace = float(exact(net.train).whole)
-        ratios = [
-            average_sharpness(net.train, sigma, generator, pairs=READING_PAIRS).value
-            / (sigma**2 / 2 * trace)
-            for sigma in (small, sigmas[seed])
-        ]
+    for each, net in zip(configs, trained(configs), strict=True):
+        generator = torch.Generator().manual_seed(each.data_seed)
+        if each.activation == "relu":
+            trace = float(gauss_newton_trace.exact(net.train).whole)
+        else:
+            trace = float(hessian_trace.exact(hessian(net.train)))
         rows.append(
-            {"seed": seed, "small": ratios[0], "best": ratios[1], "sigma": sigmas[seed]}
+            [
+                average_sharpness(
+                    net.train, sigma, generator, pairs=READING_PAIRS
+                ).value
+                / (sigma**2 / 2 * trace)
+                for sigma in sigmas
+            ]
         )
-    return pd.DataFrame(rows)
+    return np.array(rows)

@@ -1,6 +1,6 @@
 """Numbers of the chapter's verdicts and tables, from its runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -87,3 +87,25 @@ def least_squares(
                 }
             )
     return pd.DataFrame(rows)
+
+
+def quotients(
+    found: Mapping[str, Float[np.ndarray, "networks sigmas"]], sigmas: Sequence[float]
+) -> pd.DataFrame:
+    """Medians and extremes over networks of sharpness over sigma^2 / 2 Tr.
+
+    Args:
+        found: by activation, from `nets.readings`.
+        sigmas: the columns.
+    """
+    rows = {
+        (name, f"{sigma:.3g}"): {
+            "median": np.median(values[:, place]),
+            "least": values[:, place].min(),
+            "largest": values[:, place].max(),
+        }
+        for name, values in found.items()
+        for place, sigma in enumerate(sigmas)
+    }
+    table = pd.DataFrame(rows).T.round(3)
+    return table.rename_axis(["activation", "sigma"])

@@ -112,9 +112,10 @@ def _lanczos(
         ahead = (operator @ basis[alive, step].T).T
         alpha[alive, step] = (ahead * basis[alive, step]).sum(axis=1)
         scale = np.linalg.norm(ahead, axis=1)
-        for _ in range(2):  # twice is enough (Parlett, Kahan)
-            inner = np.einsum("psd,pd->ps", basis[alive, : step + 1], ahead)
-            ahead -= np.einsum("ps,psd->pd", inner, basis[alive, : step + 1])
+        for row, probe in enumerate(alive):
+            before = basis[probe, : step + 1]
+            for _ in range(2):  # twice is enough (Parlett, "The symmetric eigenvalue
+                ahead[row] -= (before @ ahead[row]) @ before  # problem", 6.9)
         if step + 1 == steps:
             break
         norm = np.linalg.norm(ahead, axis=1)

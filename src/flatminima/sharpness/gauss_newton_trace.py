@@ -1,13 +1,13 @@
 """Trace of the Gauss-Newton matrix, whole and of every parameter.
 
-Tr G = (1/n) sum_i sum_c sign_ic |J_i^T s_ic|^2, over the columns s_ic of a factor of the
-loss's Hessian over the outputs. So one forward pass and as many backward passes as
+Tr G = (1/n) sum_i sum_c sign_ic |J_i^T s_ic|^2, over the columns s_ic of a factor of
+the loss's Hessian over the outputs. So one forward pass and as many backward passes as
 outputs give it exactly, for all parameters at once, and one random combination of the
 columns an example gives an estimate of it.
 
-For networks that are piecewise linear in each parameter's layer, such as ReLU networks,
-Tr G is the trace of the Hessian wherever that exists. The estimate is the estimator of
-Ibayashi, Yamaguchi and others (2021, arXiv 2106.04785) with signs for probes.
+An output of a ReLU network is linear in each single weight, wherever it has
+derivatives. So its own Hessian has no diagonal there, and Tr G is the trace of the
+Hessian of the loss.
 """
 
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ def estimate(
             found[name].append(norms)
     values = {name: torch.cat(each).numpy() for name, each in found.items()}
     layers = {name: _of_examples(each) for name, each in values.items()}
-    return LayerTraces(layers, _of_examples(sum(values.values())))
+    return LayerTraces(layers, _of_examples(np.sum(list(values.values()), axis=0)))
 
 
 def _of_examples(values: Float[np.ndarray, "n probes"]) -> Estimate:

@@ -147,15 +147,16 @@ def backward(
     """J^T u for every u at once, and 0 where nothing depends on the inputs."""
     if not outputs.requires_grad:
         return torch.zeros(len(cotangents), *inputs.shape, dtype=inputs.dtype)
+    many = len(cotangents) > 1  # one alone is quicker without a batch
     (pulled,) = torch.autograd.grad(
         outputs,
         inputs,
-        cotangents,
+        cotangents if many else cotangents[0],
         retain_graph=True,
-        is_grads_batched=True,
+        is_grads_batched=many,
         materialize_grads=True,
     )
-    return pulled
+    return pulled if many else pulled[None]
 
 
 def output_hessian(

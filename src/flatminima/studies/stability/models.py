@@ -15,6 +15,14 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 from torch import Tensor
 
+from flatminima.studies.stability.perceptrons import (
+    Shape,
+    gradient,
+    jacobian,
+    outputs,
+    predictions,
+)
+
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From theta (D,), inputs and targets of one instance to a scalar."""
 
@@ -27,11 +35,6 @@ RESIDUAL = 1e-10
 RESTARTS = 20
 
 
-def no_outputs(theta: Tensor, x: Tensor) -> Tensor:
-    """Stands where a model has no outputs, only a loss."""
-    raise TypeError("this model is a loss without outputs")
-
-
 @dataclass(frozen=True)
 class Instances:
     """S instances of one model.
@@ -41,7 +44,7 @@ class Instances:
         loss: of one instance.
         x, y: data, one instance an entry of the first axis.
         minima: a minimum of each, shape (S, D).
-        outputs: of a network, from theta and inputs.
+        shape: of networks, whose gradient is then written out.
     """
 
     name: str
@@ -49,10 +52,16 @@ class Instances:
     x: Tensor
     y: Tensor
     minima: Float[Tensor, "S D"]
-    outputs: Callable[[Tensor, Tensor], Tensor] = no_outputs
+    shape: Shape | None = None
 
     def gradient(self, theta: Float[Tensor, "S K D"]) -> Float[Tensor, "S K D"]:
         """The gradient of each instance's loss at K points."""
+        if self.shape is not None:
+            copies = theta.shape[1]
+            flat = theta.reshape(-1, theta.shape[2]).numpy()
+            x, y = (a.repeat_interleave(copies, 0).numpy() for a in (self.x, self.y))
+            found = gradient(self.shape, flat, x, y)[0]
+            return torch.from_numpy(found).reshape(theta.shape)
         one = torch.func.grad(self.loss)
         several = torch.func.vmap(one, in_dims=(0, None, None))
         return torch.func.vmap(several)(theta, self.x, self.y)
@@ -95,92 +104,55 @@ def quadratics(seeds: Sequence[int], dim: int = 12) -> Instances:
     return Instances("quadratic", loss, a, torch.zeros(len(seeds), 1), start)
 
 
-def predict(
-    theta: Tensor, x: Tensor, activation: Callable[[Tensor], Tensor]
-) -> Float[Tensor, " n"]:
-    """A network of one hidden layer with biases: v.activation(W x + b).
-
-    Args:
-        theta: W by rows, then b, then v; width (d + 2) entries.
-        x: inputs (n, d).
-        activation: of the hidden units.
-    """
-    d = x.shape[1]
-    width = theta.numel() // (d + 2)
-    w, b, v = theta.split([width * d, width, width])
-    return activation(x @ w.reshape(width, d).T + b) @ v
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "softplus": torch.nn.functional.softplus,
-    "relu": torch.relu,
-}
-
-
 def networks(activation: str, seeds: Sequence[int]) -> Instances:
     """Small networks that fit random data, with the loss mean (f - y)^2.
 
     Args:
-        activation: "tanh", "softplus" or "relu".
+        activation: of `perceptrons.ACTIVATIONS`.
         seeds: one an instance; it draws data and start.
 
     Raises:
         ValueError: if the activation has no such name.
         ArithmeticError: if no start of an instance leads to a fit.
     """
-    if activation not in ACTIVATIONS:
-        raise ValueError(
-            f"activation = {activation!r}: must be one of {', '.join(ACTIVATIONS)}"
-        )
-    function = ACTIVATIONS[activation]
-
-    def outputs(theta: Tensor, x: Tensor) -> Tensor:
-        return predict(theta, x, function)
+    shape = Shape((INPUTS, WIDTH, 1), activation)
 
     def loss(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return ((outputs(theta, x) - y) ** 2).mean()
+        return ((outputs(shape, theta, x) - y) ** 2).mean()
 
-    found = [fitted(activation, seed) for seed in seeds]
-    x, y, theta = (torch.stack(parts) for parts in zip(*found, strict=True))
-    return Instances(f"{activation} network", loss, x, y, theta, outputs)
+    found = [fitted(shape, seed) for seed in seeds]
+    x, y, theta = (torch.tensor(np.array(a)) for a in zip(*found, strict=True))
+    return Instances(f"{activation} network", loss, x, y, theta, shape)
 
 
-def fitted(activation: str, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def fitted(shape: Shape, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Data and parameters of a network that fits them to `RESIDUAL`.
 
     Args:
-        activation: of the hidden units.
+        shape: of the network.
         seed: of data and start.
 
     Returns:
-        x (n, d), y (n,) and theta (D,).
+        x (n, d), y (n,) and theta (D,), all of them standard normal but theta.
 
     Raises:
         ArithmeticError: if no start leads to a fit.
     """
     generator = np.random.default_rng(seed)
-    x = torch.tensor(generator.standard_normal((EXAMPLES, INPUTS)))
-    y = torch.tensor(generator.standard_normal(EXAMPLES))
-    function = ACTIVATIONS[activation]
-
-    def residuals(theta: Tensor) -> Tensor:
-        return predict(theta, x, function) - y
-
-    jacobian = torch.func.jacrev(residuals)
+    x = generator.standard_normal((EXAMPLES, shape.sizes[0]))
+    y = generator.standard_normal(EXAMPLES)
     for _ in range(RESTARTS):
-        start = generator.standard_normal(WIDTH * (INPUTS + 2))
         end = least_squares(
-            lambda t: residuals(torch.tensor(t)).numpy(),
-            start,
-            jac=lambda t: jacobian(torch.tensor(t)).numpy(),
+            lambda t: predictions(shape, t[None], x[None])[0] - y,
+            generator.standard_normal(shape.dim),
+            jac=lambda t: jacobian(shape, t, x),
             xtol=1e-15,
             ftol=1e-15,
             gtol=1e-15,
             max_nfev=300,
         )
         if np.abs(end.fun).max() < RESIDUAL:
-            return x, y, torch.tensor(end.x)
+            return x, y, end.x
     raise ArithmeticError(f"seed {seed}: no start leads to a network that fits")
 
 

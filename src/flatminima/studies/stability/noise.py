@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from flatminima.studies.stability.models import Instances
+from flatminima.studies.stability.perceptrons import Shape, gradient, jacobian
+from flatminima.studies.stability.perceptrons import predictions as predicted
 from flatminima.theory.stability import mean_square, paths
 from flatminima.theory.stability.mean_square import Minimum
 from flatminima.theory.stability.paths import Process
@@ -56,12 +56,9 @@ def of_network(networks: Instances, number: int) -> Minimum:
         number: which of them.
     """
 
-    def losses(theta: Tensor) -> Tensor:
-        """Roots of the examples' losses, up to their sign; their gradient is grad f."""
-        return networks.outputs(theta, networks.x[number])
-
-    jacobian = torch.func.jacrev(losses)(networks.minima[number]).numpy()
-    return mean_square.from_factors(np.sqrt(2) * jacobian[:, None, :])
+    theta, x = networks.minima[number].numpy(), networks.x[number].numpy()
+    slopes = jacobian(_shape(networks), theta, x)
+    return mean_square.from_factors(np.sqrt(2) * slopes[:, None, :])
 
 
 def process(networks: Instances, number: int, batch: int) -> Process:
@@ -72,26 +69,31 @@ def process(networks: Instances, number: int, batch: int) -> Process:
         number: which of them.
         batch: examples a step.
     """
-    x, y, centre = (a[number] for a in (networks.x, networks.y, networks.minima))
+    shape, (x, y, centre) = (
+        _shape(networks),
+        (a[number].numpy() for a in (networks.x, networks.y, networks.minima)),
+    )
     n = len(x)
 
-    def losses(theta: Tensor) -> Tensor:
-        return (networks.outputs(theta, x) - y) ** 2
-
-    def of_batch(theta: Tensor, mask: Tensor) -> Tensor:
-        return (mask * losses(theta)).sum() / batch
-
-    slopes = torch.func.vmap(torch.func.grad(of_batch))
-    values = torch.func.vmap(losses)
+    def data(count: int) -> tuple[np.ndarray, np.ndarray]:
+        return np.broadcast_to(x, (count, *x.shape)), np.broadcast_to(y, (count, n))
 
     def step(z: np.ndarray, lr: float, generator: np.random.Generator) -> np.ndarray:
-        mask = torch.tensor(paths.batches(generator, len(z), n, batch))
-        return z - lr * slopes(centre + torch.tensor(z), mask).numpy()
+        weights = n / batch * paths.batches(generator, len(z), n, batch)
+        return z - lr * gradient(shape, centre + z, *data(len(z)), weights)[0]
 
     def size(z: np.ndarray) -> np.ndarray:
-        return values(centre + torch.tensor(z)).mean(dim=1).numpy()
+        inputs, targets = data(len(z))
+        error = predicted(shape, centre + z, inputs) - targets
+        return (error**2).mean(axis=1)
 
     return Process(len(centre), step, size, NEAR)
+
+
+def _shape(networks: Instances) -> Shape:
+    if networks.shape is None:
+        raise ValueError(f"networks = {networks.name!r}: must be networks")
+    return networks.shape
 
 
 def predictions(minimum: Minimum, batch: int) -> dict[str, float]:
@@ -303,7 +305,7 @@ def escapes(
     limit = mean_square.threshold(of_network(networks, number), batch)
     rates = limit * np.repeat(relative, number_of_paths)[:, None]
     z = generator.standard_normal((len(rates), sgd.dim))
-    z *= (NEAR / np.sqrt(sgd.size(z * NEAR)) * NEAR)[:, None]
+    z *= NEAR / np.linalg.norm(z, axis=1, keepdims=True)
     z *= (NEAR / np.sqrt(sgd.size(z)))[:, None]
     gone = np.zeros(len(z), dtype=bool)
     for _ in range(steps):

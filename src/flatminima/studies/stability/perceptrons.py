@@ -5,17 +5,33 @@ So all seeds and learning rates are entries of one leading axis, R, and the back
 pass is written out; the tests hold it against autograd. The loss is mean (f - y)^2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-ACTIVATIONS = ("tanh", "relu")
-SPREAD = 1.0
-"""Standard deviation of a first weight times the square root of its layer's inputs."""
+
+class Activation(NamedTuple):
+    """An activation in numpy, its derivative as a function of its value, and in torch."""
+
+    value: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray], np.ndarray]
+    torch: Callable[[Tensor], Tensor]
+
+
+ACTIVATIONS = {
+    "tanh": Activation(np.tanh, lambda h: 1 - h**2, torch.tanh),
+    "softplus": Activation(
+        lambda z: np.logaddexp(0, z),
+        lambda h: -np.expm1(-h),
+        torch.nn.functional.softplus,
+    ),
+    "relu": Activation(lambda z: np.maximum(z, 0), lambda h: h > 0, torch.relu),
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +47,7 @@ class Shape:
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
-        """Refuse an activation without a derivative here."""
+        """Refuse an activation that is not known here."""
         if self.activation not in ACTIVATIONS:
             raise ValueError(
                 f"activation = {self.activation!r}: must be one of "
@@ -63,8 +79,7 @@ class Shape:
         generator = np.random.default_rng(seed)
         parts = []
         for a, b in zip(self.sizes, self.sizes[1:], strict=False):
-            scale = SPREAD / np.sqrt(a)
-            parts += [scale * generator.standard_normal(a * b), np.zeros(b)]
+            parts += [generator.standard_normal(a * b) / np.sqrt(a), np.zeros(b)]
         return np.concatenate(parts)
 
 
@@ -73,23 +88,26 @@ def gradient(
     theta: Float[np.ndarray, "R D"],
     x: Float[np.ndarray, "R n d"],
     y: Float[np.ndarray, "R n"],
+    weights: Float[np.ndarray, "R n"] | None = None,
 ) -> tuple[Float[np.ndarray, "R D"], Float[np.ndarray, " R"]]:
-    """Gradients and values of mean (f - y)^2.
+    """Gradients and values of mean w (f - y)^2.
 
     Args:
         shape: of all networks.
         theta: weights, a network a row.
         x, y: data of each.
+        weights: w, of the examples; 1 if not given.
     """
-    parts = shape.parts(theta)
+    function, parts = ACTIVATIONS[shape.activation], shape.parts(theta)
     inputs = [x]
     for number, (w, b) in enumerate(parts):
         z = inputs[-1] @ w + b
         if number < len(parts) - 1:
-            z = np.tanh(z) if shape.activation == "tanh" else np.maximum(z, 0.0)
+            z = function.value(z)
         inputs.append(z)
     error = inputs.pop()[:, :, 0] - y
-    back = (2 / y.shape[1]) * error[:, :, None]
+    weighted = error if weights is None else weights * error
+    back = (2 / y.shape[1]) * weighted[:, :, None]
     found = np.empty_like(theta)
     ours = shape.parts(found)
     for number in range(len(parts) - 1, -1, -1):
@@ -98,8 +116,37 @@ def gradient(
         ours[number][1][...] = back.sum(axis=1, keepdims=True)
         if number:
             back = back @ parts[number][0].swapaxes(1, 2)
-            back *= 1 - h**2 if shape.activation == "tanh" else h > 0
-    return found, (error**2).mean(axis=1)
+            back *= function.slope(h)
+    return found, (weighted * error).mean(axis=1)
+
+
+def predictions(
+    shape: Shape, theta: Float[np.ndarray, "R D"], x: Float[np.ndarray, "R n d"]
+) -> Float[np.ndarray, "R n"]:
+    """f(x) of every network.
+
+    Args:
+        shape, theta, x: as for `gradient`.
+    """
+    function, h = ACTIVATIONS[shape.activation], x
+    for number, (w, b) in enumerate(shape.parts(theta)):
+        h = (function.value(h) if number else h) @ w + b
+    return h[:, :, 0]
+
+
+def jacobian(
+    shape: Shape, theta: Float[np.ndarray, " D"], x: Float[np.ndarray, "n d"]
+) -> Float[np.ndarray, "n D"]:
+    """grad f(x_i) of one network: the gradient of (f - y)^2 at f - y = 1/2.
+
+    Args:
+        shape: of the network.
+        theta: its weights.
+        x: inputs.
+    """
+    copies, inputs = np.tile(theta, (len(x), 1)), x[:, None, :]
+    targets = predictions(shape, copies, inputs) - 0.5
+    return gradient(shape, copies, inputs, targets)[0]
 
 
 def outputs(shape: Shape, theta: Tensor, x: Tensor) -> Tensor:
@@ -117,7 +164,7 @@ def outputs(shape: Shape, theta: Tensor, x: Tensor) -> Tensor:
         h = h @ w + theta[start : start + b]
         start += b
         if number < len(shape.sizes) - 2:
-            h = torch.tanh(h) if shape.activation == "tanh" else torch.relu(h)
+            h = ACTIVATIONS[shape.activation].torch(h)
     return h[:, 0]
 
 

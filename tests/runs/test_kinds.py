@@ -16,12 +16,14 @@ from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.kind import Run, engine_of, input_files
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
+from flatminima.runs.nets.config import NetConfig
 from flatminima.sources.wen_li_ma import scale
 from flatminima.sweeps import store
 from flatminima.sweeps.table import tidy
 from tests.runs import oscillator
 
 SMALL = {"d": 4, "n": 6, "width": 5, "num_steps": 60, "num_checkpoints": 4}
+NET = {"n": 40, "width": 6, "batch": 7, "num_steps": 60, "num_checkpoints": 4}
 START = Config(architecture="bias", **SMALL)
 KINDS = {
     "two layers": START.model_copy(update={"rho": 0.05, "measure_at": (7,)}),
@@ -30,9 +32,14 @@ KINDS = {
     "deep": Config(architecture="deep", rho=0.05, middle_init_scale=0.5, **SMALL),
     "batch norm": Config(architecture="sim_bn", bias_rate=0.5, **SMALL),
     "flow": FlowConfig(start=START, kind="kink_aware", max_iterations=5),
+    "torch": NetConfig(momentum=0.5, dropout=0.2, norm="batch", rho=0.02, **NET),
+    "torch, to a target": NetConfig(
+        data="clusters", optimiser="adam", lr=0.03, target_loss=0.3, **NET
+    ),
     "oscillator": oscillator.Config(num_steps=300),
 }
 WILD = {
+    "torch": NetConfig(lr=1e3, loss="squared", **NET),
     "two layers": START.model_copy(update={"lr": 0.2, "init_scale": 1e3}),
     "flow": FlowConfig(
         start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), kind="naive"
@@ -139,6 +146,7 @@ def test_the_kinds_of_the_engine_are_those_that_are_tried():
     assert engines - {oscillator.__name__} == {
         "flatminima.runs.mlp.train",
         "flatminima.runs.flow.run",
+        "flatminima.runs.nets.train",
     }
     assert engine_of(START) is train
     assert scale(START).startswith("scaled-down")

@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 
 from flatminima.runs.nets.config import NetConfig
-from flatminima.runs.nets.problem import CRITERIA, data, network
+from flatminima.runs.nets.problem import data, network
 from flatminima.sharpness.box import box_sharpness
 from flatminima.sharpness.landscape import landscape
 from flatminima.sweeps.sweep import fetch
@@ -91,15 +91,11 @@ def in_a_box(config: NetConfig, seeds: Sequence[int]) -> dict[int, float]:
             continue
         problem = data(one)
         module = network(one, run.arrays)
-        at = landscape(module, problem.x, problem.y, CRITERIA_BY_EXAMPLE[one.loss])
+        at = landscape(module, problem.x, problem.y, one.loss)
         generator = torch.Generator().manual_seed(seed)
         worst = box_sharpness(at, EPS, generator, restarts=2, num_steps=40)
         found[seed] = float(worst.value)
     return found
-
-
-CRITERIA_BY_EXAMPLE = {name: name for name in CRITERIA}
-"""The losses of runs under the names that landscapes know."""
 
 
 def at_ends(

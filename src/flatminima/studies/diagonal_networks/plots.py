@@ -13,6 +13,10 @@ from flatminima.studies.diagonal_networks.runs import Compared
 from flatminima.studies.diagonal_networks.tables import level_set, norm_ball, shares
 
 
+FLOOR = 1e-8
+"""Distance to the target at which a drawn line ends: what is nearer is exact."""
+
+
 def _palette() -> list[tuple[float, float, float]]:
     return list(sns.color_palette("colorblind"))
 
@@ -149,7 +153,7 @@ def recoveries(table: pd.DataFrame) -> Figure:
         style = "-" if alpha else "--"
         axes[0].plot(share.index, share, color=colour, marker=marker, ls=style)
         rows = table[table["alpha"] == alpha]
-        middle = rows.groupby("n")["error"].median().clip(lower=1e-12)
+        middle = rows.groupby("n")["error"].median().clip(lower=FLOOR)
         axes[1].plot(
             middle.index, middle, color=colour, marker=marker, ls=style, label=label
         )
@@ -157,5 +161,7 @@ def recoveries(table: pd.DataFrame) -> Figure:
         xlabel="examples n", ylabel="share of targets recovered", ylim=(-0.05, 1.05)
     )
     axes[1].set(xlabel="examples n", ylabel="distance to the target", yscale="log")
-    axes[1].legend()
+    fig.legend(
+        *axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=5
+    )
     return fig

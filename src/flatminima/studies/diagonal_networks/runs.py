@@ -222,6 +222,17 @@ def compare(grids: Settings, seeds: Sequence[int], others: Sequence[int]) -> Com
     )
 
 
+def trace_gap(one: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
+    """Trace of whichever tests worse minus that of the other, for each common seed."""
+    columns = ["log_test_loss", "trace"]
+    key = ["data_seed", "init_seed"]
+    pairs = one.set_index(key)[columns].join(
+        other.set_index(key)[columns], rsuffix="_other"
+    )
+    sign = np.sign(pairs["log_test_loss"] - pairs["log_test_loss_other"])
+    return (sign * (pairs["trace"] - pairs["trace_other"])).dropna().to_numpy()
+
+
 def with_rho(config: DescentConfig, rho: float) -> DescentConfig:
     """The same run with an ascent of ρ times the gradient of all examples."""
     return DescentConfig(**config.model_dump() | {"rho": rho, "normalised": False})

@@ -12,7 +12,6 @@ from flatminima.plots.style import WIDTH, say_why
 from flatminima.studies.diagonal_networks.runs import Compared
 from flatminima.studies.diagonal_networks.tables import level_set, norm_ball, shares
 
-
 FLOOR = 1e-8
 """Distance to the target at which a drawn line ends: what is nearer is exact."""
 

@@ -226,9 +226,8 @@ def trace_gap(one: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     """Trace of whichever tests worse minus that of the other, for each common seed."""
     columns = ["log_test_loss", "trace"]
     key = ["data_seed", "init_seed"]
-    pairs = one.set_index(key)[columns].join(
-        other.set_index(key)[columns], rsuffix="_other"
-    )
+    others = other.set_index(key)[columns].add_suffix("_other")
+    pairs = one.set_index(key)[columns].join(others)
     sign = np.sign(pairs["log_test_loss"] - pairs["log_test_loss_other"])
     return (sign * (pairs["trace"] - pairs["trace_other"])).dropna().to_numpy()
 

@@ -32,7 +32,7 @@ class Interpolation:
 
 
 def interpolate(
-    at: Landscape, *, tolerance: float = 1e-26, num_steps: int = 50
+    at: Landscape, *, tolerance: float = 1e-20, num_steps: int = 100
 ) -> Interpolation:
     """Move a network to a point near by where it fits its targets.
 

@@ -59,7 +59,7 @@ def reached(live: pd.DataFrame, widths: pd.DataFrame, n: int) -> Figure:
     axes[0].plot(spans.index / n, spans, ls=":", color="0.3", label="columns span")
     axes[0].legend(loc="center right")
     _shares(axes[1], widths, "D", n)
-    axes[1].set(xlabel="parameters D / n", title="tanh network", xscale="log")
+    axes[1].set(xlabel="parameters D / n", title="tanh network")
     axes[0].set(ylabel="share of starts inside", ylim=(-0.05, 1.05))
     return fig
 

@@ -107,6 +107,8 @@ SHAPES_CHECKED = [
     "flatminima.measures",
     "flatminima.models.bias",
     "flatminima.models.no_bias",
+    "flatminima.runs.descent.problem",
+    "flatminima.runs.descent.train",
     "flatminima.runs.flow.descent",
     "flatminima.runs.flow.manifold",
     "flatminima.runs.flow.run",

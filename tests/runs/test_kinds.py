@@ -12,16 +12,19 @@ from hypothesis import strategies as st
 
 from flatminima.identity import reachable
 from flatminima.runs import loop
+from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.kind import Run, engine_of, input_files
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
+from flatminima.runs.nets.config import NetConfig
 from flatminima.sources.wen_li_ma import scale
 from flatminima.sweeps import store
 from flatminima.sweeps.table import tidy
 from tests.runs import oscillator
 
 SMALL = {"d": 4, "n": 6, "width": 5, "num_steps": 60, "num_checkpoints": 4}
+NET = {"n": 40, "width": 6, "batch": 7, "num_steps": 60, "num_checkpoints": 4}
 START = Config(architecture="bias", **SMALL)
 KINDS = {
     "two layers": START.model_copy(update={"rho": 0.05, "measure_at": (7,)}),
@@ -30,13 +33,25 @@ KINDS = {
     "deep": Config(architecture="deep", rho=0.05, middle_init_scale=0.5, **SMALL),
     "batch norm": Config(architecture="sim_bn", bias_rate=0.5, **SMALL),
     "flow": FlowConfig(start=START, kind="kink_aware", max_iterations=5),
+    "torch": NetConfig(momentum=0.5, dropout=0.2, norm="batch", rho=0.02, **NET),
+    "torch, to a target": NetConfig(
+        data="clusters", optimiser="adam", lr=0.03, target_loss=0.3, **NET
+    ),
+    "descent": DescentConfig(model="squares", batch=4, group=2, rho=0.1, num_steps=60),
+    "descent that stops": DescentConfig(model="product", stop_loss=0.2, num_steps=60),
+    "descent at random": DescentConfig(
+        **{"model": "matrix", "d": 4, "width": 2, "rho": 0.1, "ascent": "random"},
+        **{"label_noise": 0.1, "num_steps": 60},
+    ),
     "oscillator": oscillator.Config(num_steps=300),
 }
 WILD = {
+    "torch": NetConfig(lr=1e3, loss="squared", **NET),
     "two layers": START.model_copy(update={"lr": 0.2, "init_scale": 1e3}),
     "flow": FlowConfig(
         start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), kind="naive"
     ),
+    "descent": DescentConfig(model="product", alpha=50.0, lr=1.0),
     "oscillator": oscillator.Config(damping=-1e3, num_steps=3000),
 }
 each_kind = pytest.mark.parametrize("name", KINDS)
@@ -137,8 +152,10 @@ def test_the_content_of_the_files_that_it_reads_joins_its_key(tmp_path, monkeypa
 def test_the_kinds_of_the_engine_are_those_that_are_tried():
     engines = {config.engine for config in KINDS.values()}
     assert engines - {oscillator.__name__} == {
+        "flatminima.runs.descent.train",
         "flatminima.runs.mlp.train",
         "flatminima.runs.flow.run",
+        "flatminima.runs.nets.train",
     }
     assert engine_of(START) is train
     assert scale(START).startswith("scaled-down")

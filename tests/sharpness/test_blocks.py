@@ -36,15 +36,15 @@ def test_what_fills_no_block_is_left_out():
     assert seen == [5, 5]
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_smaller_blocks_are_no_flatter(seed):
     """max of a mean <= mean of maxima, over the very blocks that make it up."""
     at = build(seed, [3, 4, 2]).at
 
     def worst(part):
-        return ball_sharpness(part, 0.05, generator(1)).value
+        return ball_sharpness(part, 0.05, generator(1), restarts=3).value
 
-    values = [m_sharpness(at, m, worst, generator(seed)).value for m in (1, 3, 6, 12)]
+    values = [m_sharpness(at, m, worst, generator(seed)).value for m in (3, 6, 12)]
     assert values == sorted(values, reverse=True)
 
 

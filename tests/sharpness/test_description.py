@@ -23,7 +23,7 @@ def test_bits_by_hand():
 
 
 def test_the_precision_is_what_the_loss_bears():
-    """Along one weight of a squared loss the rise at delta is the tolerance, exactly."""
+    """Along one weight of a squared loss the rise at delta is the tolerance."""
     case = build(0, [2, 1], loss="squared", bias=False)
     at = case.at
     # at the least loss there is no gradient

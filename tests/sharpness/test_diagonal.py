@@ -12,7 +12,7 @@ from tests.sharpness.homogeneous import cases, convolutional
 @settings(max_examples=30, deadline=None)
 @given(cases())
 def test_of_a_relu_net_it_is_the_hessians(case):
-    """Batch norm in evaluation mode has two factors a unit, and stays linear in each."""
+    """With batch norm too: in evaluation mode outputs are linear in each factor."""
     at = case.at
     dense = torch.func.hessian(at.loss)(at.theta).diagonal()
     torch.testing.assert_close(gauss_newton_diagonal(at), dense, rtol=1e-8, atol=1e-10)

@@ -81,7 +81,7 @@ def test_of_a_convolution_the_kernel_has_one_scale_an_edge():
     with torch.no_grad():
         net[0].weight[1] *= 5
         net[0].bias[1] *= 5
-        net[4].weight[:, 1] /= 5
+        net[3].weight[:, 1] /= 5
     other = landscape(net, case.x, case.y, case.loss)
     assert normalised_sharpness(other) == pytest.approx(found, rel=1e-8)
 

@@ -54,16 +54,12 @@ def quadratic_rise(
         radius: above 0.
 
     Raises:
-        ValueError: if the radius is not above 0, or the shapes do not fit.
+        ValueError: if the radius is not above 0.
     """
     if not radius > 0:
         raise ValueError(f"radius = {radius}: must be above 0")
     gradient = np.asarray(gradient, float)
     hessian = np.asarray(hessian, float)
-    if hessian.shape != (len(gradient), len(gradient)):
-        raise ValueError(
-            f"hessian: must have shape {(len(gradient),) * 2}, not {hessian.shape}"
-        )
     h, q = np.linalg.eigh((hessian + hessian.T) / 2)
     g = q.T @ gradient
     top = max(h[-1], 0.0)

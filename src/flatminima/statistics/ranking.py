@@ -20,7 +20,7 @@ from flatminima.statistics.intervals import mean_ends
 from flatminima.sweeps.table import SEEDS
 
 Interval = tuple[float, float, float]
-"""A number and the ends of its interval."""
+"""A number and the ends of its interval, which for tau lies within -1 and 1."""
 
 
 def tau(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:
@@ -110,7 +110,7 @@ def mean_over_seeds(table: pd.DataFrame, level: float) -> Interval:
     values = table.mean(axis=1).dropna().to_numpy(float)
     if not len(values):
         return np.nan, np.nan, np.nan
-    low, high = mean_ends(values, level)
+    low, high = np.clip(mean_ends(values, level), -1, 1)
     return float(values.mean()), float(low), float(high)
 
 
@@ -131,7 +131,7 @@ def worst(table: pd.DataFrame, level: float) -> Interval:
         return np.nan, np.nan, np.nan
     each = 1 - (1 - level) / len(columns)
     ends = np.array([mean_ends(values, each) for values in columns], dtype=float)
-    low, high = ends.min(axis=0)  # NaN if an interval does not exist
+    low, high = np.clip(ends.min(axis=0), -1, 1)  # NaN if an interval does not exist
     return float(min(values.mean() for values in columns)), float(low), float(high)
 
 

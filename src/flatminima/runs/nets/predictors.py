@@ -137,27 +137,20 @@ def _sharpness(at: Landscape, seed: int) -> dict[str, float]:
         sigma_at(space, RISE, noise(stream), pairs=PAIRS).value
         for stream, space in enumerate((at, relative))
     )
-    ball, box, adaptive = (
-        measure(
-            space, size, noise(stream), restarts=RESTARTS, num_steps=NUM_STEPS
-        ).value
-        for stream, (measure, space, size) in enumerate(
-            [
-                (ball_sharpness, at, RADIUS),
-                (box_sharpness, at, BOX),
-                (ball_sharpness, relative, ADAPTIVE_RADIUS),
-            ],
-            start=2,
-        )
+    climbs = {"restarts": RESTARTS, "num_steps": NUM_STEPS}
+    ball = ball_sharpness(at, RADIUS, noise(2), starts=None, **climbs)
+    box = box_sharpness(at, BOX, noise(3), dim=None, **climbs)
+    adaptive = ball_sharpness(
+        relative, ADAPTIVE_RADIUS, noise(4), starts=None, **climbs
     )
     return {
         "trace": float(diagonal.sum()),
         "lambda_max": top.value,
-        "ball": ball,
-        "box": box,
+        "ball": ball.value,
+        "box": box.value,
         "pac_bayes": -math.log(plain),
         "pac_bayes_relative": -math.log(scaled),
-        "adaptive": adaptive,
+        "adaptive": adaptive.value,
         "normalised": normalised_sharpness(at, diagonal),
         "description": description_length(diagonal, TOLERANCE),
         "description_relative": description_length(diagonal, TOLERANCE, at.theta.abs()),

@@ -92,16 +92,21 @@ def shuffled(data_sets: Iterable[str] = tuple(SIZES)) -> list[NetConfig]:
     return [config for data in data_sets for config in _configs(data, axes, depth=3)]
 
 
-def live(whole: bool, seeds: Sequence[int]) -> pd.DataFrame:
-    """The runs of this build: the slice, or everything, which is then committed.
+def live(scale: str, seeds: Sequence[int]) -> pd.DataFrame:
+    """The runs of this build, noted as ones to be committed.
 
     Args:
-        whole: whether to run both designs, over processes; it takes about an hour of
-            one core, and goes on where it was stopped.
+        scale: "whole" for both designs, over processes, about half an hour of one core
+            for ten seeds, which goes on where it was stopped; "slice" for the networks
+            of the main design that differ in `SLICE` alone; "least" for two of them.
         seeds: of data and initialisation.
     """
-    configs = [*grid(), *shuffled()] if whole else grid(varying=SLICE)
-    return sweep(configs, seeds, processes=whole, commit=True)
+    configs = {
+        "whole": lambda: [*grid(), *shuffled()],
+        "slice": lambda: grid(varying=SLICE),
+        "least": lambda: grid(["digits"], varying=["width"]),
+    }[scale]()
+    return sweep(configs, seeds, processes=scale == "whole", commit=True)
 
 
 def evidence(

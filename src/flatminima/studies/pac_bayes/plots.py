@@ -52,7 +52,7 @@ def failing_line(regions: dict[str, pd.DataFrame], m: int, delta: float) -> Figu
     )
     first.set(xscale="log", ylim=(0.42, 0.75), xlabel=r"noise $\sigma\sqrt{m}\,/\,|x|$")
     first.set_title("A table, never the same point")
-    first.legend(loc="upper right")
+    first.legend(loc="upper right", fontsize=8)
     for axis, (name, table) in zip(axes[1:], regions.items(), strict=True):
         shares = table.assign(fails=table["excess"] > 0).pivot_table(
             index="noise", columns="ratio", values="fails"
@@ -101,9 +101,9 @@ def other_failures(
     for strength, shade in zip(strengths, shades, strict=True):
         failing = [fixed_classifier(error, strength, m) for m in sizes]
         right.plot(sizes, failing, color=shade, marker="o", ms=3, label=f"{strength:g}")
-    right.set(xscale="log", ylim=(0, 0.55), xlabel="examples", ylabel="probability")
+    right.set(xscale="log", ylim=(0, 0.75), xlabel="examples", ylabel="probability")
     right.set_title("It fails at a classifier that saw no data")
-    right.legend(title=r"$|x|\,/\,\sigma$", ncols=2, loc="upper left")
+    right.legend(title=r"$|x|\,/\,\sigma$", ncols=4, loc="upper left")
     return fig
 
 

@@ -230,3 +230,14 @@ def most_change(
 ) -> Float[np.ndarray, " nets"]:
     """The largest relative change of some measures, a network each."""
     return np.max([comparisons[name, change].relative for name in names], axis=0)
+
+
+def digits(comparisons: Comparisons, change: str) -> Float[np.ndarray, " nets"]:
+    """Relative change of the relative bits; 1 where the trace grows by less than half.
+
+    A network whose change is no worse than rounding shows that digits stay while the
+    trace grows.
+    """
+    bits = comparisons["bits, relative", change].relative
+    traces = comparisons["trace", change]
+    return np.where(traces.after >= 1.5 * traces.before, bits, 1.0)

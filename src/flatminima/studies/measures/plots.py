@@ -157,8 +157,8 @@ def bits(table: pd.DataFrame) -> Figure:
     ]
     fig, axes = plt.subplots(1, 4, figsize=(WIDTH, 2.9))
     columns = ["trace", "bits", "relative bits", "test error"]
-    logs = np.log(table[columns].astype(float).where(table[columns] > 0))
-    centred = np.exp(logs - logs.groupby(table["seed"]).transform("mean"))
+    logs = table[columns].astype(float).where(table[columns] > 0).apply(np.log)
+    centred = (logs - logs.groupby(table["seed"]).transform("mean")).apply(np.exp)
     for axis, (x, y) in zip(axes, pairs, strict=True):
         axis.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
         if not np.isfinite(centred[[x, y]].to_numpy()).all(axis=1).any():

@@ -1,6 +1,6 @@
 """How fast sharpness in a ball, and under noise, tends to what the Hessian says."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -148,3 +148,21 @@ def distances(
     """`gauss_newton_distance` where training stopped, and at interpolation."""
     before = np.array([gauss_newton_distance(net.before) for net in nets])
     return before, np.array([gauss_newton_distance(net.at) for net in nets])
+
+
+def of(fits: Mapping[str, pd.Series], activation: str) -> np.ndarray:
+    """The slopes of one activation; none if no network of it interpolates."""
+    return fits.get(activation, pd.Series(dtype=float)).to_numpy()
+
+
+def paired(fits: Mapping[str, pd.Series]) -> np.ndarray:
+    """Slope of the tanh network minus that of the ReLU network of the same seed."""
+    if not {"tanh", "relu"} <= set(fits):
+        return np.array([])
+    return (fits["tanh"] - fits["relu"]).dropna().to_numpy()
+
+
+def slopes_of_all(table: pd.DataFrame, column: str) -> np.ndarray:
+    """Slopes of the networks of all activations."""
+    parts = [slopes(rows, column) for _, rows in table.groupby("activation")]
+    return np.concatenate([[], *(part.to_numpy() for part in parts)])

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -12,13 +12,15 @@ from flatminima.runs.nets.config import NetConfig
 from flatminima.runs.nets.problem import data, network
 from flatminima.sharpness.interpolation import interpolate
 from flatminima.sharpness.landscape import Landscape, landscape
+from flatminima.sources.talk import scale
 from flatminima.sweeps.sweep import run_all
 
-ACTIVATIONS = ("tanh", "relu")
+Activation = Literal["tanh", "relu"]
+ACTIVATIONS: tuple[Activation, ...] = ("tanh", "relu")
 STOPS_AT = 0.05
 """Loss at which the networks of the limits stop, before they are moved to 0."""
 
-WAYS: dict[str, dict[str, float]] = {
+WAYS: dict[str, dict[str, Any]] = {
     "as drawn": {},
     "small step": {"lr": 0.02},
     "large step": {"lr": 0.3},
@@ -65,7 +67,9 @@ class Trained:
     test_error: float
 
 
-def limits_config(activation: str, *, n: int, width: int, num_steps: int) -> NetConfig:
+def limits_config(
+    activation: Activation, *, n: int, width: int, num_steps: int
+) -> NetConfig:
     """Two layers on the clusters, by SGD, with the squared loss."""
     return NetConfig(
         data="clusters",
@@ -84,8 +88,8 @@ def limits_config(activation: str, *, n: int, width: int, num_steps: int) -> Net
 
 def ways_configs(*, n: int, width: int, num_steps: int) -> dict[str, NetConfig]:
     """Two layers on the clusters with the cross entropy, in all `WAYS`."""
-    base = {"lr": 0.1, "batch": 10}
-    common = {"data": "clusters", "n": n, "depth": 2, "width": width}
+    base: dict[str, Any] = {"lr": 0.1, "batch": 10}
+    common: dict[str, Any] = {"data": "clusters", "n": n, "depth": 2, "width": width}
     common |= {"num_steps": num_steps, "target_loss": 0.1, "num_checkpoints": 2}
     return {way: NetConfig(**common, **(base | more)) for way, more in WAYS.items()}
 
@@ -159,6 +163,18 @@ def random_net(seed: int) -> Landscape:
     return landscape(module, x, y, "squared")
 
 
-def seeds_of(found: Sequence[Fitted | Trained]) -> np.ndarray:
-    """Their seeds, each once, in order."""
-    return np.unique([one.seed for one in found])
+def first_of(nets: Sequence[Fitted], activation: str) -> dict[str, Landscape]:
+    """The first network of an activation at interpolation, by its label, if any."""
+    label = {"tanh": "tanh network", "relu": "ReLU network"}[activation]
+    own = by_activation(nets, activation)
+    return {label: own[0].at} if own else {}
+
+
+def by_activation(nets: Sequence[Fitted], activation: str) -> list[Fitted]:
+    """The networks of one activation."""
+    return [net for net in nets if net.activation == activation]
+
+
+def scale_of(configs: Sequence[NetConfig]) -> str:
+    """What the scorecard says of the runs' scale."""
+    return scale(configs[0])

@@ -1,4 +1,4 @@
-"""Two parameters and a valley: L(u, v) = (u v - 1)^2, the network u v x at x = y = 1."""
+"""Two parameters and a valley: the network u v x at x = y = 1, L = (u v - 1)^2."""
 
 from collections.abc import Sequence
 

@@ -48,14 +48,14 @@ class Sizes:
     pairs: int = 200
     restarts: int = 3
     corners: int = 32
-    num_steps: int = 40
+    num_steps: int = 20
 
 
 def minimum(at: Landscape) -> float:
     """Minimum sharpness from the traces by parameter of a sequential network."""
     layers = gauss_newton_trace.exact(at).layers
     weights = [name for name in layers if not name.endswith("bias")]
-    biases = [name.replace("weight", "bias") for name in weights]
+    biases = [f"{name.removesuffix('weight')}bias" for name in weights]
     return least_trace(
         LayerTraces(
             np.array([layers[name].value for name in weights]),

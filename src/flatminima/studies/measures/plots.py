@@ -7,7 +7,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from flatminima.plots.style import WIDTH, say_why
 from flatminima.sharpness.density import Density
@@ -17,6 +19,9 @@ _COLOURS = sns.color_palette("colorblind")
 NAMES = {"tanh": "tanh", "relu": "ReLU"}
 COLOUR = {"tanh": _COLOURS[0], "relu": _COLOURS[3]}
 DASHES = ("-", (0, (5, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+SHORTER = 30
+"""By what factor the nearest kinks that are drawn may be nearer than the noise."""
+
 NONE = "no network interpolates"
 
 
@@ -54,9 +59,18 @@ def valley(values: pd.DataFrame, points: Sequence[float], radius: float) -> Figu
             label=name,
         )
     right.set(xscale="log", yscale="log", xlabel="u, at (u, 1/u)")
+    _plain(right.xaxis, (0.25, 0.5, 1, 2, 4))
+    _plain(right.yaxis, (1, 2, 4, 8))
     right.set(ylabel="measure over its value at (1, 1)", title="along the valley")
     right.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
     return fig
+
+
+def _plain(axis: Axis, places: Sequence[float]) -> None:
+    """Few plain ticks on a logarithmic axis."""
+    axis.set_major_locator(FixedLocator(places))
+    axis.set_major_formatter(ScalarFormatter())
+    axis.set_minor_locator(NullLocator())
 
 
 def _lines(axis: Axes, table: pd.DataFrame, column: str, colour: tuple) -> None:
@@ -80,7 +94,7 @@ def _guide(axis: Axes, table: pd.DataFrame, column: str, power: float) -> None:
     line = middle.loc[top] * (middle.index.to_numpy() / top) ** power
     axis.plot(middle.index, line, color="0.3", lw=1, ls=":")
     axis.annotate(
-        f"slope {power:g}",
+        f"slope {power:g}".replace("-", "−"),
         (middle.index[0], line[0]),
         textcoords="offset points",
         xytext=(4, 5),
@@ -124,8 +138,12 @@ def noises(table: pd.DataFrame) -> Figure:
     for axis, activation in zip(axes, ACTIVATIONS, strict=True):
         part = table[table["activation"] == activation]
         _lines(axis, part, "error", COLOUR[activation])
+        axis.set(title=f"{NAMES[activation]}, interpolating", xlabel="σ")
         _guide(axis, part, "error", 2)
+        if part.empty:
+            continue
         kinks = part["kink"].dropna().unique()
+        kinks = kinks[kinks > part["size"].min() / SHORTER]
         axis.plot(
             kinks,
             np.full(len(kinks), 0.03),
@@ -135,7 +153,6 @@ def noises(table: pd.DataFrame) -> Figure:
             ms=9,
             color="0.2",
         )
-        axis.set(title=f"{NAMES[activation]}, interpolating", xlabel="σ")
     axes[0].set(ylabel="relative error of the trace")
     return fig
 
@@ -155,11 +172,11 @@ def bits(table: pd.DataFrame) -> Figure:
         ("bits", "test error"),
         ("relative bits", "test error"),
     ]
-    fig, axes = plt.subplots(1, 4, figsize=(WIDTH, 2.9))
+    fig, axes = plt.subplots(2, 2, figsize=(WIDTH * 0.85, 5.4))
     columns = ["trace", "bits", "relative bits", "test error"]
     logs = table[columns].astype(float).where(table[columns] > 0).apply(np.log)
     centred = (logs - logs.groupby(table["seed"]).transform("mean")).apply(np.exp)
-    for axis, (x, y) in zip(axes, pairs, strict=True):
+    for axis, (x, y) in zip(axes.flat, pairs, strict=True):
         axis.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
         if not np.isfinite(centred[[x, y]].to_numpy()).all(axis=1).any():
             say_why(axis, "no network reaches the loss")
@@ -175,7 +192,9 @@ def bits(table: pd.DataFrame) -> Figure:
                 color=_COLOURS[number % len(_COLOURS)],
                 label=way,
             )
-    handles, labels = axes[0].get_legend_handles_labels()
+        for each in (axis.xaxis, axis.yaxis):
+            _plain(each, (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 3, 4))
+    handles, labels = axes[0, 0].get_legend_handles_labels()
     if handles:
         fig.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8)
     return fig

@@ -29,9 +29,12 @@ def worst(
     *,
     directions: int = 1,
     restarts: int = 1,
-    num_steps: int = 200,
+    num_steps: int = 30,
 ) -> float:
     """phi in a ball: ascent from the gradient's direction and the top eigenvectors'.
+
+    At a minimum the maximiser is within the order of `size` of the top eigenvector's
+    direction, and the rise there within that of its square: few steps do.
 
     Args:
         at: the landscape, at theta.

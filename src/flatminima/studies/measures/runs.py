@@ -20,6 +20,9 @@ ACTIVATIONS: tuple[Activation, ...] = ("tanh", "relu")
 STOPS_AT = 0.05
 """Loss at which the networks of the limits stop, before they are moved to 0."""
 
+ON_KINK = 1e-9
+"""Distance of a kink at which a network counts as being on it."""
+
 WAYS: dict[str, dict[str, Any]] = {
     "as drawn": {},
     "small step": {"lr": 0.02},
@@ -106,7 +109,11 @@ def landscape_of(config: NetConfig, run: Run) -> Landscape:
 
 
 def fitted(configs: Sequence[NetConfig], seeds: range) -> list[Fitted]:
-    """Train, and move to interpolation; left out is what cannot be moved there."""
+    """Train, and move to interpolation.
+
+    Left out is what cannot be moved there, and what ends at a kink, within `ON_KINK` of
+    one, where no Hessian exists.
+    """
     cells = [c.with_seeds(s, s) for c in configs for s in seeds]
     found = []
     for config, run in zip(cells, run_all(cells), strict=True):
@@ -114,7 +121,8 @@ def fitted(configs: Sequence[NetConfig], seeds: range) -> list[Fitted]:
             continue
         before = landscape_of(config, run)
         end = interpolate(before)
-        if end.reached:
+        kinked = config.activation == "relu" and nearest_kink(end.at) < ON_KINK
+        if end.reached and not kinked:
             one = Fitted(
                 config.init_seed, config.activation, before, end.at, end.distance
             )

@@ -11,7 +11,7 @@ from flatminima.sharpness.landscape import Landscape, landscape
 from flatminima.studies.measures.page import Sizes, measured
 
 SIZES = Sizes(
-    eps=0.1, box=0.01, sigma=0.05, rho=0.05, tolerance=1e-3, pairs=2000, num_steps=200
+    eps=0.1, box=0.01, sigma=0.05, rho=0.05, tolerance=1e-3, pairs=2000, num_steps=60
 )
 
 SHOWN = (

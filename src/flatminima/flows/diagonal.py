@@ -1,7 +1,7 @@
 """The quadratic model f = <u^2 - v^2, z> (a diagonal linear network), in closed form.
 
-The squares are taken entry by entry. Li, Wang and Arora (ICLR 2022, arXiv 2110.06914),
-section 6.
+The squares are taken entry by entry. It is the sparse example of Li, Wang and Arora
+(ICLR 2022, arXiv 2110.06914).
 """
 
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from flatminima.flows.model import Smooth, Theta, loss
 from flatminima.sharpness.gauss_newton import retract
 
-Reason = Literal["interpolates", "stationary", "time", "diverged"]
+Reason = Literal["interpolates", "stationary", "time", "diverged", "gave up"]
 
 NEAR = 1e-12
 """Loss, over that of outputs of 0, from which Gauss-Newton takes over: what it moves
@@ -34,7 +34,8 @@ class Settled:
         loss: L there.
         time: of the flow.
         reason: "interpolates"; "stationary" at a gradient of about 0 and a loss above
-            it; "time" if neither came soon enough; "diverged".
+            it; "time" if neither came soon enough; "diverged"; "gave up" where the
+            solver did.
     """
 
     theta: Theta
@@ -146,11 +147,14 @@ def settle(
         now, theta = float(solved.t[-1]), solved.y[:, -1]
         if not np.isfinite(theta).all() or norm(0, theta) <= 0:
             return Settled(theta, np.inf, now, "diverged")
-    return _ended(model, theta, now, unit, force(0, theta) <= 0)
+        if not solved.success:
+            return Settled(theta, loss(model.tangent(theta).f, model.y), now, "gave up")
+    still: Reason = "stationary" if force(0, theta) <= 0 else "time"
+    return _ended(model, theta, now, unit, still)
 
 
 def _ended(
-    model: Smooth, theta: Theta, now: float, unit: float, still: bool
+    model: Smooth, theta: Theta, now: float, unit: float, otherwise: Reason
 ) -> Settled:
     """A point at which the solver stopped, moved onto {f = y} where it is near."""
     value = loss(model.tangent(theta).f, model.y)
@@ -162,4 +166,4 @@ def _ended(
             tolerance=1e-24 * unit,
         )
         return Settled(at.parameters[0], at.loss / 2, now, "interpolates")
-    return Settled(theta, value, now, "stationary" if still else "time")
+    return Settled(theta, value, now, otherwise)

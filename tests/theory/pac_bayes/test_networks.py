@@ -137,6 +137,19 @@ def test_training_lowers_the_bound(linear):
     assert values[1] < values[0] - 0.05
 
 
+def test_one_deviation_starts_posterior_and_prior_alike(linear):
+    posterior = trained_posterior(
+        linear, linear.theta, delta=0.04, num_steps=0, deviation=0.2, generator=drawn(0)
+    )
+    assert posterior.deviation.tolist() == pytest.approx([0.2] * D)
+    assert posterior.prior_variance == pytest.approx(0.04, rel=0.01)
+    found = bound_of(
+        *(posterior, linear),
+        **{"delta": 0.04, "delta_draws": 0.01, "draws": 10, "generator": drawn(0)},
+    )
+    assert found.kl < 1e-3
+
+
 def test_prior_variances_are_allowed_delta_in_all():
     shares = [6 / (math.pi * j) ** 2 for j in range(1, 200_000)]
     assert 1 - 1e-5 < sum(shares) < 1
@@ -172,6 +185,7 @@ def test_an_unbounded_loss_is_refused(linear):
         ({"lr": 0.0}, "lr = 0.0"),
         ({"delta": 1.0}, "delta = 1.0"),
         ({"num_steps": -1}, "num_steps = -1"),
+        ({"deviation": 0.0}, "deviation = 0.0"),
     ],
 )
 def test_training_refusals(linear, change, named):

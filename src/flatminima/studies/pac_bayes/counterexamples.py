@@ -70,6 +70,7 @@ def memorised(features: str, d: int, m: int, seed: int) -> Memorised:
         raise ValueError(f"d, m = {d}, {m}: must be at least 1")
     rng = generator(seed, f"memorised {features}")
     y = rng.choice([-1.0, 1.0], size=m)
+    outputs: Float[np.ndarray, " m"]
     if features == "table":
         which = rng.integers(0, d, size=m)
         entries = np.bincount(which, weights=y, minlength=d)

@@ -39,7 +39,9 @@ class EntropyMinimum:
         return self.value - self.bound
 
 
-def entropy(beta: Float[np.ndarray, "*batch d"], c: float) -> Float[np.ndarray, "*batch"]:
+def entropy(
+    beta: Float[np.ndarray, "*batch d"], c: float
+) -> Float[np.ndarray, "*batch"]:
     """phi_c(beta), which is 0 at 0.
 
     Args:
@@ -47,7 +49,7 @@ def entropy(beta: Float[np.ndarray, "*batch d"], c: float) -> Float[np.ndarray, 
         c: scale, above 0.
     """
     each = beta * np.arcsinh(beta / c) - np.sqrt(beta**2 + c**2) + c
-    return each.sum(axis=-1)
+    return np.asarray(each.sum(axis=-1))
 
 
 def minimise_entropy(

@@ -75,12 +75,14 @@ def trained_posterior(
     c: float = 0.1,
     num_steps: int = 2000,
     lr: float = 0.01,
+    deviation: float | None = None,
     generator: torch.Generator,
 ) -> Posterior:
     """Train mean, variances and prior variance on the stand-in for the bound.
 
     Full batch, one draw of the noise a step, Adam. The mean starts at the landscape's
-    point, a deviation at the size of its weight, as in the source.
+    point. As in the source, a deviation starts at the size of its weight and ln lambda
+    at -6, unless one deviation is given, with which both start.
 
     Args:
         surrogate: a differentiable loss of about the size of the zero-one loss, such as
@@ -89,6 +91,7 @@ def trained_posterior(
         delta: probability with which the bound may fail.
         b, c: precision and upper end of the grid of prior variances.
         num_steps, lr: of Adam.
+        deviation: at the start of all weights and of the prior, above 0.
         generator: of the noise.
 
     Raises:
@@ -98,17 +101,24 @@ def trained_posterior(
     _check(surrogate, centre, delta, b, c, num_steps, lr)
     theta = surrogate.theta
     mean = theta.clone().requires_grad_()
-    start = theta.abs().clamp(min=LEAST_DEVIATION).log()
-    log_deviation = start.clone().requires_grad_()
-    log_prior = torch.tensor(min(START_OF_PRIOR, math.log(c) - 1), dtype=theta.dtype)
+    log_deviation = theta.abs().clamp(min=LEAST_DEVIATION).log()
+    start_of_prior = START_OF_PRIOR
+    if deviation is not None:
+        if not deviation > 0:
+            raise ValueError(f"deviation = {deviation!r}: must be above 0")
+        log_deviation = torch.full_like(theta, math.log(deviation))
+        start_of_prior = 2 * math.log(deviation)
+    log_deviation.requires_grad_()
+    most = math.log(c) - 1 / b
+    log_prior = torch.tensor(min(start_of_prior, most), dtype=theta.dtype)
     log_prior.requires_grad_()
     optimiser = torch.optim.Adam([mean, log_deviation, log_prior], lr=lr)
     for step in range(num_steps):
         optimiser.zero_grad()
-        deviation = log_deviation.exp()
+        spread = log_deviation.exp()
         noise = torch.randn(theta.shape, generator=generator, dtype=theta.dtype)
-        allowed = _allowed(mean, deviation, centre, log_prior, surrogate.n, delta, b, c)
-        objective = surrogate.loss(mean + deviation * noise) + (allowed / 2).sqrt()
+        allowed = _allowed(mean, spread, centre, log_prior, surrogate.n, delta, b, c)
+        objective = surrogate.loss(mean + spread * noise) + (allowed / 2).sqrt()
         if not torch.isfinite(objective):
             raise ArithmeticError(
                 f"the objective is {objective.item()} at step {step}, lr = {lr}"
@@ -116,7 +126,7 @@ def trained_posterior(
         objective.backward()
         optimiser.step()
         with torch.no_grad():
-            log_prior.clamp_(max=math.log(c) - 1 / b)
+            log_prior.clamp_(max=most)
     j = max(1, round(b * (math.log(c) - float(log_prior.detach()))))
     return Posterior(
         mean=mean.detach(),

@@ -1,8 +1,8 @@
-"""The runs of the chapter pac-bayes: replace this with them."""
+"""The runs of the chapter manifold: replace this with them."""
 
 import pytest
 
-from flatminima.studies.pac_bayes import runs
+from flatminima.studies.manifold import runs
 
 SIZE = {"d": 6, "n": 20, "width": 24, "num_steps": 100}
 

@@ -1,4 +1,4 @@
-"""The runs of the chapter pac-bayes: replace these by its own."""
+"""The runs of the chapter sam: replace these by its own."""
 
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.controls import SETTINGS, rules

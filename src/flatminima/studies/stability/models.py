@@ -125,6 +125,18 @@ def networks(activation: str, seeds: Sequence[int]) -> Instances:
     return Instances(f"{activation} network", loss, x, y, theta, shape)
 
 
+def random_data(shape: Shape, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Standard normal inputs (n, d) and labels (n,), fewer than a network's weights.
+
+    Args:
+        shape: of the network.
+        seed: of the data.
+    """
+    generator = np.random.default_rng([seed, 0])
+    x = generator.standard_normal((EXAMPLES, shape.sizes[0]))
+    return x, generator.standard_normal(EXAMPLES)
+
+
 def fitted(shape: Shape, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Data and parameters of a network that fits them to `RESIDUAL`.
 
@@ -133,14 +145,12 @@ def fitted(shape: Shape, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         seed: of data and start.
 
     Returns:
-        x (n, d), y (n,) and theta (D,), all of them standard normal but theta.
+        x (n, d), y (n,) and theta (D,).
 
     Raises:
         ArithmeticError: if no start leads to a fit.
     """
-    generator = np.random.default_rng(seed)
-    x = generator.standard_normal((EXAMPLES, shape.sizes[0]))
-    y = generator.standard_normal(EXAMPLES)
+    generator, (x, y) = np.random.default_rng(seed), random_data(shape, seed)
     for _ in range(RESTARTS):
         end = least_squares(
             lambda t: predictions(shape, t[None], x[None])[0] - y,

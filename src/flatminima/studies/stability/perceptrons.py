@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 class Activation(NamedTuple):
-    """An activation in numpy, its derivative as a function of its value, and in torch."""
+    """An activation in numpy, its slope as a function of its value, and it in torch."""
 
     value: Callable[[np.ndarray], np.ndarray]
     slope: Callable[[np.ndarray], np.ndarray]

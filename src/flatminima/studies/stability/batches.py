@@ -186,7 +186,7 @@ def in_a_box(config: NetConfig, seeds: Sequence[int]) -> dict[int, float]:
         module = network(one, run.arrays)
         at = landscape(module, problem.x, problem.y, one.loss)
         generator = torch.Generator().manual_seed(seed)
-        worst = box_sharpness(at, EPS, generator, restarts=2, num_steps=40)
+        worst = box_sharpness(at, EPS, generator, restarts=2, num_steps=20)
         found[seed] = float(worst.value)
     return found
 

@@ -85,7 +85,7 @@ def path(
     edge: float,
     updates: int,
     seeds: Sequence[int],
-    looks: int = 40,
+    looks: int = 24,
 ) -> pd.DataFrame:
     """Loss and sharpness of every seed along its path.
 

@@ -1,6 +1,7 @@
 """Where gradient descent ends, over learning rates: at minima that are flat enough?"""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from flatminima.studies.stability.models import INPUTS, WIDTH, random_data
 from flatminima.studies.stability.perceptrons import Shape, gradient, sharpness
 
-ENDS_AT = 1e-10
+ENDS_AT = 1e-8
 """Loss at which a run has converged."""
 
 TOO_LARGE = 1e8
@@ -46,6 +47,11 @@ def excess(table: pd.DataFrame) -> Float[np.ndarray, " runs"]:
     return np.maximum(ratio - 1, 0) if len(ratio) else np.zeros(1)
 
 
+def _preferred(counted: tuple[int, tuple[float, float]]) -> tuple[int, float]:
+    count, (small, large) = counted
+    return count, large / small
+
+
 def undecided(table: pd.DataFrame) -> list[pd.DataFrame]:
     """The runs, in the form of `decide`, as lost ones if none converged; else nothing.
 
@@ -63,8 +69,8 @@ def undecided(table: pd.DataFrame) -> list[pd.DataFrame]:
 def log_ratio(table: pd.DataFrame) -> pd.Series:
     """Log of lambda_max at a smaller learning rate over that at a larger one, by seed.
 
-    The two learning rates are the two at which most seeds converged, so that pairs are
-    many; among equals the largest.
+    The two learning rates are those at both of which most seeds converged; among equals
+    those farthest apart.
 
     Args:
         table: from `ends`.
@@ -73,8 +79,47 @@ def log_ratio(table: pd.DataFrame) -> pd.Series:
         NaN for a seed of which one run did not converge.
     """
     wide = table.pivot(index="data_seed", columns="lr", values="lambda_max")
-    counts = [(int(wide[lr].count()), lr) for lr in wide.columns.to_list()]
-    small, large = sorted(lr for _, lr in sorted(counts)[-2:])
+    logs, lrs = np.log(wide.to_numpy(dtype=float)), wide.columns.to_numpy(dtype=float)
+
+    def preferred(pair: tuple[int, int]) -> tuple[int, float]:
+        small, large = pair
+        both = np.isfinite(logs[:, small] - logs[:, large]).sum()
+        return int(both), float(lrs[large] / lrs[small])
+
+    small, large = max(combinations(range(len(lrs)), 2), key=preferred)
+    return pd.Series(logs[:, small] - logs[:, large], index=wide.index)
+
+
+def undecided(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """The runs, in the form of `decide`, as lost ones if none converged; else nothing.
+
+    A statement on runs that converge is true of none of them and decided by none.
+
+    Args:
+        table: from `ends`.
+    """
+    if table["converged"].any():
+        return []
+    rows = table.assign(init_seed=table["data_seed"], last=True, diverged=True)
+    return [rows.assign(rule="GD without convergence", num_steps=0)]
+
+
+def log_ratio(table: pd.DataFrame) -> pd.Series:
+    """Log of lambda_max at a smaller learning rate over that at a larger one, by seed.
+
+    The two learning rates are those at both of which most seeds converged; among equals
+    those farthest apart.
+
+    Args:
+        table: from `ends`.
+
+    Returns:
+        NaN for a seed of which one run did not converge.
+    """
+    wide = table.pivot(index="data_seed", columns="lr", values="lambda_max")
+    pairs = list(combinations(wide.columns.to_list(), 2))
+    both = [int(wide[list(pair)].notna().all(axis=1).sum()) for pair in pairs]
+    small, large = max(zip(both, pairs, strict=True), key=_preferred)[1]
     return pd.Series(np.log(wide[small] / wide[large]))
 
 

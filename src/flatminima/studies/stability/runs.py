@@ -106,12 +106,10 @@ def distances(
     centre = model.minima[:1, None, :]
     z = 1e-5 * model.directions([seed] * len(model.minima))[:1, None, :]
     z = z.expand(1, len(relative), -1)
-    first = Instances(
-        model.name, model.loss, model.x[:1], model.y[:1], model.minima[:1], model.shape
-    )
+    rest = model.minima[1:, None, :].expand(-1, len(relative), -1)
     found = [z.norm(dim=2)[0].numpy()]
     for _ in range(steps):
-        z = z - lr * first.gradient(centre + z)
+        z = z - lr * model.gradient(torch.cat([centre + z, rest]))[:1]
         found.append(z.norm(dim=2)[0].numpy())
     return pd.DataFrame(np.array(found), columns=list(relative))
 

@@ -47,25 +47,6 @@ def excess(table: pd.DataFrame) -> Float[np.ndarray, " runs"]:
     return np.maximum(ratio - 1, 0) if len(ratio) else np.zeros(1)
 
 
-def _preferred(counted: tuple[int, tuple[float, float]]) -> tuple[int, float]:
-    count, (small, large) = counted
-    return count, large / small
-
-
-def undecided(table: pd.DataFrame) -> list[pd.DataFrame]:
-    """The runs, in the form of `decide`, as lost ones if none converged; else nothing.
-
-    A statement on runs that converge is true of none of them and decided by none.
-
-    Args:
-        table: from `ends`.
-    """
-    if table["converged"].any():
-        return []
-    rows = table.assign(init_seed=table["data_seed"], last=True, diverged=True)
-    return [rows.assign(rule="GD without convergence", num_steps=0)]
-
-
 def log_ratio(table: pd.DataFrame) -> pd.Series:
     """Log of lambda_max at a smaller learning rate over that at a larger one, by seed.
 
@@ -102,25 +83,6 @@ def undecided(table: pd.DataFrame) -> list[pd.DataFrame]:
         return []
     rows = table.assign(init_seed=table["data_seed"], last=True, diverged=True)
     return [rows.assign(rule="GD without convergence", num_steps=0)]
-
-
-def log_ratio(table: pd.DataFrame) -> pd.Series:
-    """Log of lambda_max at a smaller learning rate over that at a larger one, by seed.
-
-    The two learning rates are those at both of which most seeds converged; among equals
-    those farthest apart.
-
-    Args:
-        table: from `ends`.
-
-    Returns:
-        NaN for a seed of which one run did not converge.
-    """
-    wide = table.pivot(index="data_seed", columns="lr", values="lambda_max")
-    pairs = list(combinations(wide.columns.to_list(), 2))
-    both = [int(wide[list(pair)].notna().all(axis=1).sum()) for pair in pairs]
-    small, large = max(zip(both, pairs, strict=True), key=_preferred)[1]
-    return pd.Series(np.log(wide[small] / wide[large]))
 
 
 def ends(

@@ -186,8 +186,8 @@ def hessian_product(
 ) -> Float[np.ndarray, " D"]:
     """The Hessian of mean (f - y)^2 times a vector, of one network.
 
-    The gradient is analytic in the weights where no unit is on a kink, so its derivative
-    is the imaginary part of it at theta + i h v, over h.
+    The gradient is analytic in the weights where no unit is on a kink. So its
+    derivative is its imaginary part at theta + i h v, over h.
 
     Args:
         shape: of the network; its units are tanh or ReLU.
@@ -215,7 +215,7 @@ def sharpness(
     found = np.full(len(theta), np.nan)
     start = np.random.default_rng(0).standard_normal(theta.shape[1])
     for row, (at, inputs, targets) in enumerate(zip(theta, x, y, strict=True)):
-        product = partial(_product, shape, at, inputs, targets)
+        product = partial(hessian_product, shape, at, x=inputs, y=targets)
         with np.errstate(over="ignore", invalid="ignore"):
             if not np.isfinite(product(start)).all():
                 continue
@@ -229,9 +229,3 @@ def sharpness(
             return_eigenvectors=False,
         )[0]
     return found
-
-
-def _product(
-    shape: Shape, theta: np.ndarray, x: np.ndarray, y: np.ndarray, v: np.ndarray
-) -> np.ndarray:
-    return hessian_product(shape, theta, v, x, y)

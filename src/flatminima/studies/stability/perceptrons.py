@@ -213,7 +213,7 @@ def sharpness(
         shape, theta, x, y: as for `gradient`.
     """
     found = np.full(len(theta), np.nan)
-    start = np.random.default_rng(0).standard_normal(theta.shape[1])
+    start = np.random.default_rng(0).standard_normal((theta.shape[1],))
     for row, (at, inputs, targets) in enumerate(zip(theta, x, y, strict=True)):
         product = partial(hessian_product, shape, at, x=inputs, y=targets)
         with np.errstate(over="ignore", invalid="ignore"):

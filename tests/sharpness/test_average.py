@@ -67,7 +67,7 @@ def test_the_error_bars_are_right():
 def test_the_error_bars_of_sigma_are_right():
     exact = (1 / 8) ** 0.25
     found = [
-        sigma_at(quartic(), 1.0, generator(s), pairs=200, smallest=0.2)
+        sigma_at(quartic(), 1.0, generator(s), pairs=100, smallest=0.2)
         for s in range(200)
     ]
     reach = stats.norm.ppf(0.95)

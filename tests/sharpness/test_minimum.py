@@ -86,7 +86,7 @@ def test_against_descent_on_the_factors():
         (gradient,) = torch.autograd.grad(value, alpha)
         with torch.no_grad():
             alpha -= 0.05 * gradient
-    assert least_trace(given_shares).value == pytest.approx(value.item(), rel=1e-6)
+    assert least_trace(given_shares).value == pytest.approx(value.item(), rel=1e-5)
 
 
 @settings(max_examples=30, deadline=None)

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from flatminima.models.nets.parts import Dropout
+
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
@@ -36,6 +38,7 @@ HOMOGENEOUS = (
     nn.Dropout,
     nn.Dropout1d,
     nn.Dropout2d,
+    Dropout,
 )
 """Maps with s(c z) = c s(z), c > 0, in evaluation mode."""
 

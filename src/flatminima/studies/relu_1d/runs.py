@@ -150,7 +150,8 @@ def matched(
     sam: Ends, erm: DescentConfig, tolerance: float = TOLERANCE, apart: float = APART
 ) -> Ends:
     """ERM from the same starts, each stopped at the loss at which its SAM ended."""
-    losses = sam.table.set_index("init_seed")["loss"].fillna(0.0)
+    ends_of_sam = sam.table["loss"].fillna(0.0).tolist()
+    losses = dict(zip(sam.networks, ends_of_sam, strict=True))
     cells = [
         DescentConfig(
             **erm.with_seeds(seed, seed).model_dump()

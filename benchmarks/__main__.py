@@ -1,6 +1,7 @@
 """Time the engine on one core and write `_build/bench.json`.
 
-`python -m benchmarks scale` measures sweeps instead, see `benchmarks.scale`.
+`python -m benchmarks scale` measures sweeps instead, see `benchmarks.scale`, and
+`curvature` only the measures of curvature, see `benchmarks.curvature`.
 """
 
 import argparse
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import sam_step, scale
+from benchmarks import curvature, sam_step, scale
 from flatminima.checkout import refuse_another
 from flatminima.paths import build_folder
 from flatminima.runs.mlp.train import steps_per_call
@@ -29,9 +30,27 @@ WIDTH = 18
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["step", "scale"], default="step")
+    what = {"step": step, "scale": scale.main, "curvature": time_curvature}
+    parser.add_argument("what", nargs="?", choices=list(what), default="step")
     refuse_another(Path(__file__))
-    {"step": time_steps, "scale": scale.main}[parser.parse_args().what]()
+    what[parser.parse_args().what]()
+
+
+def step() -> None:
+    """Time steps, and measures of curvature."""
+    time_steps()
+    time_curvature()
+
+
+def time_curvature() -> None:
+    """Time measures of curvature against their peers."""
+    torch.set_num_threads(1)
+    rows = curvature.rows()
+    curvature.show(rows)
+    file = build_folder() / "curvature.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(rows, indent=1) + "\n")
+    print(f"Wrote {file}")
 
 
 def time_steps() -> None:

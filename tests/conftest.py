@@ -103,6 +103,7 @@ Figure.draw = untraced(Figure.draw)
 # functions, and a wrapped function does not compile.
 SHAPES_CHECKED = [
     "flatminima.data",
+    "flatminima.flows",
     "flatminima.measures",
     "flatminima.models.bias",
     "flatminima.models.no_bias",

@@ -15,14 +15,17 @@ from flatminima.runs import loop
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.kind import Run, engine_of, input_files
+from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
+from flatminima.runs.nets.config import NetConfig
 from flatminima.sources.wen_li_ma import scale
 from flatminima.sweeps import store
 from flatminima.sweeps.table import tidy
 from tests.runs import oscillator
 
 SMALL = {"d": 4, "n": 6, "width": 5, "num_steps": 60, "num_checkpoints": 4}
+NET = {"n": 40, "width": 6, "batch": 7, "num_steps": 60, "num_checkpoints": 4}
 START = Config(architecture="bias", **SMALL)
 KINDS = {
     "two layers": START.model_copy(update={"rho": 0.05, "measure_at": (7,)}),
@@ -31,15 +34,33 @@ KINDS = {
     "deep": Config(architecture="deep", rho=0.05, middle_init_scale=0.5, **SMALL),
     "batch norm": Config(architecture="sim_bn", bias_rate=0.5, **SMALL),
     "flow": FlowConfig(start=START, kind="kink_aware", max_iterations=5),
+    "torch": NetConfig(momentum=0.5, dropout=0.2, norm="batch", rho=0.02, **NET),
+    "torch, to a target": NetConfig(
+        data="clusters", optimiser="adam", lr=0.03, target_loss=0.3, **NET
+    ),
     "descent": DescentConfig(model="squares", batch=4, group=2, rho=0.1, num_steps=60),
     "descent that stops": DescentConfig(model="product", stop_loss=0.2, num_steps=60),
     "descent at random": DescentConfig(
         **{"model": "matrix", "d": 4, "width": 2, "rho": 0.1, "ascent": "random"},
         **{"label_noise": 0.1, "num_steps": 60},
     ),
+    "view": ViewConfig(
+        net=NetConfig(norm="batch", **NET), points=3, probes=2, exact=True
+    ),
+    "view from a bad start": ViewConfig(
+        net=NetConfig(momentum=0.5, target_loss=0.5, **NET),
+        **{"begin": "spoiled", "spoil_steps": 20, "points": 3, "probes": 2},
+    ),
+    "path": PathConfig(net=NetConfig(**NET), points=3, curve_steps=2),
     "oscillator": oscillator.Config(num_steps=300),
 }
 WILD = {
+    "view": ViewConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
+    "view from a bad start": ViewConfig(
+        net=NetConfig(lr=1e3, loss="squared", **NET), begin="spoiled"
+    ),
+    "path": PathConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
+    "torch": NetConfig(lr=1e3, loss="squared", **NET),
     "two layers": START.model_copy(update={"lr": 0.2, "init_scale": 1e3}),
     "flow": FlowConfig(
         start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), kind="naive"
@@ -148,6 +169,9 @@ def test_the_kinds_of_the_engine_are_those_that_are_tried():
         "flatminima.runs.descent.train",
         "flatminima.runs.mlp.train",
         "flatminima.runs.flow.run",
+        "flatminima.runs.landscape.connect",
+        "flatminima.runs.landscape.view",
+        "flatminima.runs.nets.train",
     }
     assert engine_of(START) is train
     assert scale(START).startswith("scaled-down")

@@ -1,7 +1,7 @@
 """The inner maximum of SAM: to first order, to second order, and by search.
 
-SAM replaces the loss by max over ||delta|| <= rho of L(w + delta), and takes one step for
-the maximum. How good that step is can be asked where the maximum is known.
+SAM replaces the loss by max over ||delta|| <= rho of L(w + delta), and takes one step
+for the maximum. How good that step is can be asked where the maximum is known.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ def dual_step(
 ) -> Float[np.ndarray, " size"]:
     """The delta of ||delta||_p <= rho that maximises g . delta.
 
-    delta = rho sign(g) |g|^(q-1) / ||g||_q^(q-1) with 1/p + 1/q = 1, and the maximum is
-    rho ||g||_q (Foret et al. 2021, equation 2). For p = 1 all of rho goes to the largest
-    entry, the first of several; for p = infinity every entry moves by rho.
+    delta = rho sign(g) |g|^(q-1) / ||g||_q^(q-1) with 1/p + 1/q = 1, and the maximum
+    is rho ||g||_q (Foret et al. 2021, equation 2). For p = 1 all of rho goes to the
+    largest entry, the first of several; for p = infinity every entry moves by rho.
 
     Args:
         g: gradient; where it is 0 so is the step.
@@ -60,10 +60,11 @@ def quadratic_step(
 ) -> Float[np.ndarray, " size"]:
     """The delta of ||delta||_2 <= rho that maximises g . delta + delta . H delta / 2.
 
-    The exact solution of the trust-region problem: (mu - H) delta = g with the multiplier
-    mu at or above the largest eigenvalue and ||delta|| = rho, or delta inside the ball
-    where H is negative definite and its maximum lies there. Where g has no part along the
-    top eigenvectors (the hard case), one of these fills up the length.
+    The exact solution of the trust-region problem: (mu - H) delta = g with the
+    multiplier mu at or above the largest eigenvalue and ||delta|| = rho, or delta
+    inside the ball where H is negative definite and its maximum lies there. Where g has
+    no part along the top eigenvectors (the hard case), one of these fills up the
+    length.
 
     Args:
         g: gradient.
@@ -105,9 +106,9 @@ def search(
 ) -> float:
     """The largest loss that projected ascent finds in a ball around 0.
 
-    From every start the iterate is put where the gradient points, at length rho: delta <-
-    rho g(delta) / ||g(delta)||. That is a step without a size to tune, and it is monotone
-    for a convex loss.
+    From every start the iterate is put where the gradient points, at length rho:
+    delta <- rho g(delta) / ||g(delta)||. That is a step without a size to tune, and it
+    is monotone for a convex loss.
 
     Args:
         loss, gradient: of displacements, for many at once.

@@ -51,9 +51,7 @@ def init(
     return u, v
 
 
-def laplacian(
-    model: Model, x: Float[np.ndarray, "n dd"]
-) -> Float[np.ndarray, " n"]:
+def laplacian(model: Model, x: Float[np.ndarray, "n dd"]) -> Float[np.ndarray, " n"]:
     """tr Hess f_i of every example: 0, since f is linear in U and in V."""
     return np.zeros(len(x))
 

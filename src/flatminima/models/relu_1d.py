@@ -53,9 +53,7 @@ def init(
     return scale * INIT_W * signs, scale * INIT_B * b, scale * INIT_A * a
 
 
-def laplacian(
-    model: Model, x: Float[np.ndarray, "n 1"]
-) -> Float[np.ndarray, " n"]:
+def laplacian(model: Model, x: Float[np.ndarray, "n 1"]) -> Float[np.ndarray, " n"]:
     """tr Hess f_i of every example: 0 off the kinks, where f is bilinear."""
     return np.zeros(len(x))
 

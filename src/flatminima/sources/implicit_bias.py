@@ -56,7 +56,10 @@ def scale(config: DescentConfig) -> str:
     """How a run compares with the sources' own; what a sweep's table says of it."""
     if config.model == "relu_1d":
         word = "paper" if config.num_steps >= LINE_STEPS else "scaled-down"
-        return f"{word}: 12 points, width {config.width}, at most {config.num_steps} of " f"{LINE_STEPS} updates"
+        return (
+            f"{word}: 12 points, width {config.width}, at most {config.num_steps} of "
+            f"{LINE_STEPS} updates"
+        )
     size = f"d = {config.d}, n = {config.n}"
     sizes = (config.n, config.d, config.complexity)
     if config.data == "published" and config.model == "product" and sizes == SPARSE:

@@ -52,7 +52,7 @@ def stairs(z: Float[np.ndarray, "N 1"]) -> Float[np.ndarray, "N 1"]:
 
     From |z| = 1 on it is z^2 / 2 up to a constant, of curvature 1. Between 1/20 and 1
     the slope goes over from 3 z to z by a polynomial in log |z|, whose first three
-    derivatives vanish at both ends; it is slow enough for the curvature to stay above 0.
+    derivatives vanish at both ends, so slowly that the curvature stays above 0.
     """
     away = np.maximum(np.abs(z), np.finfo(float).tiny)
     t = np.clip(np.log(20 * away) / np.log(20), 0, 1)

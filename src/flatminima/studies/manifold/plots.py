@@ -35,7 +35,9 @@ def along_walks(table: pd.DataFrame) -> Figure:
             )
             style["label"] = "_"
     for axis, label in zip(
-        axes, ("turn in a step (radians)", "λ_min / λ_max of the kernel"), strict=True
+        axes,
+        ("turn in a step (radians)", r"kernel, $\lambda_{\min} / \lambda_{\max}$"),
+        strict=True,
     ):
         axis.set(xlabel="length of the walk, over ‖θ‖", ylabel=label, yscale="log")
         if drawn.empty:
@@ -88,6 +90,10 @@ def spectra(kernels: Mapping[str, np.ndarray]) -> Figure:
         axis.plot(
             range(1, len(shown) + 1), shown, color=colour, marker=marker, label=name
         )
-    axis.set(yscale="log", xlabel="rank of the eigenvalue", ylabel="λ / λ_max")
+    axis.set(
+        yscale="log",
+        xlabel="rank of the eigenvalue",
+        ylabel=r"$\lambda / \lambda_{\max}$",
+    )
     axis.legend()
     return fig

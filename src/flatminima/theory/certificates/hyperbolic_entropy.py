@@ -39,7 +39,9 @@ class EntropyMinimum:
         return self.value - self.bound
 
 
-def entropy(beta: Float[np.ndarray, "*batch d"], c: float) -> Float[np.ndarray, "*batch"]:
+def entropy(
+    beta: Float[np.ndarray, "*batch d"], c: float
+) -> Float[np.ndarray, "*batch"]:
     """phi_c(beta), which is 0 at 0.
 
     Args:

@@ -216,6 +216,13 @@ def spread(curves: Float[np.ndarray, "rates points"]) -> float:
     return float(np.sqrt(np.mean(np.var(curves, axis=0))))
 
 
+STATISTICS = (
+    *("power_one", "power_two", "collapse_one", "collapse_two"),
+    *("constant", "bias", "printed"),
+)
+"""What is measured of one seed."""
+
+
 @dataclass(frozen=True)
 class Observed:
     """One seed: runs of several learning rates in both phases, and the two flows.
@@ -251,9 +258,7 @@ class Observed:
     def statistics(self) -> dict[str, float]:
         """One number each for what the claims are about; NaN where a run diverged."""
         if self.diverged:
-            names = ("power_one", "power_two", "collapse_one", "collapse_two")
-            names = (*names, "constant", "bias", "printed")
-            return {"seed": self.seed} | dict.fromkeys(names, np.nan)
+            return {"seed": self.seed} | dict.fromkeys(STATISTICS, np.nan)
         losses = [
             np.array([p.loss for p in each.values()])
             for each in (self.same_t, self.first)

@@ -67,7 +67,8 @@ def reached(live: pd.DataFrame, widths: pd.DataFrame, n: int) -> Figure:
 
 
 def _shares(axis: Axes, table: pd.DataFrame, column: str, n: int) -> None:
-    for at, rows in table.groupby(column):
+    for at in sorted(table[column].unique()):
+        rows = table[table[column] == at]
         count, total = int(rows["inside"].sum()), len(rows)
         low, high = of_count(count, total, thresholds())
         axis.vlines(at / n, low, high, color="0.2", lw=1.5)

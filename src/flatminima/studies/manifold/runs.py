@@ -113,7 +113,7 @@ def dimensions(models: Iterable[TwoLayer], seeds: Sequence[int]) -> pd.DataFrame
     """
     rows = []
     for seed, model in zip(seeds, models, strict=True):
-        row = {"seed": seed, "D": model.size, "n": len(model.y)}
+        row: dict[str, float] = {"seed": seed, "D": model.size, "n": len(model.y)}
         theta = minimiser(model, seed)
         if theta is not None:
             values = np.linalg.eigvalsh(hessian(model, theta))
@@ -143,7 +143,7 @@ def ranks(
         for labels in range(draws):
             model = network(seed, activation=activation, labels=labels, **size)
             theta = minimiser(model, seed)
-            row = {"seed": seed, "labels": labels}
+            row: dict[str, float] = {"seed": seed, "labels": labels}
             if theta is not None:
                 row["rank"] = rank(model, theta)
                 row["smallest"] = float(spectrum(model, theta)[0])
@@ -234,10 +234,12 @@ def walks(
     parts = []
     for seed, model in zip(seeds, models, strict=True):
         theta = minimiser(model, seed)
-        for steps in cuts if theta is not None else ():
+        if theta is None:
+            continue
+        for steps in cuts:
             rows = walk(model, theta, seed, length=length, steps=steps)
-            facts = {"seed": seed, "activation": model.activation, "steps": steps}
-            parts.append(rows.assign(**facts))
+            activation = model.activation
+            parts.append(rows.assign(seed=seed, activation=activation, steps=steps))
     if not parts:
         return pd.DataFrame(columns=[*WALK, "seed", "activation", "steps"])
     return pd.concat(parts, ignore_index=True)

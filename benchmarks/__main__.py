@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import curvature, sam_step, scale
+from benchmarks import curvature, minimum, sam_step, scale
 from flatminima.checkout import refuse_another
 from flatminima.paths import build_folder
 from flatminima.runs.mlp.train import steps_per_call
@@ -50,6 +50,16 @@ def time_curvature() -> None:
     file = build_folder() / "curvature.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(rows, indent=1) + "\n")
+    print(f"Wrote {file}")
+    count_passes()
+
+
+def count_passes() -> None:
+    """Count what minimum sharpness takes."""
+    found = minimum.row()
+    minimum.show(found)
+    file = build_folder() / "minimum.json"
+    file.write_text(json.dumps(found, indent=1) + "\n")
     print(f"Wrote {file}")
 
 

@@ -9,6 +9,7 @@ from flatminima.identity import imported_modules, reachable
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.kind import engine_of
+from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.nets.config import NetConfig
 from flatminima.sweeps.store import ROOTS
@@ -40,6 +41,8 @@ CONFIGS = {
     "flow": FlowConfig(start=Config(architecture="bias"), kind="naive"),
     "torch": NetConfig(data="clusters"),
     "torch, measured": NetConfig(net="cnn", sharpness=True),
+    "view": ViewConfig(net=NetConfig()),
+    "path": PathConfig(net=NetConfig()),
 }
 
 
@@ -97,13 +100,13 @@ def test_claims_know_neither_xor_nor_a_kind_of_run():
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_key_depends_on_one_kind_of_run(name):
-    """A flow starts from a trained network, so it has that kind beside its own."""
+    """Flows and views start from trained networks: that kind, and their own."""
     config = CONFIGS[name]
     found = reachable(*engine_of(config).modules(config), *ROOTS)
     kinds = {m.split(".")[2] for m in found if m.startswith("flatminima.runs.")}
     own = config.engine.split(".")[2]
-    beside = {"mlp"} if own == "flow" else set()
-    assert kinds - {"kind", "loop"} == {own} | beside
+    start = {"flow": {"mlp"}, "landscape": {"nets"}}.get(own, set())
+    assert kinds - {"kind", "loop"} == {own} | start
     assert not {"sweeps", "sources", "claims", "results", "plots", "studies"} & {
         room(module) for module in found if module != "flatminima"
     }

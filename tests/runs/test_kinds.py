@@ -15,6 +15,7 @@ from flatminima.runs import loop
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.kind import Run, engine_of, input_files
+from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.nets.config import NetConfig
@@ -43,9 +44,22 @@ KINDS = {
         **{"model": "matrix", "d": 4, "width": 2, "rho": 0.1, "ascent": "random"},
         **{"label_noise": 0.1, "num_steps": 60},
     ),
+    "view": ViewConfig(
+        net=NetConfig(norm="batch", **NET), points=3, probes=2, exact=True
+    ),
+    "view from a bad start": ViewConfig(
+        net=NetConfig(momentum=0.5, target_loss=0.5, **NET),
+        **{"begin": "spoiled", "spoil_steps": 20, "points": 3, "probes": 2},
+    ),
+    "path": PathConfig(net=NetConfig(**NET), points=3, curve_steps=2),
     "oscillator": oscillator.Config(num_steps=300),
 }
 WILD = {
+    "view": ViewConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
+    "view from a bad start": ViewConfig(
+        net=NetConfig(lr=1e3, loss="squared", **NET), begin="spoiled"
+    ),
+    "path": PathConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
     "torch": NetConfig(lr=1e3, loss="squared", **NET),
     "two layers": START.model_copy(update={"lr": 0.2, "init_scale": 1e3}),
     "flow": FlowConfig(
@@ -155,6 +169,8 @@ def test_the_kinds_of_the_engine_are_those_that_are_tried():
         "flatminima.runs.descent.train",
         "flatminima.runs.mlp.train",
         "flatminima.runs.flow.run",
+        "flatminima.runs.landscape.connect",
+        "flatminima.runs.landscape.view",
         "flatminima.runs.nets.train",
     }
     assert engine_of(START) is train

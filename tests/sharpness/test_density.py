@@ -100,8 +100,8 @@ def test_an_exhausted_probe_ends_early():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"probes": 1}, "probes = 1: must be at least 2"),
-        ({"steps": 0}, "steps = 0: must be at least 1"),
+        ({"probes": 1}, "probes = 1: must be an integer of at least 2"),
+        ({"steps": 0}, "steps = 0: must be an integer of at least 1"),
     ],
 )
 def test_what_cannot_be_is_refused(matrix, arguments, message):

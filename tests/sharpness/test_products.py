@@ -129,6 +129,16 @@ def test_factors_give_the_hessian_over_outputs(loss):
     assert (signs < 0).any() == (loss is quartic)
 
 
+def test_rounding_gives_a_flat_direction_no_negative_sign():
+    def flat(f, y):
+        return f.sum(dim=1) ** 2  # of rank one
+
+    at = mlp(1, loss=flat, n=20, outputs=5)
+    factor, signs = output_factor(flat, at.outputs(), at.y)
+    assert (signs >= 0).all()
+    torch.testing.assert_close(factor @ factor.mT, torch.full_like(factor, 2.0))
+
+
 def test_confident_predictions_keep_their_factor_finite():
     f = torch.tensor([[800.0, 0.0, -800.0]], dtype=torch.float64)
     at = mlp(0, loss="cross_entropy")
@@ -154,5 +164,7 @@ def test_a_vector_keeps_its_shape():
 @pytest.mark.parametrize("ours", [hessian, gauss_newton])
 @pytest.mark.parametrize("what", ["examples", "at_once"])
 def test_sizes_below_one_are_refused(ours, what):
-    with pytest.raises(ValueError, match=f"{what} = 0: must be at least 1"):
+    with pytest.raises(
+        ValueError, match=f"{what} = 0: must be an integer of at least 1"
+    ):
         ours(mlp(0), **{what: 0})

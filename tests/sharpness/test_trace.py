@@ -137,8 +137,14 @@ def test_a_sum_of_squares_has_its_trace():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda op: trace.hutchinson(op, 1), "probes = 1: must be at least 2"),
-        (lambda op: trace.hutch_plus_plus(op, 5), "products = 5: must be at least 6"),
+        (
+            lambda op: trace.hutchinson(op, 1),
+            "probes = 1: must be an integer of at least 2",
+        ),
+        (
+            lambda op: trace.hutch_plus_plus(op, 5),
+            "products = 5: must be an integer of at least 6",
+        ),
     ],
 )
 def test_too_few_probes_are_refused(at, call, message):

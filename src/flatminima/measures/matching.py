@@ -36,14 +36,23 @@ def permuted(
         axes: which axes hold which units.
         orders: by name, which old unit stands at each new place.
     """
-    moved = {}
-    for name, weight in weights.items():
-        new = np.asarray(weight)
-        for axis, units in enumerate(axes[name]):
-            if units is not None and units in orders:
-                new = np.take(new, orders[units], axis=axis)
-        moved[name] = new
-    return moved
+    return {
+        name: _reordered(weight, axes[name], orders) for name, weight in weights.items()
+    }
+
+
+def _reordered(
+    weight: np.ndarray,
+    axes: tuple[str | None, ...],
+    orders: Mapping[str, np.ndarray],
+    skip: int | None = None,
+) -> np.ndarray:
+    """A parameter with its axes in order, but for one that stays."""
+    new = np.asarray(weight)
+    for axis, units in enumerate(axes):
+        if units in orders and axis != skip:
+            new = np.take(new, orders[units], axis=axis)
+    return new
 
 
 def match(
@@ -52,10 +61,12 @@ def match(
     """Orders of hidden units that bring one network's weights close to another's.
 
     Coordinate ascent on sum <fixed, permuted(moving)>: one order at a time is the best
-    for the others as they stand, until none changes. The first sweep takes the orders
-    as they come and hears those parameters alone whose other axes are settled, so a
-    permuted copy of a feed-forward network is undone exactly, if no two of its units
-    have the same incoming weights. In general the end is a local optimum.
+    for the others as they stand, as long as the sum grows. The first sweep takes the
+    orders as they come and hears those parameters alone whose other axes are settled,
+    so a permuted copy of a feed-forward network is undone exactly, if no two of its
+    units have the same incoming weights. In general the end is a local optimum. A
+    parameter with one order on two axes, as in a residual block, counts as linear in
+    either; what is kept is the best that was met.
 
     Args:
         fixed: parameters of the network that stays.
@@ -70,19 +81,19 @@ def match(
             axis of each.
     """
     _check(fixed, moving, axes)
-    sizes = {
-        units: fixed[name].shape[axis] for name, axis, units in _places(fixed, axes)
-    }
+    sizes = dict.fromkeys(units for _, _, units in _places(fixed, axes))
     orders: dict[str, np.ndarray] = {}
     for units in sizes:
         orders[units] = _best(fixed, moving, axes, orders, units)
+    best, nearest = dict(orders), closeness(fixed, moving, axes, orders)
     for _ in range(MAX_SWEEPS):
-        before = dict(orders)
         for units in sizes:
             orders[units] = _best(fixed, moving, axes, orders, units)
-        if all(np.array_equal(before[units], orders[units]) for units in sizes):
+        near = closeness(fixed, moving, axes, orders)
+        if near <= nearest:
             break
-    return orders
+        best, nearest = dict(orders), near
+    return best
 
 
 def closeness(
@@ -109,15 +120,14 @@ def _best(
     units: str,
 ) -> np.ndarray:
     """The best order of some units, the others as they stand."""
-    others = {name: order for name, order in orders.items() if name != units}
-    moved = permuted(moving, axes, others)
     gain: np.ndarray | float = 0.0
     for name, axis, place in _places(fixed, axes):
-        rest = {u for u in axes[name] if u is not None and u != units}
+        rest = {u for k, u in enumerate(axes[name]) if u is not None and k != axis}
         if place != units or not rest <= orders.keys():
             continue
+        second = _reordered(moving[name], axes[name], orders, skip=axis)
         first = np.moveaxis(fixed[name], axis, 0)
-        second = np.moveaxis(moved[name], axis, 0)
+        second = np.moveaxis(second, axis, 0)
         gain = gain + first.reshape(len(first), -1) @ second.reshape(len(second), -1).T
     return linear_sum_assignment(gain, maximize=True)[1]
 

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from flatminima.checks import at_least
 from flatminima.sharpness.estimate import Estimate
 from flatminima.sharpness.landscape import Landscape
 from flatminima.sharpness.per_example import squared_norms
@@ -49,7 +50,7 @@ def exact(at: Landscape, *, examples: int = EXAMPLES) -> LayerTraces:
     Raises:
         ValueError: if an output depends on more than its own example.
     """
-    _check(examples)
+    at_least("examples", examples, 1)
     total: dict[str, float] = dict.fromkeys((name for name, _ in at.shapes), 0.0)
     for part in parts(at, examples):
         factor, signs = _factor(part)
@@ -80,9 +81,8 @@ def estimate(
         ValueError: if there is one probe of one example, the loss is not convex in the
             outputs, or an output depends on more than its own example.
     """
-    _check(examples)
-    if probes < 1 or probes * at.n < 2:
-        raise ValueError(f"probes = {probes}: must be at least {1 + (at.n == 1)}")
+    at_least("examples", examples, 1)
+    at_least("probes", probes, 1 if at.n > 1 else 2)
     rng = np.random.default_rng(seed)
     found: dict[str, list[Tensor]] = {name: [] for name, _ in at.shapes}
     for part in parts(at, examples):
@@ -112,8 +112,3 @@ def _of_examples(values: Float[np.ndarray, "n probes"]) -> Estimate:
 def _factor(part: Landscape) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
         return output_factor(part.criterion, part.outputs(), part.y)
-
-
-def _check(examples: int) -> None:
-    if examples < 1:
-        raise ValueError(f"examples = {examples}: must be at least 1")

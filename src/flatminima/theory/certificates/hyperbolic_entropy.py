@@ -49,7 +49,7 @@ def entropy(
         c: scale, above 0.
     """
     each = beta * np.arcsinh(beta / c) - np.sqrt(beta**2 + c**2) + c
-    return each.sum(axis=-1)
+    return np.asarray(each.sum(axis=-1))
 
 
 def minimise_entropy(

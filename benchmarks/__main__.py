@@ -1,7 +1,8 @@
 """Time the engine on one core and write `_build/bench.json`.
 
 `python -m benchmarks scale` measures sweeps instead, see `benchmarks.scale`, and
-`curvature` only the measures of curvature, see `benchmarks.curvature`.
+`curvature` only the measures of curvature, see `benchmarks.curvature`, and `flow` only
+the limiting flow, see `benchmarks.limiting_flow`.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import curvature, minimum, sam_step, scale
+from benchmarks import curvature, limiting_flow, minimum, sam_step, scale
 from flatminima.checkout import refuse_another
 from flatminima.paths import build_folder
 from flatminima.runs.mlp.train import steps_per_call
@@ -31,6 +32,7 @@ WIDTH = 18
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     what = {"step": step, "scale": scale.main, "curvature": time_curvature}
+    what["flow"] = time_flow
     parser.add_argument("what", nargs="?", choices=list(what), default="step")
     refuse_another(Path(__file__))
     what[parser.parse_args().what]()
@@ -40,6 +42,18 @@ def step() -> None:
     """Time steps, and measures of curvature."""
     time_steps()
     time_curvature()
+    time_flow()
+
+
+def time_flow() -> None:
+    """Time the limiting flow against its peers."""
+    torch.set_num_threads(1)
+    rows = limiting_flow.rows()
+    limiting_flow.show(rows)
+    file = build_folder() / "limiting_flow.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(rows, indent=1) + "\n")
+    print(f"Wrote {file}")
 
 
 def time_curvature() -> None:

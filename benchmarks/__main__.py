@@ -2,7 +2,7 @@
 
 `python -m benchmarks scale` measures sweeps instead, see `benchmarks.scale`, and
 `curvature` only the measures of curvature, see `benchmarks.curvature`, `descent` only a
-step of label-noise SGD, see `benchmarks.descent`, and `flow` only the limiting flow, see
+step of label-noise SGD, see `benchmarks.descent`, and `flow` the limiting flow, see
 `benchmarks.limiting_flow`.
 """
 

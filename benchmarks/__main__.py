@@ -1,7 +1,8 @@
 """Time the engine on one core and write `_build/bench.json`.
 
 `python -m benchmarks scale` measures sweeps instead, see `benchmarks.scale`, and
-`curvature` only the measures of curvature, see `benchmarks.curvature`.
+`curvature` only the measures of curvature, see `benchmarks.curvature`, and `descent`
+only a step of label-noise SGD, see `benchmarks.descent`.
 """
 
 import argparse
@@ -10,7 +11,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import curvature, sam_step, scale
+<<<<<<< HEAD
+from benchmarks import curvature, minimum, sam_step, scale
+=======
+from benchmarks import curvature, descent, sam_step, scale
+>>>>>>> fcced3ab1e1b42c1ca4e00ba93635b6aec5bf952
 from flatminima.checkout import refuse_another
 from flatminima.paths import build_folder
 from flatminima.runs.mlp.train import steps_per_call
@@ -31,6 +36,7 @@ WIDTH = 18
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     what = {"step": step, "scale": scale.main, "curvature": time_curvature}
+    what["descent"] = time_descent
     parser.add_argument("what", nargs="?", choices=list(what), default="step")
     refuse_another(Path(__file__))
     what[parser.parse_args().what]()
@@ -39,6 +45,7 @@ def main() -> None:
 def step() -> None:
     """Time steps, and measures of curvature."""
     time_steps()
+    time_descent()
     time_curvature()
 
 
@@ -48,6 +55,27 @@ def time_curvature() -> None:
     rows = curvature.rows()
     curvature.show(rows)
     file = build_folder() / "curvature.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(rows, indent=1) + "\n")
+    print(f"Wrote {file}")
+    count_passes()
+
+
+def count_passes() -> None:
+    """Count what minimum sharpness takes."""
+    found = minimum.row()
+    minimum.show(found)
+    file = build_folder() / "minimum.json"
+    file.write_text(json.dumps(found, indent=1) + "\n")
+    print(f"Wrote {file}")
+
+
+def time_descent() -> None:
+    """Time a step of label-noise SGD against its peers."""
+    torch.set_num_threads(1)
+    rows = descent.rows()
+    descent.show(rows)
+    file = build_folder() / "descent.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(rows, indent=1) + "\n")
     print(f"Wrote {file}")

@@ -44,7 +44,7 @@ class SharpnessFlow:
 
     Attributes:
         tau: times of the accepted steps, the start's 0 first.
-        trace: (1/n) sum |grad f_i|^2 there, which never rises.
+        trace: (1/n) sum |grad f_i|^2 there, which never rises but for rounding.
         error: max |f - y| there.
         gradient: norm of grad_Gamma Tr there.
         at: the path at the wanted times that it reached, one a row.
@@ -210,7 +210,7 @@ class _Walk:
         assert landed is not None
         self.theta = landed
         self.tau = self.tau + h
-        self.trace = min(trace, self.trace)
+        self.trace = trace
         self.slope = self.c * reduction(self.model, landed)
         grown = h * float(np.clip(factor, 0.3, 3.0))
         self.step = max(self.step, grown) if capped else grown

@@ -16,8 +16,8 @@ from flatminima.runs.nets.config import NetConfig
 from flatminima.runs.nets.problem import data, initial_arrays
 
 CONFIG = NetConfig(
-    data="clusters", n=40, width=5, batch=8, dropout=0.1, num_steps=600,
-    target_loss=0.7, num_checkpoints=2, predictors=True,
+    data="clusters", n=40, width=12, batch=8, dropout=0.1, num_steps=3000,
+    target_loss=0.3, num_checkpoints=2, predictors=True,
 )  # fmt: skip
 
 

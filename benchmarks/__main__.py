@@ -11,11 +11,7 @@ from pathlib import Path
 
 import torch
 
-<<<<<<< HEAD
-from benchmarks import curvature, minimum, sam_step, scale
-=======
-from benchmarks import curvature, descent, sam_step, scale
->>>>>>> fcced3ab1e1b42c1ca4e00ba93635b6aec5bf952
+from benchmarks import curvature, descent, minimum, sam_step, scale
 from flatminima.checkout import refuse_another
 from flatminima.paths import build_folder
 from flatminima.runs.mlp.train import steps_per_call

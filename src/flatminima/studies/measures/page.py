@@ -15,7 +15,7 @@ from flatminima.sharpness.description import description_length
 from flatminima.sharpness.diagonal import gauss_newton_diagonal
 from flatminima.sharpness.estimate import Estimate
 from flatminima.sharpness.landscape import Landscape
-from flatminima.sharpness.minimum import LayerTraces, least_trace
+from flatminima.sharpness.minimum import Shares, least_trace
 from flatminima.sharpness.normalised import normalised_sharpness
 from flatminima.sharpness.products import hessian
 from flatminima.studies.measures.rates import noise, worst
@@ -60,7 +60,7 @@ def minimum(at: Landscape) -> float:
     weights = [name for name in layers if not name.endswith("bias")]
     biases = [f"{name.removesuffix('weight')}bias" for name in weights]
     return least_trace(
-        LayerTraces(
+        Shares(
             np.array([layers[name].value for name in weights]),
             np.array([layers[b].value if b in layers else 0.0 for b in biases]),
         )

@@ -51,7 +51,7 @@ class Sizes:
     tolerance: float = 1e-4
     pairs: int = 200
     restarts: int = 3
-    corners: int = 16
+    corners: int = 64
     num_steps: int = 20
 
 

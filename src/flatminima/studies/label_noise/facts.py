@@ -69,7 +69,7 @@ def formulas(seeds: Iterable[int], *, d: int, n: int, sparsity: int) -> pd.DataF
         model = problems(seed, d=d, n=n, sparsity=sparsity)["random"]
         theta = land(model, start(seed, d))
         if theta is None:
-            rows.append({"seed": seed})
+            rows.append({"seed": float(seed)})
             continue
         data = torch.from_numpy(model.z), torch.from_numpy(model.y)
         there = AnyModel(landscape(Quadratic(theta), *data, "squared"))

@@ -7,6 +7,7 @@ decay measures the constant of the limiting flow without any fit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from jaxtyping import Float
 
 from flatminima.flows.diagonal import Diagonal
 from flatminima.flows.gradient_flow import gradient_flow, settle
+from flatminima.flows.model import Times
 from flatminima.flows.sharpness_flow import sharpness_flow
 from flatminima.runs.descent import train
 from flatminima.runs.descent.config import DescentConfig
@@ -67,7 +69,9 @@ class Path:
         return logs.mean(axis=1)
 
 
-def base(*, d: int, n: int, sparsity: int, alpha: float, delta: float, seed: int):
+def base(
+    *, d: int, n: int, sparsity: int, alpha: float, delta: float, seed: int
+) -> dict[str, Any]:
     """Label-noise SGD with batches of one, without length and learning rate.
 
     Returns:
@@ -110,7 +114,7 @@ def start_of(config: DescentConfig) -> Float[np.ndarray, " D"]:
 
 
 def config_at(
-    fields: dict, lr: float, length: float, *, factor: float = HALF
+    fields: dict[str, Any], lr: float, length: float, *, factor: float = HALF
 ) -> DescentConfig:
     """The run of a learning rate for so many steps."""
     steps = max(1, round(length))
@@ -118,7 +122,7 @@ def config_at(
 
 
 def second_phase(
-    fields: dict, rates: Sequence[float], taus: Sequence[float], *, factor: float = HALF
+    fields: dict[str, Any], rates: Times, taus: Times, *, factor: float = HALF
 ) -> dict[float, Path]:
     """Runs of several learning rates, looked at at equal lr^2 t."""
     paths = {}
@@ -129,7 +133,7 @@ def second_phase(
 
 
 def first_phase(
-    fields: dict, rates: Sequence[float], times: Sequence[float]
+    fields: dict[str, Any], rates: Times, times: Times
 ) -> dict[float, Path]:
     """Runs of several learning rates, looked at at equal lr t."""
     paths = {}
@@ -139,9 +143,7 @@ def first_phase(
     return paths
 
 
-def limiting_flow(
-    config: DescentConfig, taus: Sequence[float]
-) -> Float[np.ndarray, "times D"]:
+def limiting_flow(config: DescentConfig, taus: Times) -> Float[np.ndarray, "times D"]:
     """Y at times lr^2 t, from the end of gradient flow; NaN if that is not reached.
 
     For the loss with 1/2, where c = delta^2 / 4.
@@ -169,11 +171,9 @@ def distances(
     return pd.Series(rows, dtype=float).rename_axis("lr")
 
 
-def first_flow(
-    config: DescentConfig, times: Sequence[float]
-) -> Float[np.ndarray, "times D"]:
+def first_flow(config: DescentConfig, times: Times) -> Float[np.ndarray, "times D"]:
     """Gradient flow of (1/2n) sum (f - y)^2 at times lr t."""
-    return gradient_flow(model_of(config), start_of(config), list(times))
+    return gradient_flow(model_of(config), start_of(config), times)
 
 
 def power(values: pd.Series) -> float:
@@ -216,6 +216,13 @@ def spread(curves: Float[np.ndarray, "rates points"]) -> float:
     return float(np.sqrt(np.mean(np.var(curves, axis=0))))
 
 
+STATISTICS = (
+    *("power_one", "power_two", "collapse_one", "collapse_two"),
+    *("constant", "bias", "printed"),
+)
+"""What is measured of one seed."""
+
+
 @dataclass(frozen=True)
 class Observed:
     """One seed: runs of several learning rates in both phases, and the two flows.
@@ -251,9 +258,7 @@ class Observed:
     def statistics(self) -> dict[str, float]:
         """One number each for what the claims are about; NaN where a run diverged."""
         if self.diverged:
-            names = ("power_one", "power_two", "collapse_one", "collapse_two")
-            names = (*names, "constant", "bias", "printed")
-            return {"seed": self.seed} | dict.fromkeys(names, np.nan)
+            return {"seed": self.seed} | dict.fromkeys(STATISTICS, np.nan)
         losses = [
             np.array([p.loss for p in each.values()])
             for each in (self.same_t, self.first)
@@ -280,7 +285,7 @@ def _log_ratio(above: float, below: float) -> float:
 
 
 def observe(
-    fields: dict, rates: Sequence[float], *, time: float, tau: float, points: int = 12
+    fields: dict[str, Any], rates: Times, *, time: float, tau: float, points: int = 12
 ) -> Observed:
     """Run one seed at all learning rates.
 

@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from flatminima.plots.style import WIDTH, say_why
 from flatminima.statistics.intervals import of_mean
@@ -45,7 +46,8 @@ def phases(seen: Observed) -> Figure:
             say_why(axis, "every run diverged")
     _flow(axes[0, 1], seen.times, _loss(seen), "gradient flow")
     _flow(axes[1, 1], seen.taus, 4 * np.sum(seen.limit**2, axis=1), "limiting flow")
-    axes[0, 0].legend(title="η", ncols=2)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, title="η", ncols=len(rates), loc="outside upper center")
     return fig
 
 
@@ -84,6 +86,7 @@ def against_rate(seen: Sequence[Observed]) -> Figure:
     for level in (0.25, 0.5):
         axes[1].axhline(level, color="0.3", lw=0.8, ls=":")
     axes[1].set(xlabel="η", ylabel="constant c / δ²", xlim=(0, None))
+    axes[1].xaxis.set_major_locator(MaxNLocator(4))
     axes[1].legend(loc="center right")
     for axis, table in zip(axes, (second, measured), strict=True):
         if not np.isfinite(table.to_numpy()).any():
@@ -113,8 +116,8 @@ def to_the_boundary(paths: Mapping[str, pd.DataFrame]) -> Figure:
     palette = sns.color_palette("colorblind")
     titles = {
         "excess": "trace over optimum, − 1",
-        "smallest": "least u_j² + v_j²",
-        "kernel": "λ_min / λ_max of the kernel",
+        "smallest": "least $u_j^2 + v_j^2$",
+        "kernel": r"kernel, $\lambda_{\min} / \lambda_{\max}$",
     }
     for axis, (column, title) in zip(axes, titles.items(), strict=True):
         for (name, table), colour, style in zip(
@@ -150,8 +153,9 @@ def recovery(tables: Mapping[str, pd.DataFrame]) -> Figure:
                 middle.index, groups.min(), groups.max(), color=colour, alpha=0.15, lw=0
             )
     for axis, label in zip(axes, ("‖β − w*‖", "Tr ∇²L"), strict=True):
-        axis.set(xscale="log", yscale="log", xlabel="updates", ylabel=label)
+        axis.set(xscale="log", xlabel="updates", ylabel=label)
         if all(table["diverged"].all() for table in tables.values()):
             say_why(axis, "every run diverged")
+    axes[0].set_yscale("log")
     axes[0].legend()
     return fig

@@ -20,6 +20,9 @@ from flatminima.sharpness.normalised import normalised_sharpness
 from flatminima.sharpness.products import hessian
 from flatminima.studies.measures.rates import noise, worst
 
+DIRECTIONS = 4
+"""Eigenvectors along which a climb in a ball begins."""
+
 NEGLIGIBLE = 1e-9
 """Eigenvalues below this share of the largest count as 0."""
 
@@ -47,7 +50,7 @@ class Sizes:
     tolerance: float = 1e-4
     pairs: int = 200
     restarts: int = 3
-    corners: int = 32
+    corners: int = 16
     num_steps: int = 20
 
 
@@ -64,10 +67,11 @@ def minimum(at: Landscape) -> float:
     ).value
 
 
-def bits(at: Landscape, tolerance: float, *, relative: bool) -> float:
-    """Description length, in digits after the point or relative to every weight."""
-    widths = at.theta.abs() if relative else 1.0
-    return description_length(gauss_newton_diagonal(at), tolerance, widths)
+def bits(at: Landscape, tolerance: float) -> tuple[float, float]:
+    """Description length, in digits after the point and relative to every weight."""
+    diagonal = gauss_newton_diagonal(at)
+    relative = description_length(diagonal, tolerance, at.theta.abs())
+    return description_length(diagonal, tolerance), relative
 
 
 def log_det(at: Landscape) -> float:
@@ -78,11 +82,12 @@ def log_det(at: Landscape) -> float:
 
 def in_ball(at: Landscape, size: float, sizes: Sizes, seed: int) -> float:
     """The worst rise in a ball."""
+    found = spectrum.outermost(hessian(at), min(DIRECTIONS, at.size), tolerance=1e-12)
     return worst(
         at,
         size,
+        found.vectors,
         seed,
-        directions=4,
         restarts=sizes.restarts,
         num_steps=sizes.num_steps,
     )
@@ -106,8 +111,8 @@ MEASURES: dict[str, Callable[[Landscape, Sizes, int], float | Estimate]] = {
     "adaptive sharpness": lambda at, s, seed: in_ball(elementwise(at), s.rho, s, seed),
     "normalised sharpness": lambda at, s, seed: normalised_sharpness(at),
     "minimum sharpness": lambda at, s, seed: minimum(at),
-    "bits": lambda at, s, seed: bits(at, s.tolerance, relative=False),
-    "bits, relative": lambda at, s, seed: bits(at, s.tolerance, relative=True),
+    "bits": lambda at, s, seed: bits(at, s.tolerance)[0],
+    "bits, relative": lambda at, s, seed: bits(at, s.tolerance)[1],
 }
 """Every measure, from a landscape of a sequential network, sizes and a seed."""
 

@@ -92,7 +92,7 @@ def effects(table: pd.DataFrame) -> Figure:
         axis.axvline(0, color="0.3", lw=0.8, ls=":")
         words = [axis_name.replace("_", " ") for axis_name in rows["axis"]]
         axis.set_yticks(range(len(rows)), words)
-        axis.set_ylim(len(rows) - 0.5, -0.5)
+        axis.set_ylim(max(len(rows), 1) - 0.5, -0.5)
         axis.set(title=name, xlabel="change of the test error, points")
         if rows.empty:
             say_why(axis, "no two networks to compare")

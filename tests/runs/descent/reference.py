@@ -40,20 +40,14 @@ def batches(config: DescentConfig, steps: int):
 
 
 def directions(config: DescentConfig, steps: int, size: int) -> np.ndarray:
-    """Unit vectors of the steps of a random ascent."""
-    even = size + size % 2
-    raw = np.random.Philox(key=[config.init_seed, 2]).random_raw(steps * even)
-    uniform = ((raw >> np.uint64(11)) + 0.5) / 2.0**53
-    first, second = (
-        uniform.reshape(steps, even)[:, ::2],
-        uniform.reshape(steps, even)[:, 1::2],
-    )
-    radius = np.sqrt(-2 * np.log(first))
-    z = np.hstack(
-        [radius * np.cos(2 * np.pi * second), radius * np.sin(2 * np.pi * second)]
-    )
-    z = z[:, :size]
-    return z / np.sqrt((z**2).sum(axis=1, keepdims=True))
+    """Unit vectors of the steps of a random ascent, bit by bit."""
+    words = -(-size // 64)
+    raw = np.random.Philox(key=[config.init_seed, 2]).random_raw(steps * words)
+    signs = [
+        [1.0 if int(word) >> bit & 1 else -1.0 for word in each for bit in range(64)]
+        for each in raw.reshape(steps, words)
+    ]
+    return np.array(signs)[:, :size] / np.sqrt(size)
 
 
 def quadratic(config: DescentConfig, loss, flat) -> torch.Tensor:

@@ -201,7 +201,7 @@ def test_any_stretch_of_the_draws_can_be_had_alone(first, steps, each):
     np.testing.assert_array_equal(whole[first:], part)
 
 
-def test_random_directions_are_uniform_on_the_sphere():
+def test_random_directions_have_length_one_and_no_preference():
     along = train.unit_directions(config("squares"), 3, 20_000, 5)
     np.testing.assert_allclose(np.linalg.norm(along, axis=1), 1.0, rtol=1e-12)
     second = along.T @ along / len(along)

@@ -71,8 +71,13 @@ def limits(
     cells = [(seed, alpha, lr) for seed in seeds for alpha in alphas for lr in lrs]
     configs = [
         DescentConfig(
-            **{"model": "squares", "factor": 0.25, "data_seed": seed, "alpha": alpha},
-            **{"lr": lr, "num_steps": max(1, round(time / lr)), "num_checkpoints": 2},
+            model="squares",
+            factor=0.25,
+            alpha=alpha,
+            lr=lr,
+            num_steps=max(1, round(time / lr)),
+            num_checkpoints=2,
+            data_seed=seed,
             **size,
         )
         for seed, alpha, lr in cells
@@ -228,8 +233,10 @@ def trace_gap(one: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     key = ["data_seed", "init_seed"]
     others = other.set_index(key)[columns].add_suffix("_other")
     pairs = one.set_index(key)[columns].join(others)
-    sign = np.sign(pairs["log_test_loss"] - pairs["log_test_loss_other"])
-    return (sign * (pairs["trace"] - pairs["trace_other"])).dropna().to_numpy()
+    gain = pairs["log_test_loss"] - pairs["log_test_loss_other"]
+    sign = gain.map(np.sign)
+    gap = sign * (pairs["trace"] - pairs["trace_other"])
+    return gap[np.isfinite(gap)].to_numpy()
 
 
 def with_rho(config: DescentConfig, rho: float) -> DescentConfig:

@@ -79,7 +79,7 @@ def worst(limits: pd.DataFrame) -> pd.DataFrame:
 def shares(table: pd.DataFrame, tolerance: float = 0.01) -> Mapping[float, pd.Series]:
     """Share of seeds whose error is at most a tolerance, by α and then by n."""
     hit = table.assign(hit=table["error"] <= tolerance)
+    alphas: list[float] = sorted(set(table["alpha"]))
     return {
-        float(alpha): rows.groupby("n")["hit"].mean()
-        for alpha, rows in hit.groupby("alpha")
+        alpha: hit[hit["alpha"] == alpha].groupby("n")["hit"].mean() for alpha in alphas
     }

@@ -183,7 +183,7 @@ def test_a_network_with_knots_is_no_exception():
     ("at", "arguments", "message"),
     [
         (mlp(0), {"probes": 0}, "probes = 0: must be an integer of at least 1"),
-        (mlp(0, n=1), {"probes": 1}, "probes = 1: must be at least 2"),
+        (mlp(0, n=1), {"probes": 1}, "probes = 1: must be an integer of at least 2"),
         (mlp(0), {"examples": 0}, "examples = 0: must be an integer of at least 1"),
         (mlp(0, loss=quartic), {}, "not convex in the outputs"),
     ],

@@ -4,7 +4,6 @@ dtheta/dt = -grad L, L = (1/2n) sum_i (f_i - y_i)^2. LSODA, the default, changes
 itself to a stiff method where the Gram matrix is ill conditioned.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +11,7 @@ import numpy as np
 import scipy.integrate
 from jaxtyping import Float
 
-from flatminima.flows.model import Smooth, Theta, loss
+from flatminima.flows.model import Smooth, Theta, Times, loss
 from flatminima.sharpness.gauss_newton import retract
 
 Reason = Literal["interpolates", "stationary", "time", "diverged", "gave up"]
@@ -53,7 +52,7 @@ def descent(model: Smooth, theta: Theta) -> Theta:
 def gradient_flow(
     model: Smooth,
     start: Theta,
-    times: Sequence[float],
+    times: Times,
     *,
     rtol: float = 1e-8,
     atol: float = 1e-12,

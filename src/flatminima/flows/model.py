@@ -5,6 +5,7 @@ with 1/2 and with 1/n, so that at interpolation Tr Hess L = (1/n) sum_i |grad f_
 For the loss without 1/2 both are twice as large.
 """
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -13,6 +14,8 @@ from jaxtyping import Float
 from flatminima.sharpness.gauss_newton import Linearised
 
 Theta = Float[np.ndarray, " D"]
+
+Times = Sequence[float] | Float[np.ndarray, " times"]
 
 
 @runtime_checkable

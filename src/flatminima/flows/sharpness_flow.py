@@ -11,7 +11,6 @@ The flow is the limit of label-noise SGD: Li, Wang and Arora, "What happens afte
 reaches zero loss?" (ICLR 2022, arXiv 2110.06914).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +18,7 @@ import numpy as np
 import scipy.integrate
 from jaxtyping import Float
 
-from flatminima.flows.model import Smooth, Tangent, Theta
+from flatminima.flows.model import Smooth, Tangent, Theta, Times
 from flatminima.sharpness.gauss_newton import least_norm, retract
 
 Reason = Literal["time", "bound", "flat", "stalled", "steps", "no start"]
@@ -44,7 +43,7 @@ class SharpnessFlow:
 
     Attributes:
         tau: times of the accepted steps, the start's 0 first.
-        trace: (1/n) sum |grad f_i|^2 there, which never rises.
+        trace: (1/n) sum |grad f_i|^2 there, which never rises but for rounding.
         error: max |f - y| there.
         gradient: norm of grad_Gamma Tr there.
         at: the path at the wanted times that it reached, one a row.
@@ -96,7 +95,7 @@ def sharpness_flow(
     start: Theta,
     *,
     c: float = 1.0,
-    times: Sequence[float] = (),
+    times: Times = (),
     bound: float = 0.0,
     tolerance: float = 1e-4,
     flat: float = 1e-8,
@@ -160,7 +159,7 @@ class _Walk:
 
     def go(
         self,
-        times: Sequence[float],
+        times: Times,
         bound: float,
         tolerance: float,
         flat: float,
@@ -210,7 +209,7 @@ class _Walk:
         assert landed is not None
         self.theta = landed
         self.tau = self.tau + h
-        self.trace = min(trace, self.trace)
+        self.trace = trace
         self.slope = self.c * reduction(self.model, landed)
         grown = h * float(np.clip(factor, 0.3, 3.0))
         self.step = max(self.step, grown) if capped else grown
@@ -232,7 +231,7 @@ class _Walk:
 
 def _check(
     c: float,
-    times: Sequence[float],
+    times: Times,
     bound: float,
     tolerance: float,
     flat: float,

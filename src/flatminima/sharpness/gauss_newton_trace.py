@@ -82,8 +82,7 @@ def estimate(
             outputs, or an output depends on more than its own example.
     """
     at_least("examples", examples, 1)
-    if probes < 1 or probes * at.n < 2:
-        raise ValueError(f"probes = {probes}: must be at least {1 + (at.n == 1)}")
+    at_least("probes", probes, 1 if at.n > 1 else 2)
     rng = np.random.default_rng(seed)
     found: dict[str, list[Tensor]] = {name: [] for name, _ in at.shapes}
     for part in parts(at, examples):

@@ -40,11 +40,12 @@ BOX = 1e-3
 RISE = 0.1
 """Of the loss, that the noise of PAC-Bayes sharpness may bring."""
 
-TOLERANCE = 0.01
+TOLERANCE = 1e-4
 """Rise of the loss at which a weight is described."""
 
 PAIRS = 16
-CLIMBS = {"restarts": 2, "num_steps": 15}
+RESTARTS = 2
+NUM_STEPS = 15
 
 MEASURES = (
     "random",
@@ -93,7 +94,8 @@ def columns(config: NetConfig, state: State) -> dict[str, float]:
     """
     problem = data(config)
     net = network(config, state.arrays)
-    plain = folded(nn.Sequential(*(m for m in net if not isinstance(m, Dropout))))
+    parts = [part for part in net.children() if not isinstance(part, Dropout)]
+    plain = folded(nn.Sequential(*parts))
     at = landscape(plain, problem.x, problem.y, config.loss)
     with torch.no_grad():
         margin = complexity.margin(at.outputs(), problem.labels)
@@ -135,14 +137,20 @@ def _sharpness(at: Landscape, seed: int) -> dict[str, float]:
         sigma_at(space, RISE, noise(stream), pairs=PAIRS).value
         for stream, space in enumerate((at, relative))
     )
+    climbs = {"restarts": RESTARTS, "num_steps": NUM_STEPS}
+    ball = ball_sharpness(at, RADIUS, noise(2), starts=None, **climbs)
+    box = box_sharpness(at, BOX, noise(3), dim=None, **climbs)
+    adaptive = ball_sharpness(
+        relative, ADAPTIVE_RADIUS, noise(4), starts=None, **climbs
+    )
     return {
         "trace": float(diagonal.sum()),
         "lambda_max": top.value,
-        "ball": ball_sharpness(at, RADIUS, noise(2), **CLIMBS).value,
-        "box": box_sharpness(at, BOX, noise(3), **CLIMBS).value,
+        "ball": ball.value,
+        "box": box.value,
         "pac_bayes": -math.log(plain),
         "pac_bayes_relative": -math.log(scaled),
-        "adaptive": ball_sharpness(relative, ADAPTIVE_RADIUS, noise(4), **CLIMBS).value,
+        "adaptive": adaptive.value,
         "normalised": normalised_sharpness(at, diagonal),
         "description": description_length(diagonal, TOLERANCE),
         "description_relative": description_length(diagonal, TOLERANCE, at.theta.abs()),

@@ -35,7 +35,9 @@ def along_walks(table: pd.DataFrame) -> Figure:
             )
             style["label"] = "_"
     for axis, label in zip(
-        axes, ("turn in a step (radians)", "λ_min / λ_max of the kernel"), strict=True
+        axes,
+        ("turn in a step (radians)", r"kernel, $\lambda_{\min} / \lambda_{\max}$"),
+        strict=True,
     ):
         axis.set(xlabel="length of the walk, over ‖θ‖", ylabel=label, yscale="log")
         if drawn.empty:
@@ -65,7 +67,8 @@ def reached(live: pd.DataFrame, widths: pd.DataFrame, n: int) -> Figure:
 
 
 def _shares(axis: Axes, table: pd.DataFrame, column: str, n: int) -> None:
-    for at, rows in table.groupby(column):
+    for at in sorted(table[column].unique()):
+        rows = table[table[column] == at]
         count, total = int(rows["inside"].sum()), len(rows)
         low, high = of_count(count, total, thresholds())
         axis.vlines(at / n, low, high, color="0.2", lw=1.5)
@@ -88,6 +91,10 @@ def spectra(kernels: Mapping[str, np.ndarray]) -> Figure:
         axis.plot(
             range(1, len(shown) + 1), shown, color=colour, marker=marker, label=name
         )
-    axis.set(yscale="log", xlabel="rank of the eigenvalue", ylabel="λ / λ_max")
+    axis.set(
+        yscale="log",
+        xlabel="rank of the eigenvalue",
+        ylabel=r"$\lambda / \lambda_{\max}$",
+    )
     axis.legend()
     return fig

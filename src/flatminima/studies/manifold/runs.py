@@ -23,6 +23,9 @@ ATTEMPTS = 20
 STEPS = (1e-3, 2e-3, 5e-3, 1e-2)
 """Lengths of tangent steps, over the norm of the point."""
 
+WALK = ["at", "turn", "rank", "smallest"]
+"""Columns of a walk."""
+
 GAP = 0.01
 """Largest distance of neighbours on a chain between minimisers, over that of its
 ends."""
@@ -110,7 +113,7 @@ def dimensions(models: Iterable[TwoLayer], seeds: Sequence[int]) -> pd.DataFrame
     """
     rows = []
     for seed, model in zip(seeds, models, strict=True):
-        row = {"seed": seed, "D": model.size, "n": len(model.y)}
+        row: dict[str, float] = {"seed": seed, "D": model.size, "n": len(model.y)}
         theta = minimiser(model, seed)
         if theta is not None:
             values = np.linalg.eigvalsh(hessian(model, theta))
@@ -140,7 +143,7 @@ def ranks(
         for labels in range(draws):
             model = network(seed, activation=activation, labels=labels, **size)
             theta = minimiser(model, seed)
-            row = {"seed": seed, "labels": labels}
+            row: dict[str, float] = {"seed": seed, "labels": labels}
             if theta is not None:
                 row["rank"] = rank(model, theta)
                 row["smallest"] = float(spectrum(model, theta)[0])
@@ -208,7 +211,7 @@ def walk(
                 "smallest": float(values[0]),
             }
         )
-    return pd.DataFrame(rows, columns=["at", "turn", "rank", "smallest"])
+    return pd.DataFrame(rows, columns=WALK)
 
 
 def _normal(model: TwoLayer, theta: Theta) -> Float[np.ndarray, "D n"]:
@@ -231,14 +234,14 @@ def walks(
     parts = []
     for seed, model in zip(seeds, models, strict=True):
         theta = minimiser(model, seed)
-        for steps in cuts if theta is not None else ():
+        if theta is None:
+            continue
+        for steps in cuts:
             rows = walk(model, theta, seed, length=length, steps=steps)
-            facts = {"seed": seed, "activation": model.activation, "steps": steps}
-            parts.append(rows.assign(**facts))
+            activation = model.activation
+            parts.append(rows.assign(seed=seed, activation=activation, steps=steps))
     if not parts:
-        return walk(models[0], start_of(models[0], 0), 0, length=0, steps=0).assign(
-            seed=0, activation="", steps=0
-        )
+        return pd.DataFrame(columns=[*WALK, "seed", "activation", "steps"])
     return pd.concat(parts, ignore_index=True)
 
 
@@ -316,7 +319,9 @@ def split_roots(beta: Float[np.ndarray, " d"]) -> Theta:
     return np.concatenate([np.sqrt(np.maximum(beta, 0)), np.sqrt(np.maximum(-beta, 0))])
 
 
-def ranks_of_sparse_labels(seeds: Iterable[int], *, d: int, n: int, k: int):
+def ranks_of_sparse_labels(
+    seeds: Iterable[int], *, d: int, n: int, k: int
+) -> pd.DataFrame:
     """Rank at the truth and at the flattest minimiser, for labels of sparse maps.
 
     Returns:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from flatminima.flows.diagonal import Diagonal
 from flatminima.flows.factorisation import JacobianTangent
-from flatminima.flows.gradient_flow import settle
+from flatminima.flows.gradient_flow import Settled, settle
 from flatminima.flows.model import Smooth, Theta
 from flatminima.flows.two_layer import TwoLayer
 from flatminima.studies.manifold.runs import network, rank, start_of
@@ -18,11 +18,15 @@ from flatminima.studies.manifold.runs import network, rank, start_of
 MAX_TIME = 1e5
 """Of a gradient flow that is to end at a minimiser."""
 
-COARSE = {"rtol": 1e-5, "atol": 1e-8, "stationary": 1e-7}
-"""Tolerances where only the side on which a flow ends matters."""
-
 NUDGE = 1e-6
 """By how much of its norm a start with equal units is moved."""
+
+
+def _side(model: Smooth, start: Theta) -> Settled:
+    """The end of gradient flow, to tolerances at which its side is sure."""
+    return settle(
+        model, start, max_time=MAX_TIME, rtol=1e-5, atol=1e-8, stationary=1e-7
+    )
 
 
 def ends(
@@ -36,7 +40,7 @@ def ends(
     """
     rows = []
     for model, start in zip(models, starts, strict=True):
-        end = settle(model, start, max_time=MAX_TIME, **COARSE)
+        end = _side(model, start)
         at = rank(model, end.theta) if np.isfinite(end.theta).all() else 0
         reached = end.reason == "interpolates"
         rows.append(

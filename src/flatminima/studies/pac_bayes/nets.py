@@ -141,7 +141,7 @@ def bounds(
 
     Returns:
         One row a seed and bound: data, seed, bound, `value`, `kl`, `empirical`,
-        `sigma`, `risk` (error on new points of what is bounded) and `chance`, the
+        `sigma`, `m`, `risk` (error on new points of what is bounded) and `chance`, the
         error of guessing. And one row a seed, prior and sigma, with the same.
     """
     whole = config(name, n=n, width=width, num_steps=num_steps)
@@ -175,7 +175,7 @@ def _row(name: str, found: Bound, risk: float) -> dict[str, Any]:
     return {
         **{"bound": name, "value": found.value, "root": found.mcallester},
         **{"kl": found.kl, "empirical": found.empirical, "sigma": found.sigma},
-        "risk": risk,
+        **{"m": found.m, "risk": risk},
     }
 
 

@@ -21,6 +21,7 @@ from flatminima.theory.pac_bayes.numbers import mcallester
 
 _COLOURS = sns.color_palette("colorblind")
 LINE, RIGHT, TRUE, NEW = _COLOURS[3], _COLOURS[0], (0.1, 0.1, 0.1), _COLOURS[2]
+TALK = _COLOURS[4]
 DATA = {"clusters": "clusters", "digits": "digits"}
 
 
@@ -52,7 +53,7 @@ def failing_line(regions: dict[str, pd.DataFrame], m: int, delta: float) -> Figu
     )
     first.set(xscale="log", ylim=(0.42, 0.75), xlabel=r"noise $\sigma\sqrt{m}\,/\,|x|$")
     first.set_title("A table, never the same point")
-    first.legend(loc="upper right")
+    first.legend(loc="upper right", fontsize=8)
     for axis, (name, table) in zip(axes[1:], regions.items(), strict=True):
         shares = table.assign(fails=table["excess"] > 0).pivot_table(
             index="noise", columns="ratio", values="fails"
@@ -101,9 +102,9 @@ def other_failures(
     for strength, shade in zip(strengths, shades, strict=True):
         failing = [fixed_classifier(error, strength, m) for m in sizes]
         right.plot(sizes, failing, color=shade, marker="o", ms=3, label=f"{strength:g}")
-    right.set(xscale="log", ylim=(0, 0.55), xlabel="examples", ylabel="probability")
+    right.set(xscale="log", ylim=(0, 0.75), xlabel="examples", ylabel="probability")
     right.set_title("It fails at a classifier that saw no data")
-    right.legend(title=r"$|x|\,/\,\sigma$", ncols=2, loc="upper left")
+    right.legend(title=r"$|x|\,/\,\sigma$", ncols=4, loc="upper left")
     return fig
 
 
@@ -139,7 +140,9 @@ def coverages(table: pd.DataFrame, delta: float, given: Thresholds) -> Figure:
 
 
 def against_sigma(curves: pd.DataFrame) -> Figure:
-    """The bound at every sigma, with the errors that go into it.
+    """The bound at every sigma, with the errors that go into it, and the talk's line.
+
+    The line is drawn as what it says of the error: L_n(x) plus its right side.
 
     Args:
         curves: from `nets.bounds`, of several data sets.
@@ -153,6 +156,9 @@ def against_sigma(curves: pd.DataFrame) -> Figure:
         for prior, style in zip(CENTRES, ((0, (5, 1)), "-"), strict=True):
             own = rows[rows["bound"] == prior]
             _band(axis, own, "value", RIGHT, style, f"bound, {prior}")
+        zero = rows[rows["bound"] == CENTRES[0]]
+        talk = zero.assign(talk=zero["empirical"] + (zero["kl"] / zero["m"]) ** 0.5 / 2)
+        _band(axis, talk, "talk", TALK, (0, (5, 1, 1, 1)), "the talk's line")
         one = rows[rows["bound"] == CENTRES[1]]
         _band(axis, one, "empirical", LINE, "-", "training error with noise")
         _band(axis, one, "risk", NEW, (0, (1, 1)), "error on new points with noise")
@@ -160,7 +166,7 @@ def against_sigma(curves: pd.DataFrame) -> Figure:
         axis.set(xscale="log", xlabel=r"$\sigma$", ylim=(-0.03, 1.05))
         axis.set_title(DATA.get(name, name))
     axes[0, 0].set(ylabel="error")
-    axes[0, 0].legend(loc="center left", fontsize=8)
+    axes[0, 0].legend(loc="center left", fontsize=7, bbox_to_anchor=(0, 0.42))
     return fig
 
 

@@ -9,31 +9,24 @@ last layer's weights; E of what stays. So T is least at a^4 = A / C, where it is
 E + 2 sqrt(A C), and it goes to infinity on both sides.
 """
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from flatminima.models import sim_ln
-from flatminima.models.losses import SQUARED
-from flatminima.runs.mlp.config import Config
-from flatminima.runs.mlp.problem import problem
 from flatminima.sharpness import gauss_newton_trace
-from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
 from flatminima.sharpness.coordinates import rescaled
 from flatminima.sharpness.minimum import Shares, minimum_sharpness, shares
 from flatminima.sharpness.products import hessian
 from flatminima.sharpness.rescaling import layers, rescale
 from flatminima.sharpness.spectrum import largest
 from flatminima.sharpness.unit_minimum import unit_minimum_sharpness
+from flatminima.sources import talk
 from flatminima.studies.rescaling.runs import Trained, ends
-from flatminima.sweeps.sweep import run_all
-from flatminima.sweeps.table import over_seeds
 
 SHARPER = 1e6
 """Times the net's own trace that a rescaling is asked for."""
@@ -102,11 +95,11 @@ def curve_errors(
         formula = curve(of_net(each))
         for a in factors:
             measured = trace(each, moved(each, ends(a, each.config.depth)))
-            errors.append(_relative(float(formula.at(a)), measured))
+            errors.append(relative(float(formula.at(a)), measured))
     return np.array(errors)
 
 
-def _relative(value: float, reference: float) -> float:
+def relative(value: float, reference: float) -> float:
     """|value / reference - 1|, 0 where both are 0."""
     if value == reference:
         return 0.0
@@ -142,7 +135,7 @@ def lambda_errors(
     alphas = [ends(factor, each.config.depth) for each in trained]
     return np.array(
         [
-            _relative(largest_formula(each, a), largest_measured(each, a))
+            relative(largest_formula(each, a), largest_measured(each, a))
             for each, a in zip(trained, alphas, strict=True)
         ]
     )
@@ -253,7 +246,7 @@ def minimum_changes(
         for k in range(repeats):
             net = moved(each, random_alphas(each.config.depth, k))
             after = minimum_sharpness(net, each.x, each.y, each.config.loss)
-            changes.append(_relative(after.value, before.value))
+            changes.append(relative(after.value, before.value))
     return np.array(changes)
 
 
@@ -264,138 +257,9 @@ def printed_change(each: Trained, alphas: Sequence[float], *, products: bool) ->
         with torch.no_grad():
             pairs = zip(layers(each.folded), layers(net), alphas, strict=True)
             for old, new, alpha in pairs:
-                new.bias.copy_(alpha * old.bias)
+                if new.bias is not None and old.bias is not None:
+                    new.bias.copy_(alpha * old.bias)
     return change(outputs(each, each.folded), outputs(each, net))
-
-
-def behind_norm(each: Trained, a: float) -> nn.Module:
-    """The net with the weights before every batch norm, and its statistics, scaled.
-
-    The variance is scaled with the constant that batch norm adds to it, so that the
-    function is the same to rounding.
-    """
-    net = copy.deepcopy(each.net)
-    with torch.no_grad():
-        for layer, norm in pairwise(net.children()):
-            if isinstance(norm, nn.BatchNorm1d):
-                for parameter in layer.parameters():
-                    parameter *= a
-                norm.get_buffer("running_mean").mul_(a)
-                variance = norm.get_buffer("running_var")
-                variance.add_(norm.eps).mul_(a**2).sub_(norm.eps)
-    return net
-
-
-def norm_shares(each: Trained) -> tuple[float, float]:
-    """A and E of T(a) = A / a^2 + E, as the scale behind batch norm is a."""
-    parts = gauss_newton_trace.exact(each.at(each.net)).layers
-    hidden = {
-        name
-        for (name, _), norm in zip(
-            each.net.named_children(), [*each.net.children()][1:], strict=False
-        )
-        if isinstance(norm, nn.BatchNorm1d)
-    }
-    scaled = [name.split(".")[0] in hidden for name in parts]
-    values = np.array([part.value for part in parts.values()])
-    return float(values[scaled].sum()), float(values[~np.array(scaled)].sum())
-
-
-def norm_errors(
-    trained: Sequence[Trained], factors: Sequence[float]
-) -> Float[np.ndarray, " instances"]:
-    """|formula / trace - 1| of T(a) = A / a^2 + E."""
-    errors = []
-    for each in trained:
-        moving, stays = norm_shares(each)
-        errors += [
-            _relative(moving / a**2 + stays, trace(each, behind_norm(each, a)))
-            for a in factors
-        ]
-    return np.array(errors)
-
-
-def norm_left(trained: Sequence[Trained]) -> Float[np.ndarray, " nets"]:
-    """E / T(1): what no scale behind batch norm removes; 1 if there is no trace."""
-    left = []
-    for each in trained:
-        moving, stays = norm_shares(each)
-        left.append(stays / (moving + stays) if moving + stays else 1.0)
-    return np.array(left)
-
-
-def norm_folded_changes(
-    trained: Sequence[Trained], factors: Sequence[float]
-) -> Float[np.ndarray, " instances"]:
-    """Relative change of minimum sharpness, batch norm folded, with that scale."""
-    changes = []
-    for each in trained:
-        before = minimum_sharpness(each.net, each.x, each.y, each.config.loss)
-        for a in factors:
-            net = behind_norm(each, a)
-            after = minimum_sharpness(net, each.x, each.y, each.config.loss)
-            changes.append(_relative(after.value, before.value))
-    return np.array(changes)
-
-
-@dataclass(frozen=True)
-class LayerNorm:
-    """2-MLP-Sim-LN of several seeds, with the first layer times several factors.
-
-    Attributes:
-        factors: shape (factors,).
-        traces: shape (seeds, factors).
-        formula: bound + A / a^2, the same shape.
-        bounds: certified lower bound at the outputs, shape (seeds,).
-    """
-
-    factors: Float[np.ndarray, " factors"]
-    traces: Float[np.ndarray, "seeds factors"]
-    formula: Float[np.ndarray, "seeds factors"]
-    bounds: Float[np.ndarray, " seeds"]
-
-    @property
-    def errors(self) -> Float[np.ndarray, " instances"]:
-        """|formula / trace - 1|."""
-        return np.abs(self.formula / self.traces - 1).ravel()
-
-
-def layer_norm(config: Config, seeds: range, factors: Sequence[float]) -> LayerNorm:
-    """Rescale the first layer of trained networks of 2-MLP-Sim-LN.
-
-    Args:
-        config: of them.
-        seeds: of the runs.
-        factors: of the first layer; those at which the outputs stay above the floor of
-            the norm leave the function alone.
-    """
-    cells = over_seeds([config], seeds)
-    traces, formula, bounds = [], [], []
-    for cell, run in zip(cells, run_all(cells), strict=True):
-        if run.diverged_at is not None:
-            continue
-        setting = problem(cell)
-        w, v = (p.astype(float) for p in run.params)
-        row = []
-        for a in factors:
-            at = per_example_gradients(setting.model, a * w, v, setting.inputs)
-            row.append(
-                trace_hessian(sim_ln, setting.model, at, setting.y, setting.loss)
-            )
-        at = per_example_gradients(setting.model, w, v, setting.inputs)
-        own = trace_hessian(sim_ln, setting.model, at, setting.y, setting.loss)
-        bound = sim_ln.lower_bound(
-            setting.model, at.input_sq, at.f, SQUARED.curvature(at.f)
-        )
-        traces.append(row)
-        bounds.append(bound)
-        formula.append(bound + (own - bound) / np.square(np.asarray(factors, float)))
-    return LayerNorm(
-        np.asarray(factors, float),
-        np.array(traces).reshape(-1, len(factors)),
-        np.array(formula).reshape(-1, len(factors)),
-        np.array(bounds),
-    )
 
 
 def edge(trained: Sequence[Trained], factor: float) -> Float[np.ndarray, " nets"]:
@@ -417,3 +281,61 @@ def log_rise(trained: Sequence[Trained], factor: float) -> Float[np.ndarray, " n
         if before > 0 and after > 0:
             values.append(np.log(after / before))
     return np.array(values)
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """What came of sharpening several nets; a net that is missing counts as 1.
+
+    Attributes:
+        outputs: change of an output or miss of the trace, the larger, one a net.
+        predictions: the same with the share of predictions that changed.
+        said: how the nets compare with the source's own, for the scorecard.
+    """
+
+    outputs: Float[np.ndarray, " nets"]
+    predictions: Float[np.ndarray, " nets"]
+    said: str
+
+
+def attempts(trained: Sequence[Trained]) -> Attempts:
+    """Sharpen every net."""
+    found = [sharpen(each) for each in trained]
+    said = talk.scale(trained[0].config) if trained else "every run diverged"
+    return Attempts(
+        some([max(each.outputs, each.miss) for each in found]),
+        some([max(each.predictions, each.miss) for each in found]),
+        said,
+    )
+
+
+def some(errors: Sequence[float] | np.ndarray) -> Float[np.ndarray, " instances"]:
+    """The errors; 1, which no claim bears, where there is no instance."""
+    values = np.asarray(errors, float)
+    return values if values.size else np.ones(1)
+
+
+def least_table(trained: Sequence[Trained], found: Sequence[Least]) -> pd.DataFrame:
+    """The least traces, a row a net."""
+    rows = [
+        {
+            "seed": each.config.data_seed,
+            "trace": one.trace,
+            "two ends": one.ends,
+            "layers (minimum sharpness)": one.layers,
+            "units": one.units,
+            "units / trace": one.units / one.trace if one.trace else np.nan,
+        }
+        for each, one in zip(trained, found, strict=True)
+    ]
+    columns = ["seed", "trace", "two ends", "layers (minimum sharpness)"]
+    columns += ["units", "units / trace"]
+    return pd.DataFrame(rows, columns=columns).set_index("seed")
+
+
+def further(
+    starts: Float[np.ndarray, " nets"], orders: Float[np.ndarray, " nets"]
+) -> Float[np.ndarray, " nets"]:
+    """ln of the distance between starts over that between orders, if above 0."""
+    both = (starts > 0) & (orders > 0)
+    return np.log(starts[both] / orders[both])

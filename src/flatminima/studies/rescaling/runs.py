@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ OTHER_ORDER = 10**6
 
 
 def net_config(
-    norm: str, *, n: int, width: int, depth: int, num_steps: int
+    norm: Literal["none", "batch"], *, n: int, width: int, depth: int, num_steps: int
 ) -> NetConfig:
     """A ReLU network on the digits, trained by SGD to a small loss.
 
@@ -184,7 +185,7 @@ AFTER = {
 
 
 def continue_all(
-    trained: Sequence[Trained], factor: float, num_steps: int
+    trained: Sequence[Trained], table: pd.DataFrame, factor: float, num_steps: int
 ) -> Continued:
     """Train on, each net from both starts, by SGD and by SAM.
 
@@ -193,17 +194,23 @@ def continue_all(
 
     Args:
         trained: plain nets, without batch norm.
+        table: of all runs; one that diverged before has no net to go on with, and is a
+            diverged one in every setting.
         factor: of the first layer; the last is divided by it.
         num_steps: further updates.
     """
-    rows: dict[str, list[pd.DataFrame]] = {name: [] for name in AFTER}
+    lost = table[table["last"] & table["diverged"]]
+    lost = lost.assign(log_trace=np.nan, log_minimum=np.nan)
+    rows: dict[str, list[pd.DataFrame]] = {
+        name: [] if lost.empty else [lost] for name in AFTER
+    }
     apart: dict[str, list[float]] = {name: [] for name in AFTER}
     for each in trained:
         outputs = {}
         for name, after in AFTER.items():
             alphas = ends(factor if after.rescaled else 1.0, each.config.depth)
-            state, table = _go_on(each, alphas, after, num_steps)
-            rows[name].append(table)
+            state, row = _go_on(each, alphas, after, num_steps)
+            rows[name].append(row)
             if state is not None:
                 net = network(each.config, state.arrays)
                 with torch.no_grad():
@@ -254,3 +261,21 @@ def _go_on(
             log_trace=np.log(whole), log_minimum=np.log(least.value)
         )
     return state, table
+
+
+def summary(found: Continued) -> pd.DataFrame:
+    """Means over the seeds that did not diverge, a row a setting."""
+    rows = {}
+    for name, table in found.tables.items():
+        alive = table[~table["diverged"]]
+        rows[name] = {
+            "train loss": alive["train_loss"].mean(),
+            "test accuracy": alive["test_accuracy"].mean(),
+            "ln trace": alive["log_trace"].mean(),
+            "ln minimum sharpness": alive["log_minimum"].mean(),
+            "distance to SGD": np.nanmean(found.apart[name])
+            if np.isfinite(found.apart[name]).any()
+            else np.nan,
+            "diverged": int(table["diverged"].sum()),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")

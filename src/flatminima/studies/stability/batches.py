@@ -1,21 +1,23 @@
 """Small and large batches on the digits: sharpness and test error where they end."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import torch
 
+from flatminima.results.reading import Committed
 from flatminima.runs.nets.config import NetConfig
 from flatminima.runs.nets.problem import data, network
 from flatminima.sharpness.box import box_sharpness
 from flatminima.sharpness.landscape import landscape
-from flatminima.sweeps.sweep import fetch
+from flatminima.sweeps.sweep import fetch, sweep
 
 EQUAL = ("loss", "updates", "epochs")
 """What runs with different batches have in common when they are compared."""
 
-EPS = 5e-4
-"""Half the relative width of Keskar's box, the smaller of the two of the paper."""
+EPS = 1e-3
+"""Half the relative width of Keskar's box, the larger of the two of the paper."""
 
 Key = tuple[str, bool, int]
 """Equal in what, whether lr is in proportion to the batch, and the batch."""
@@ -72,6 +74,97 @@ def configs(
     return found
 
 
+KEPT: dict[str, Any] = {
+    "n": 500,
+    "width": 32,
+    "lr": 0.1,
+    "target_loss": 0.02,
+    "epochs": 20,
+    "num_steps": 1250,
+}
+"""Constants of the committed runs, and defaults of the chapter."""
+
+KEPT_BATCHES = (8, 16, 50, 100, 250)
+
+
+def run(
+    found: Mapping[Key, NetConfig], seeds: Sequence[int]
+) -> dict[Key, pd.DataFrame]:
+    """Train all of them, each once, and keep them where results are collected.
+
+    Args:
+        found: from `configs`; two keys may have one config.
+        seeds: each of data and start.
+    """
+    each = dict.fromkeys(found.values())
+    tables = {one: sweep([one], seeds, commit=True) for one in each}
+    return {key: tables[one] for key, one in found.items()}
+
+
+def kept(results: Committed) -> dict[Key, pd.DataFrame]:
+    """The committed runs by key; an empty table where one was not committed.
+
+    Args:
+        results: of the chapter.
+    """
+    found = configs(EQUAL, KEPT_BATCHES, **KEPT)
+    return {key: results.of(one) for key, one in found.items()}
+
+
+def tenth(batches: Sequence[int], n: int) -> int:
+    """The batch nearest to a tenth of the data, the smallest left out.
+
+    >>> tenth([8, 16, 50, 250], 500)
+    50
+    """
+    return min(batches[1:], key=lambda batch: abs(batch - n / 10))
+
+
+def largest_scaled(found: Mapping[Key, NetConfig], most: int) -> int:
+    """The largest batch, up to one, that has a learning rate in proportion.
+
+    Args:
+        found: from `configs`.
+        most: a batch.
+    """
+    return max(batch for _, scaled, batch in found if scaled and batch <= most)
+
+
+KEPT_PAIR = (KEPT_BATCHES[0], tenth(KEPT_BATCHES, int(KEPT["n"])))
+"""The small and the large batch of the committed runs."""
+
+
+def medians(tables: Mapping[Key, pd.DataFrame]) -> pd.DataFrame:
+    """Medians over seeds of where runs end, a row a setting that has runs.
+
+    Args:
+        tables: by key, from `run` or `kept`.
+    """
+    rows = {}
+    for key, table in tables.items():
+        if table.empty:
+            continue
+        last = table[table["last"] & ~table["diverged"]]
+        columns = ["step", "train_loss", "lambda_max", "trace", "test_accuracy"]
+        what, scaled, batch = key
+        name = (what, "∝ batch" if scaled else "fixed", batch)
+        rows[name] = last[columns].median() if len(last) else dict.fromkeys(columns)
+    index = pd.MultiIndex.from_tuples(rows, names=["equal", "lr", "batch"])
+    return pd.DataFrame(list(rows.values()), index=index if rows else None)
+
+
+def with_box(table: pd.DataFrame, config: NetConfig) -> pd.DataFrame:
+    """The last rows of runs with a column `box`, Keskar's sharpness.
+
+    Args:
+        table: of the config's runs.
+        config: theirs, under any seeds.
+    """
+    last = table[table["last"]]
+    found = in_a_box(config, last["data_seed"].tolist())
+    return last.assign(box=last["data_seed"].map(found))
+
+
 def in_a_box(config: NetConfig, seeds: Sequence[int]) -> dict[int, float]:
     """Keskar's sharpness where runs end, by projected ascent over the whole space.
 
@@ -93,7 +186,7 @@ def in_a_box(config: NetConfig, seeds: Sequence[int]) -> dict[int, float]:
         module = network(one, run.arrays)
         at = landscape(module, problem.x, problem.y, one.loss)
         generator = torch.Generator().manual_seed(seed)
-        worst = box_sharpness(at, EPS, generator, restarts=2, num_steps=40)
+        worst = box_sharpness(at, EPS, generator, restarts=2, num_steps=20)
         found[seed] = float(worst.value)
     return found
 

@@ -20,6 +20,9 @@ from flatminima.theory.stability.gradient_descent import kink_threshold
 CONVERGED = 1e-9
 """Distance from the minimum at which a start has converged."""
 
+LANDING = (Fraction(1, 2), Fraction(4, 3))
+"""Start and learning rate at which `double_well` lands on an unstable minimum."""
+
 LOST = 1e6
 """Distance at which it never will."""
 
@@ -47,10 +50,12 @@ def converging(
 def stairs(z: Float[np.ndarray, "N 1"]) -> Float[np.ndarray, "N 1"]:
     """Slope of a convex loss, three times differentiable, of curvature 3 at 0.
 
-    Far from 0 it is z^2 / 2, of curvature 1, and in between the slope goes over from
-    3 z to z by a polynomial whose first three derivatives vanish at both ends.
+    From |z| = 1 on it is z^2 / 2 up to a constant, of curvature 1. Between 1/20 and 1
+    the slope goes over from 3 z to z by a polynomial in log |z|, whose first three
+    derivatives vanish at both ends, so slowly that the curvature stays above 0.
     """
-    t = np.clip((np.abs(z) - 0.4) / 0.5, 0, 1)
+    away = np.maximum(np.abs(z), np.finfo(float).tiny)
+    t = np.clip(np.log(20 * away) / np.log(20), 0, 1)
     blend = t**4 * (35 - 84 * t + 70 * t**2 - 20 * t**3)
     return z * (3 - 2 * blend)
 
@@ -72,6 +77,17 @@ def stairs_table(lrs: Sequence[float], starts: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame({"lr": list(lrs), "lr lambda": [3 * lr for lr in lrs]}).assign(
         converging=share
     )
+
+
+def wrong_side(table: pd.DataFrame) -> Float[np.ndarray, " 2"]:
+    """Of `stairs_table`: the share that fails at lr = 1, and the largest beside it.
+
+    Args:
+        table: with a row at lr = 1.
+    """
+    exceptional = table["lr"] == 1.0
+    missing = 1 - table.loc[exceptional, "converging"].min()
+    return np.array([missing, table.loc[~exceptional, "converging"].max()])
 
 
 def double_well(start: Fraction, lr: Fraction, steps: int) -> list[Fraction]:
@@ -209,6 +225,19 @@ def kinked(
     return pd.DataFrame(columns | {"predicted": predicted}).assign(
         **{"2 / largest": 2 / np.maximum(left, right)}
     )
+
+
+def random_kinks(count: int, seed: int, steps: int) -> pd.DataFrame:
+    """`kinked` for random curvatures, between 1/4 and 8 on a logarithmic scale.
+
+    Args:
+        count: how many kinks.
+        seed: of the curvatures.
+        steps: as for `kinked`.
+    """
+    generator = np.random.default_rng([seed, 8])
+    left, right = 2 ** generator.uniform(-2, 3, (2, count))
+    return kinked(left, right, steps)
 
 
 def vee(lrs: Sequence[float], starts: int, seed: int) -> pd.DataFrame:

@@ -7,16 +7,14 @@ sharpness, and its sharpness rises far beyond its first value.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from flatminima.studies.stability.perceptrons import Shape, gradient, sharpness
-from flatminima.theory.stability.gradient_descent import (
-    Method,
-    stable_sharpness,
-)
+from flatminima.theory.stability.gradient_descent import stable_sharpness
 
 SETTLED = 0.5
 """Share of a run after which hovering is averaged."""
@@ -33,26 +31,30 @@ class Setting:
         name: in tables and figures.
         method, momentum: of the descent.
         activation: of the network.
-        length: updates, as a multiple of the chapter's.
     """
 
     name: str
-    method: Method = "gradient descent"
+    method: str = "gradient descent"
     momentum: float = 0.0
     activation: str = "tanh"
-    length: float = 1.0
 
     def lr(self, edge: float) -> float:
         """The learning rate whose stable sharpness is `edge`."""
         return stable_sharpness(edge, self.method, self.momentum)
 
 
-SETTINGS = (
-    Setting("GD"),
-    Setting("heavy ball", "heavy ball", 0.9, length=0.5),
-    Setting("Nesterov", "nesterov", 0.9),
-    Setting("GD, ReLU", activation="relu"),
-)
+def settings(momentum: float) -> tuple[Setting, ...]:
+    """Gradient descent, the two methods with momentum, and a network with kinks.
+
+    Args:
+        momentum: beta.
+    """
+    return (
+        Setting("GD"),
+        Setting("heavy ball", "heavy ball", momentum),
+        Setting("Nesterov", "nesterov", momentum),
+        Setting("GD, ReLU", activation="relu"),
+    )
 
 
 def task(
@@ -80,7 +82,7 @@ def path(
     edge: float,
     updates: int,
     seeds: Sequence[int],
-    looks: int = 40,
+    looks: int = 24,
 ) -> pd.DataFrame:
     """Loss and sharpness of every seed along its path.
 
@@ -89,7 +91,7 @@ def path(
         sizes: of the network.
         degree, points: of the task.
         edge: stable sharpness; it sets the learning rate.
-        updates: of a setting of length 1.
+        updates: how many.
         seeds: of the first weights.
         looks: how often the sharpness is measured.
 
@@ -102,14 +104,15 @@ def path(
     x, y = task(degree, points, len(seeds))
     theta = np.array([shape.init(seed) for seed in seeds])
     velocity, lr = np.zeros_like(theta), setting.lr(edge)
-    every = max(int(setting.length * updates) // looks, 1)
+    every = max(updates // looks, 1)
     rows: list[pd.DataFrame] = []
     before, rises = np.full(len(seeds), np.nan), np.zeros(len(seeds))
     for step in range(every * looks + 1):
-        ahead = setting.momentum * velocity if setting.method == "nesterov" else 0.0
-        slope, loss = gradient(shape, theta + ahead, x, y)
-        if setting.method == "nesterov":
-            loss = gradient(shape, theta, x, y)[1]
+        with np.errstate(over="ignore", invalid="ignore"):
+            slope, loss = gradient(shape, theta, x, y)
+            if setting.method == "nesterov":
+                ahead = theta + setting.momentum * velocity
+                slope = gradient(shape, ahead, x, y)[0]
         rises += loss > before
         before = loss
         if step % every == 0:
@@ -158,7 +161,8 @@ def at_loss(
     ends = np.full_like(theta, np.nan)
     steps, losses = np.full((2, len(seeds)), np.nan)
     for step in range(updates + 1):
-        slope, loss = gradient(shape, theta, x, y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            slope, loss = gradient(shape, theta, x, y)
         new = (loss <= target) & np.isnan(steps)
         ends[new], steps[new], losses[new] = theta[new], step, loss[new]
         if not np.isnan(steps).any():
@@ -170,10 +174,91 @@ def at_loss(
     return pd.DataFrame(columns | {"lambda_max": found}).assign(lr=lr)
 
 
+def paths(*, edge: float, momentum: float, updates: int, **task: Any) -> pd.DataFrame:
+    """`path` of every setting.
+
+    Args:
+        edge, updates: as for `path`.
+        momentum: of the methods that have one.
+        task: the other arguments of `path`.
+    """
+    each = [
+        path(setting, edge=edge, updates=updates, **task)
+        for setting in settings(momentum)
+    ]
+    return pd.concat(each, ignore_index=True)
+
+
+OFTEN = 0.01
+"""Share of rising updates that counts as more than an exception."""
+
+
 def hovering(table: pd.DataFrame) -> pd.DataFrame:
-    """Means over the last half of every run of one setting, a row a seed."""
-    late = table[table["step"] >= SETTLED * table["step"].max()]
-    by_seed = late.groupby("data_seed", sort=False)
-    found = by_seed[["ratio", "rising_share"]].mean()
-    found["diverged"] = by_seed["diverged"].any()
-    return found.reset_index()
+    """What the last half of every run of one setting comes to, a row a seed.
+
+    Args:
+        table: from `path`, of one setting.
+
+    Returns:
+        `data_seed`; `hovering`, the mean of sharpness over the edge; `log_rise`, the
+        log of it over that at the start; `rising_share`, and `rises_beyond`, its excess
+        over `OFTEN`; `log_fall`, the log of the median loss of the third quarter over
+        that of the last; `diverged`.
+    """
+    rows = []
+    for seed, run in table.groupby("data_seed", sort=False):
+        share = run["step"] / run["step"].max()
+        late = run[share >= SETTLED]
+        third = run.loc[(share >= SETTLED) & (share < (1 + SETTLED) / 2), "loss"]
+        last = run.loc[share >= (1 + SETTLED) / 2, "loss"]
+        hover = float(late["ratio"].mean(skipna=False))
+        rising = float(late["rising_share"].mean())
+        row = {
+            "data_seed": seed,
+            "hovering": hover,
+            "log_rise": float(np.log(hover / run["ratio"].iloc[0])),
+            "rising_share": rising,
+            "rises_beyond": rising - OFTEN,
+            "log_fall": float(np.log(third.median() / last.median())),
+            "diverged": bool(run["diverged"].any()),
+        }
+        rows.append(row)
+    found = pd.DataFrame(rows)
+    measured = ["hovering", "log_rise", "rising_share", "rises_beyond", "log_fall"]
+    found.loc[found["diverged"], measured] = np.nan
+    return found
+
+
+def hover_table(table: pd.DataFrame) -> pd.DataFrame:
+    """`hovering` of every setting: mean, least and largest over seeds, and more.
+
+    Args:
+        table: from `paths`.
+    """
+    rows = {}
+    for name, of_setting in table.groupby("setting", sort=False):
+        found = hovering(of_setting)
+        rows[name] = {
+            "hovering, mean": found["hovering"].mean(),
+            "least": found["hovering"].min(),
+            "largest": found["hovering"].max(),
+            "rising updates": found["rising_share"].mean(),
+            "diverged": int(found["diverged"].sum()),
+        }
+    return pd.DataFrame(rows).T
+
+
+def two_rates(large: pd.DataFrame, small: pd.DataFrame) -> pd.DataFrame:
+    """The sharpness of two learning rates at one loss, side by side.
+
+    Args:
+        large, small: from `at_loss`, over the same seeds.
+    """
+    columns = {
+        "λ max, η": large["lambda_max"],
+        "λ max, η / 10": small["lambda_max"],
+        "updates, η": large["step"],
+        "updates, η / 10": small["step"],
+    }
+    found = pd.DataFrame(columns)
+    return found.set_index(pd.Index(large["data_seed"], name="seed"))

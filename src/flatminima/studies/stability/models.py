@@ -17,11 +17,12 @@ from torch import Tensor
 
 from flatminima.studies.stability.perceptrons import (
     Shape,
-    gradient,
     jacobian,
     outputs,
     predictions,
 )
+from flatminima.studies.stability.perceptrons import gradient as slopes
+from flatminima.theory.stability.escape import Gradient
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From theta (D,), inputs and targets of one instance to a scalar."""
@@ -44,7 +45,9 @@ class Instances:
         loss: of one instance.
         x, y: data, one instance an entry of the first axis.
         minima: a minimum of each, shape (S, D).
-        shape: of networks, whose gradient is then written out.
+        gradient: of each instance's loss at K points, written out, since a program's
+            derivative of losses as small as these costs many times more.
+        shape: of networks.
     """
 
     name: str
@@ -52,19 +55,8 @@ class Instances:
     x: Tensor
     y: Tensor
     minima: Float[Tensor, "S D"]
+    gradient: Gradient
     shape: Shape | None = None
-
-    def gradient(self, theta: Float[Tensor, "S K D"]) -> Float[Tensor, "S K D"]:
-        """The gradient of each instance's loss at K points."""
-        if self.shape is not None:
-            copies = theta.shape[1]
-            flat = theta.reshape(-1, theta.shape[2]).numpy()
-            x, y = (a.repeat_interleave(copies, 0).numpy() for a in (self.x, self.y))
-            found = gradient(self.shape, flat, x, y)[0]
-            return torch.from_numpy(found).reshape(theta.shape)
-        one = torch.func.grad(self.loss)
-        several = torch.func.vmap(one, in_dims=(0, None, None))
-        return torch.func.vmap(several)(theta, self.x, self.y)
 
     def hessians(self) -> Float[Tensor, "S D D"]:
         """The Hessian of each instance at its minimum."""
@@ -100,8 +92,12 @@ def quadratics(seeds: Sequence[int], dim: int = 12) -> Instances:
     def loss(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return theta @ x @ theta / 2
 
+    def gradient(theta: Tensor) -> Tensor:
+        return theta @ a
+
     start = torch.zeros(len(seeds), dim, dtype=torch.float64)
-    return Instances("quadratic", loss, a, torch.zeros(len(seeds), 1), start)
+    nothing = torch.zeros(len(seeds), 1)
+    return Instances("quadratic", loss, a, nothing, start, gradient)
 
 
 def networks(activation: str, seeds: Sequence[int]) -> Instances:
@@ -121,8 +117,30 @@ def networks(activation: str, seeds: Sequence[int]) -> Instances:
         return ((outputs(shape, theta, x) - y) ** 2).mean()
 
     found = [fitted(shape, seed) for seed in seeds]
-    x, y, theta = (torch.tensor(np.array(a)) for a in zip(*found, strict=True))
-    return Instances(f"{activation} network", loss, x, y, theta, shape)
+    x, y, theta = (np.array(a) for a in zip(*found, strict=True))
+
+    def gradient(points: Tensor) -> Tensor:
+        copies, flat = points.shape[1], points.reshape(-1, shape.dim).numpy()
+        data = (np.repeat(a, copies, axis=0) for a in (x, y))
+        with np.errstate(over="ignore", invalid="ignore"):  # of paths that left
+            found = slopes(shape, flat, *data)[0]
+        return torch.from_numpy(found).reshape(points.shape)
+
+    inputs, labels, minima = map(torch.from_numpy, (x, y, theta))
+    name = f"{activation} network"
+    return Instances(name, loss, inputs, labels, minima, gradient, shape)
+
+
+def random_data(shape: Shape, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Standard normal inputs (n, d) and labels (n,), fewer than a network's weights.
+
+    Args:
+        shape: of the network.
+        seed: of the data.
+    """
+    generator = np.random.default_rng([seed, 0])
+    x = generator.standard_normal((EXAMPLES, shape.sizes[0]))
+    return x, generator.standard_normal(EXAMPLES)
 
 
 def fitted(shape: Shape, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -133,14 +151,12 @@ def fitted(shape: Shape, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         seed: of data and start.
 
     Returns:
-        x (n, d), y (n,) and theta (D,), all of them standard normal but theta.
+        x (n, d), y (n,) and theta (D,).
 
     Raises:
         ArithmeticError: if no start leads to a fit.
     """
-    generator = np.random.default_rng(seed)
-    x = generator.standard_normal((EXAMPLES, shape.sizes[0]))
-    y = generator.standard_normal(EXAMPLES)
+    generator, (x, y) = np.random.default_rng(seed), random_data(shape, seed)
     for _ in range(RESTARTS):
         end = least_squares(
             lambda t: predictions(shape, t[None], x[None])[0] - y,
@@ -183,10 +199,15 @@ def factorisations(seeds: Sequence[int], side: int = 4, rank: int = 2) -> Instan
         u, v = theta.reshape(2, side, rank)
         return ((u @ v.T - y) ** 2).sum() / 2
 
-    y = torch.tensor(np.array(targets))
+    y, ends = torch.tensor(np.array(targets)), torch.tensor(np.array(minima))
+
+    def gradient(theta: Tensor) -> Tensor:
+        u, v = theta.reshape(*theta.shape[:2], 2, side, rank).unbind(2)
+        error = u @ v.mT - y[:, None]
+        return torch.stack([error @ v, error.mT @ u], 2).reshape(theta.shape)
+
     nothing = torch.zeros(len(seeds), 1)
-    name = "matrix factorisation"
-    return Instances(name, loss, nothing, y, torch.tensor(np.array(minima)))
+    return Instances("matrix factorisation", loss, nothing, y, ends, gradient)
 
 
 def all_models(seeds: Sequence[int]) -> list[Instances]:

@@ -21,6 +21,12 @@ from flatminima.theory.stability.paths import Process
 NEAR = 1e-5
 """Root of the loss to which a network's displacements are brought back."""
 
+GD = "2 / lambda_max"
+"""Name of gradient descent's threshold in tables."""
+
+LEAVING = {"steps": 600, "number_of_paths": 100}
+"""Length and number of the paths of `escapes` in the chapter."""
+
 FAR = 100.0
 """Times its first value: a loss at which a path counts as repelled."""
 
@@ -101,7 +107,7 @@ def predictions(minimum: Minimum, batch: int) -> dict[str, float]:
     return {
         "n": minimum.n,
         "batch": batch,
-        "GD: 2 / lambda_max": 2 / minimum.lambda_max,
+        GD: 2 / minimum.lambda_max,
         "exact": mean_square.threshold(minimum, batch),
         "sufficient": mean_square.sufficient_threshold(minimum, batch),
     }
@@ -136,34 +142,67 @@ def network_thresholds(
     networks: Instances,
     seeds: Sequence[int],
     *,
-    batch: int,
+    batches: Sequence[int],
     number_of_paths: int,
     steps: int,
 ) -> pd.DataFrame:
     """Predicted and measured thresholds of SGD at the minima of networks.
 
     Args:
-        networks: from `models.networks`, one a seed.
-        seeds: of the networks.
-        batch: examples a step.
+        networks: from `models.networks`.
+        seeds: of the first networks; one or more.
+        batches: examples a step, each tried on each network.
         number_of_paths, steps: as for `linear_thresholds`.
 
     Returns:
-        As `linear_thresholds`.
+        As `linear_thresholds`, a row a network and batch.
     """
     rows = []
     for number, seed in enumerate(seeds):
-        row = {"seed": seed} | predictions(of_network(networks, number), batch)
-        found = paths.measured_threshold(
-            process(networks, number, batch),
-            paths=number_of_paths,
-            steps=steps,
-            seed=seed,
-            first=1 / of_network(networks, number).lambda_max,
-        )
-        rows.append(row | {"measured": found})
+        minimum = of_network(networks, number)
+        for batch in batches:
+            found = paths.measured_threshold(
+                process(networks, number, batch),
+                paths=number_of_paths,
+                steps=steps,
+                seed=seed,
+                first=1 / minimum.lambda_max,
+            )
+            predicted = predictions(minimum, batch)
+            rows.append({"seed": seed} | predicted | {"measured": found})
     table = pd.DataFrame(rows)
     return table.assign(ratio=table["measured"] / table["exact"])
+
+
+def exact_threshold(x: Float[np.ndarray, "n D"], batch: int) -> float:
+    """`mean_square.threshold` of a linear model."""
+    return mean_square.threshold(of_linear(x), batch)
+
+
+def marks(x: Float[np.ndarray, "n D"], batch: int) -> dict[str, float]:
+    """The other thresholds of a linear model over the exact one, by name."""
+    found = predictions(of_linear(x), batch)
+    exact = found["exact"]
+    return {
+        "Wu et al.": found["sufficient"] / exact,
+        "GD": found[GD] / exact,
+    }
+
+
+def wu_share(networks: Instances, number: int, batch: int) -> float:
+    """The threshold of Wu et al. over the exact one, at a network's minimum."""
+    found = predictions(of_network(networks, number), batch)
+    return found["sufficient"] / found["exact"]
+
+
+def gd_over_sgd(seeds: Sequence[int]) -> pd.Series:
+    """Log of the threshold of gradient descent over that of single examples.
+
+    Args:
+        seeds: a linear model each.
+    """
+    found = [predictions(of_linear(inputs(seed)[0]), 1) for seed in seeds]
+    return pd.Series([np.log(p[GD] / p["exact"]) for p in found])
 
 
 def growth_curves(
@@ -258,7 +297,8 @@ def shrinking_share(
 
     Returns:
         A row a model: `shrinking`, the share of paths whose loss is lower at the end
-        than at the start; `log_growth` of the expected loss a step; and
+        than at the start; `typical_decay`, minus the mean growth of its logarithm a
+        step; `expected_growth`, that of the expected loss in the last step; and
         `log_mean_over_expected`, the logarithm of the mean over the paths at the end
         over its expectation.
     """
@@ -268,11 +308,13 @@ def shrinking_share(
         lr = above * mean_square.threshold(of_linear(x), 1)
         losses = free_paths(x, lr, 1, steps, number_of_paths, seed)
         expected = expected_loss(x, lr, 1, steps)
+        start, end = losses[0], np.maximum(losses[-1], np.finfo(float).tiny)
         row = {
             "data_seed": seed,
-            "shrinking": float((losses[-1] < losses[0]).mean()),
-            "log_growth": float(np.log(expected[-1] / expected[-2])),
-            "log_mean_over_expected": float(np.log(losses[-1].mean() / expected[-1])),
+            "shrinking": float((end < start).mean()),
+            "typical_decay": float(np.log(start / end).mean() / steps),
+            "expected_growth": float(np.log(expected[-1] / expected[-2])),
+            "log_mean_over_expected": float(np.log(end.mean() / expected[-1])),
         }
         rows.append(row)
     return pd.DataFrame(rows)

@@ -103,9 +103,12 @@ Figure.draw = untraced(Figure.draw)
 # functions, and a wrapped function does not compile.
 SHAPES_CHECKED = [
     "flatminima.data",
+    "flatminima.flows",
     "flatminima.measures",
     "flatminima.models.bias",
     "flatminima.models.no_bias",
+    "flatminima.runs.descent.problem",
+    "flatminima.runs.descent.train",
     "flatminima.runs.flow.descent",
     "flatminima.runs.flow.manifold",
     "flatminima.runs.flow.run",

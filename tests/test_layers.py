@@ -6,6 +6,7 @@ import pytest
 
 import flatminima
 from flatminima.identity import imported_modules, reachable
+from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.kind import engine_of
 from flatminima.runs.landscape.config import PathConfig, ViewConfig
@@ -18,7 +19,7 @@ FLOORS = [
     {"data", "models"},
     {"measures", "kernels", "optim"},
     {"sharpness"},
-    {"theory"},
+    {"flows", "theory"},
     {"runs"},
     {"sources", "sweeps"},
     {"statistics"},
@@ -36,8 +37,10 @@ CONFIGS = {
     "batch": Config(architecture="sim_ln", batch=4),
     "deep": Config(architecture="deep"),
     "batch norm": Config(architecture="sim_bn"),
+    "descent": DescentConfig(model="product"),
     "flow": FlowConfig(start=Config(architecture="bias"), kind="naive"),
     "torch": NetConfig(data="clusters"),
+    "torch, measured": NetConfig(net="cnn", sharpness=True),
     "view": ViewConfig(net=NetConfig()),
     "path": PathConfig(net=NetConfig()),
 }
@@ -116,3 +119,16 @@ def test_one_architecture_a_key():
         models = {m.rpartition(".")[2] for m in found if ".models." in m}
         others = {"bias", "no_bias", "sim_ln", "softplus", "sim_bn", "deep"}
         assert models & others == {config.architecture}
+
+
+def test_torch_networks_depend_on_one_architecture_data_set_and_what_they_measure():
+    plain, measured = (
+        set(reachable(*engine_of(CONFIGS[name]).modules(CONFIGS[name])))
+        for name in ("torch", "torch, measured")
+    )
+    known = {f"flatminima.models.nets.{name}" for name in ("mlp", "cnn")}
+    assert plain & known == {"flatminima.models.nets.mlp"}
+    assert measured & known == {"flatminima.models.nets.cnn"}
+    assert "flatminima.data.digits" not in plain
+    assert not [m for m in plain if m.startswith("flatminima.sharpness")]
+    assert [m for m in measured if m.startswith("flatminima.sharpness")]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from flatminima.identity import reachable
 from flatminima.runs import loop
+from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.kind import Run, engine_of, input_files
 from flatminima.runs.landscape.config import PathConfig, ViewConfig
@@ -37,6 +38,12 @@ KINDS = {
     "torch, to a target": NetConfig(
         data="clusters", optimiser="adam", lr=0.03, target_loss=0.3, **NET
     ),
+    "descent": DescentConfig(model="squares", batch=4, group=2, rho=0.1, num_steps=60),
+    "descent that stops": DescentConfig(model="product", stop_loss=0.2, num_steps=60),
+    "descent at random": DescentConfig(
+        **{"model": "matrix", "d": 4, "width": 2, "rho": 0.1, "ascent": "random"},
+        **{"label_noise": 0.1, "num_steps": 60},
+    ),
     "view": ViewConfig(
         net=NetConfig(norm="batch", **NET), points=3, probes=2, exact=True
     ),
@@ -58,6 +65,7 @@ WILD = {
     "flow": FlowConfig(
         start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), kind="naive"
     ),
+    "descent": DescentConfig(model="product", alpha=50.0, lr=1.0),
     "oscillator": oscillator.Config(damping=-1e3, num_steps=3000),
 }
 each_kind = pytest.mark.parametrize("name", KINDS)
@@ -158,6 +166,7 @@ def test_the_content_of_the_files_that_it_reads_joins_its_key(tmp_path, monkeypa
 def test_the_kinds_of_the_engine_are_those_that_are_tried():
     engines = {config.engine for config in KINDS.values()}
     assert engines - {oscillator.__name__} == {
+        "flatminima.runs.descent.train",
         "flatminima.runs.mlp.train",
         "flatminima.runs.flow.run",
         "flatminima.runs.landscape.connect",

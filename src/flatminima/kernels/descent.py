@@ -65,6 +65,7 @@ def run(
     rho,
     normalised,
     ascent_steps,
+    quadratic,
     through,
     noise,
     stop_loss,
@@ -89,6 +90,9 @@ def run(
             it descends; 0 for none.
         normalised: whether the ascent has length rho.
         ascent_steps: parts in which it is made, each of 1/ascent_steps of rho.
+        quadratic: whether delta is the fixed point of delta = rho (g + H delta) / ||g +
+            H delta||, after `ascent_steps` iterations from rho g / ||g||: where it is
+            stationary for the loss to second order in the ball of radius rho.
         through: whether the gradient is taken through the ascent, made in one part:
             that of L(theta + rho ghat) is g' + rho J^T g', with g' the gradient at the
             perturbed point, J = H for ghat = g and (I - ghat ghat^T) H / ||g|| for
@@ -128,18 +132,28 @@ def run(
                 squares += gradient(model, at, x, label, its, weight, scratch, total)
                 continue
             climb, norm = 0.0, 0.0
-            for part in range(ascent_steps):
+            for part in range(1 if quadratic else ascent_steps):
                 for j in range(size):
                     g[j] = 0.0
                 error = gradient(model, at, x, label, its, small, scratch, g)
                 if part == 0:
                     squares += error
-                climb = rho / ascent_steps
+                climb = rho if quadratic else rho / ascent_steps
                 if normalised:
                     norm = norm_of(g)
                     climb = climb / norm if norm > 0.0 else 0.0
                 for j in range(size):
                     at[j] += climb * g[j]
+            if quadratic:
+                for _ in range(ascent_steps):
+                    for j in range(size):
+                        at[j] -= theta[j]
+                        up[j] = g[j]
+                    curvature(model, theta, at, x, label, its, small, scratch, up)
+                    norm = norm_of(up)
+                    climb = rho / norm if norm > 0.0 else 0.0
+                    for j in range(size):
+                        at[j] = theta[j] + climb * up[j]
             if not through:
                 gradient(model, at, x, label, its, weight, scratch, total)
                 continue
@@ -155,7 +169,7 @@ def run(
             for j in range(size):
                 up[j] *= climb
             curvature(model, theta, up, x, label, its, small, scratch, total)
-        if not np.isfinite(squares):
+        if not squares < np.inf:
             return t, False
         if c * squares <= stop_loss * batch:
             return t, True

@@ -1,9 +1,9 @@
 """Diagonal linear networks: f_i = <beta, x_i> with beta a product of two weights.
 
-"squares" is beta = u^2 - v^2, the model of Woodworth et al. (2020), who write w+ and w-,
-and of the open-problems talk. "product" is beta = u v, elementwise, the model of
-Andriushchenko & Flammarion (2022). They are one model up to a rotation: with u = (a + b)
-and v = (a - b) the product is a^2 - b^2.
+"squares" is beta = u^2 - v^2, the model of Woodworth et al. (2020), who write w+ and
+w-, and of the open-problems talk. "product" is beta = u v, elementwise, the model of
+Andriushchenko & Flammarion (2022). They are one model up to a rotation: with u = a + b
+and v = a - b the product is a^2 - b^2.
 """
 
 from typing import NamedTuple

@@ -18,8 +18,6 @@ from numba.extending import overload
 
 from flatminima.models.base import FASTMATH
 
-OPTIONS = {"fastmath": FASTMATH, "error_model": "numpy"}
-
 _gradients: dict[type, Callable[..., Any]] = {}
 _curvatures: dict[type, Callable[..., Any]] = {}
 
@@ -67,11 +65,11 @@ def derivatives_of(
     _curvatures[model_type] = its_curvature
 
 
-@overload(gradient, jit_options=OPTIONS)
+@overload(gradient, jit_options={"fastmath": FASTMATH, "error_model": "numpy"})
 def _specialise_gradient(model, theta, x, y, rows, weight, scratch, out):
     return _gradients[model.instance_class]
 
 
-@overload(curvature, jit_options=OPTIONS)
+@overload(curvature, jit_options={"fastmath": FASTMATH, "error_model": "numpy"})
 def _specialise_curvature(model, theta, p, x, y, rows, weight, scratch, out):
     return _curvatures[model.instance_class]

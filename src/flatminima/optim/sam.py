@@ -24,7 +24,8 @@ def ascended(parameters: Iterable[Tensor], rho: float) -> Iterator[None]:
     before = [p.detach().clone() for p, _ in moved]
     try:
         with torch.no_grad():
-            norm = torch.stack([grad.norm() for _, grad in moved]).norm()
+            norms = [grad.norm() for _, grad in moved] or [torch.zeros(())]
+            norm = torch.stack(norms).norm()
             scale = torch.where(norm > 0, rho / norm, norm)
             for p, grad in moved:
                 p.add_(grad * scale)

@@ -45,7 +45,7 @@ def quadratic_rise(
 
     With H = Q diag(h) Q' the maximiser has (mu - h_i) (Q'd)_i = (Q'g)_i for one mu >=
     max(h_1, 0), at which ||d|| = radius or mu = 0: the secular equation of the
-    trust-region problem (Conn, Gould & Toint 2000, section 7.3). Where g is orthogonal
+    trust-region problem (Conn, Gould & Toint 2000, chapter 7). Where g is orthogonal
     to the top eigenvectors and d at mu = h_1 is too short, any of them fills it up.
 
     Args:
@@ -54,16 +54,12 @@ def quadratic_rise(
         radius: above 0.
 
     Raises:
-        ValueError: if the radius is not above 0, or the shapes do not fit.
+        ValueError: if the radius is not above 0.
     """
     if not radius > 0:
         raise ValueError(f"radius = {radius}: must be above 0")
     gradient = np.asarray(gradient, float)
     hessian = np.asarray(hessian, float)
-    if hessian.shape != (len(gradient), len(gradient)):
-        raise ValueError(
-            f"hessian: must have shape {(len(gradient),) * 2}, not {hessian.shape}"
-        )
     h, q = np.linalg.eigh((hessian + hessian.T) / 2)
     g = q.T @ gradient
     top = max(h[-1], 0.0)
@@ -133,7 +129,7 @@ def ball(radius: float) -> Neighbourhood:
 def sam_sharpness(at: Landscape, radius: float) -> Worst:
     """L(theta + radius g / ||g||) - L(theta), g = grad L: SAM's one step up.
 
-    The first-order maximiser over the ball (Foret et al. 2021, equation 2). It may be
+    The first-order maximiser over the ball (Foret et al. 2021). It may be
     negative, and is 0 where g is 0.
     """
     d = ball(radius).farthest(at.gradient())

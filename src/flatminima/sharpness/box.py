@@ -3,8 +3,7 @@
     phi = 100 / (1 + L(theta)) max_{d in C} L(theta + d) - L(theta),
     C = {A z: |z_i| <= eps (|(A^+ theta)_i| + 1)},
 
-with A the identity, or a random D x p matrix (Keskar et al. 2017, Metric 2.1 and
-equation 4).
+with A the identity, or a random D x p matrix (Keskar et al. 2017, Metric 2.1).
 """
 
 from dataclasses import replace

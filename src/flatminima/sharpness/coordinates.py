@@ -2,7 +2,7 @@
 
 A neighbourhood that is an ellipsoid or a box in theta is a ball or a cube in u. So one
 measure of balls serves for all of them: `elementwise` makes any measure of this room
-adaptive (Kwon et al. 2021, Definition 2 with T = diag(|theta| + floor)).
+adaptive (Kwon et al. 2021, with T = diag(|theta| + floor)).
 """
 
 from dataclasses import replace
@@ -38,10 +38,9 @@ def elementwise(at: Landscape, floor: float = 0.0) -> Landscape:
     """u -> L(theta + (|theta| + floor) * u), at u = 0.
 
     Its ball of radius rho is ASAM's neighbourhood
-    ||d / (|theta| + floor)|| <= rho (Kwon et al. 2021, equation 3 with their
-    element-wise T, whose eta is `floor`). With floor 0 it does not change when
-    weights are rescaled in a way that leaves the function alone; a floor above 0
-    breaks that.
+    ||d / (|theta| + floor)|| <= rho, element-wise (Kwon et al. 2021, whose eta is the
+    floor). With floor 0 it does not change when weights are rescaled in a way that
+    leaves the function alone; a floor above 0 breaks that.
 
     Args:
         at: the landscape, at theta.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from flatminima.checks import at_least
 from flatminima.sharpness.estimate import Estimate
 from flatminima.sharpness.products import Products
 from flatminima.sharpness.trace import mean, rademacher
@@ -78,10 +79,8 @@ def density(
         steps: of Lanczos a probe, at least 1; more than D are D.
         seed: of the probes.
     """
-    if probes < 2:
-        raise ValueError(f"probes = {probes}: must be at least 2")
-    if steps < 1:
-        raise ValueError(f"steps = {steps}: must be at least 1")
+    at_least("probes", probes, 2)
+    at_least("steps", steps, 1)
     size = operator.shape[0]
     steps = min(steps, size)
     start = rademacher(np.random.default_rng(seed), size, probes) / np.sqrt(size)
@@ -112,9 +111,10 @@ def _lanczos(
         ahead = (operator @ basis[alive, step].T).T
         alpha[alive, step] = (ahead * basis[alive, step]).sum(axis=1)
         scale = np.linalg.norm(ahead, axis=1)
-        for _ in range(2):  # twice is enough (Parlett, Kahan)
-            inner = np.einsum("psd,pd->ps", basis[alive, : step + 1], ahead)
-            ahead -= np.einsum("ps,psd->pd", inner, basis[alive, : step + 1])
+        for row, probe in enumerate(alive):
+            before = basis[probe, : step + 1]
+            for _ in range(2):  # twice is enough (Parlett, "The symmetric eigenvalue
+                ahead[row] -= (before @ ahead[row]) @ before  # problem", 6.9)
         if step + 1 == steps:
             break
         norm = np.linalg.norm(ahead, axis=1)

@@ -1,13 +1,13 @@
 """Trace of the Gauss-Newton matrix, whole and of every parameter.
 
-Tr G = (1/n) sum_i sum_c sign_ic |J_i^T s_ic|^2, over the columns s_ic of a factor of the
-loss's Hessian over the outputs. So one forward pass and as many backward passes as
+Tr G = (1/n) sum_i sum_c sign_ic |J_i^T s_ic|^2, over the columns s_ic of a factor of
+the loss's Hessian over the outputs. So one forward pass and as many backward passes as
 outputs give it exactly, for all parameters at once, and one random combination of the
 columns an example gives an estimate of it.
 
-For networks that are piecewise linear in each parameter's layer, such as ReLU networks,
-Tr G is the trace of the Hessian wherever that exists. The estimate is the estimator of
-Ibayashi, Yamaguchi and others (2021, arXiv 2106.04785) with signs for probes.
+An output of a ReLU network is linear in each single weight, wherever it has
+derivatives. So its own Hessian has no diagonal there, and Tr G is the trace of the
+Hessian of the loss.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from flatminima.checks import at_least
 from flatminima.sharpness.estimate import Estimate
 from flatminima.sharpness.landscape import Landscape
 from flatminima.sharpness.per_example import squared_norms
@@ -49,7 +50,7 @@ def exact(at: Landscape, *, examples: int = EXAMPLES) -> LayerTraces:
     Raises:
         ValueError: if an output depends on more than its own example.
     """
-    _check(examples)
+    at_least("examples", examples, 1)
     total: dict[str, float] = dict.fromkeys((name for name, _ in at.shapes), 0.0)
     for part in parts(at, examples):
         factor, signs = _factor(part)
@@ -80,9 +81,8 @@ def estimate(
         ValueError: if there is one probe of one example, the loss is not convex in the
             outputs, or an output depends on more than its own example.
     """
-    _check(examples)
-    if probes < 1 or probes * at.n < 2:
-        raise ValueError(f"probes = {probes}: must be at least {1 + (at.n == 1)}")
+    at_least("examples", examples, 1)
+    at_least("probes", probes, 1 if at.n > 1 else 2)
     rng = np.random.default_rng(seed)
     found: dict[str, list[Tensor]] = {name: [] for name, _ in at.shapes}
     for part in parts(at, examples):
@@ -96,7 +96,7 @@ def estimate(
             found[name].append(norms)
     values = {name: torch.cat(each).numpy() for name, each in found.items()}
     layers = {name: _of_examples(each) for name, each in values.items()}
-    return LayerTraces(layers, _of_examples(sum(values.values())))
+    return LayerTraces(layers, _of_examples(np.sum(list(values.values()), axis=0)))
 
 
 def _of_examples(values: Float[np.ndarray, "n probes"]) -> Estimate:
@@ -112,8 +112,3 @@ def _of_examples(values: Float[np.ndarray, "n probes"]) -> Estimate:
 def _factor(part: Landscape) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
         return output_factor(part.criterion, part.outputs(), part.y)
-
-
-def _check(examples: int) -> None:
-    if examples < 1:
-        raise ValueError(f"examples = {examples}: must be at least 1")

@@ -16,14 +16,15 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from flatminima.sharpness.diagonal import gauss_newton_diagonal
+from flatminima.sharpness import gauss_newton_trace
+from flatminima.sharpness.estimate import Estimate
 from flatminima.sharpness.landscape import Criterion, landscape
 from flatminima.sharpness.newton import minimise
 from flatminima.sharpness.rescaling import folded, layers
 
 
 @dataclass(frozen=True)
-class LayerTraces:
+class Shares:
     """Shares of Tr Hess L of the layers' weights and biases.
 
     Attributes:
@@ -56,14 +57,14 @@ class MinimumSharpness:
     Attributes:
         value: min T.
         alphas: where, shape (depth,), with product 1.
-        traces: the shares at alpha = 1.
+        shares: of layers at alpha = 1.
         iterations: Newton steps; they need no pass over the data.
         decrement: about the relative distance to the infimum.
     """
 
     value: float
     alphas: Float[np.ndarray, " depth"]
-    traces: LayerTraces
+    shares: Shares
     iterations: int
     decrement: float
 
@@ -71,22 +72,22 @@ class MinimumSharpness:
         return self.value
 
 
-def least_trace(traces: LayerTraces) -> MinimumSharpness:
+def least_trace(shares: Shares) -> MinimumSharpness:
     """min T(alpha) by damped Newton in log alpha.
 
     Without biases it is depth (prod_l W_l)^(1/depth), by the inequality of means. It is
     0, and reached only at infinity, where a W_l is 0 and no bias stands against it.
 
     Args:
-        traces: W_l and B_l, at least 0.
+        shares: W_l and B_l, at least 0.
 
     Raises:
         ValueError: if a share is negative or not finite.
     """
-    coefficients = np.concatenate([traces.weights, traces.biases])
+    coefficients = np.concatenate([shares.weights, shares.biases])
     if not (np.isfinite(coefficients) & (coefficients >= 0)).all():
-        raise ValueError(f"traces = {coefficients}: must be finite and at least 0")
-    matrix = -2 * traces.exponents
+        raise ValueError(f"shares = {coefficients}: must be finite and at least 0")
+    matrix = -2 * shares.exponents
 
     def oracle(u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         terms = coefficients * np.exp(matrix @ u)
@@ -94,12 +95,10 @@ def least_trace(traces: LayerTraces) -> MinimumSharpness:
 
     best = minimise(oracle, np.zeros(matrix.shape[1]))
     alphas = np.exp(np.append(best.u, -best.u.sum()))
-    return MinimumSharpness(best.value, alphas, traces, best.iterations, best.decrement)
+    return MinimumSharpness(best.value, alphas, shares, best.iterations, best.decrement)
 
 
-def layer_traces(
-    module: nn.Module, x: Tensor, y: Tensor, loss: str | Criterion
-) -> LayerTraces:
+def shares(module: nn.Module, x: Tensor, y: Tensor, loss: str | Criterion) -> Shares:
     """W_l and B_l of a sequential net, batch norm folded into its layers first.
 
     The Gauss-Newton trace. For the nets taken here it is the Hessian's own: the outputs
@@ -114,14 +113,12 @@ def layer_traces(
     """
     net = folded(module)
     at = landscape(net, x, y, loss)
-    shares = {
-        name: float(part.sum())
-        for name, part in at.split(gauss_newton_diagonal(at)).items()
-    }
+    found = gauss_newton_trace.exact(at).layers
     names = [name for name, part in net.named_children() if part in layers(net)]
-    return LayerTraces(
-        np.array([shares[f"{name}.weight"] for name in names]),
-        np.array([shares.get(f"{name}.bias", 0.0) for name in names]),
+    biases = [found.get(f"{name}.bias", Estimate(0.0)) for name in names]
+    return Shares(
+        np.array([found[f"{name}.weight"].value for name in names]),
+        np.array([bias.value for bias in biases]),
     )
 
 
@@ -140,4 +137,4 @@ def minimum_sharpness(
     Raises:
         ValueError: if the module is no such net.
     """
-    return least_trace(layer_traces(module, x, y, loss))
+    return least_trace(shares(module, x, y, loss))

@@ -38,7 +38,7 @@ def minimise(
     """Least value of a convex, positive function by damped Newton.
 
     Steps are halved until the function falls by a quarter of what the slope promises
-    (Boyd & Vandenberghe 2004, algorithm 9.5). Directions in which the Hessian is null
+    (Boyd & Vandenberghe 2004, section 9.5). Directions in which the Hessian is null
     are left alone. Where the infimum is reached only at infinity, the value is near it.
 
     Args:
@@ -60,7 +60,7 @@ def minimise(
         promise = -float(gradient @ direction)
         decrement = promise / 2 / value if value > 0 else 0.0
         if decrement <= tolerance:
-            return Minimum(u, value, iteration, decrement)
+            return Minimum(u, float(value), iteration, float(decrement))
         # longer steps in log coordinates overflow before they are refused
         step = min(1.0, 8.0 / max(np.abs(direction).max(), 1e-300))
         while step > 1e-12:
@@ -69,7 +69,7 @@ def minimise(
                 break
             step /= 2
         else:
-            return Minimum(u, value, iteration, decrement)
+            return Minimum(u, float(value), iteration, float(decrement))
         u = u + step * direction
         value, gradient, hessian = ahead
-    return Minimum(u, value, max_iterations, decrement)
+    return Minimum(u, float(value), max_iterations, float(decrement))

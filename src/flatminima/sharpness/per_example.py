@@ -41,7 +41,10 @@ def gradients(
     check_apart(at)
 
     def one(x: Tensor, u: Tensor) -> Tensor:
-        _, pull = torch.func.vjp(lambda theta: at.network(theta, x[None])[0], at.theta)
+        def output(theta: Tensor) -> Tensor:
+            return at.network(theta, x[None])[0]
+
+        pull = torch.func.vjp(output, at.theta)[1]
         return torch.func.vmap(lambda each: pull(each)[0])(u)
 
     return torch.func.vmap(one)(at.x, cotangents)
@@ -105,7 +108,7 @@ def _in_full(
             theta = torch.cat([every[name].reshape(-1) for name, _ in at.shapes])
             return at.network(theta, x[None])[0]
 
-        _, pull = torch.func.vjp(output, varied)
+        pull = torch.func.vjp(output, varied)[1]
         pulled = torch.func.vmap(lambda each: pull(each)[0])(u)
         return {
             name: (g**2).reshape(len(u), -1).sum(dim=1) for name, g in pulled.items()
@@ -187,14 +190,14 @@ class _Watch(TorchFunctionMode):
         apart = a.dim() > 1 and len(a) == self.n and not self._names(a)
         weight, bias = self._exactly(layer.weight), self._exactly(layer.bias)
         read = a, a._version
-        use = _Use(result, lambda delta: outer_norms(*layer.vectors(delta)), read)
+        outer = _Use(result, layer.weight_norms, read)
         for name in names[0]:
             fits = apart and layer.known and name == weight
-            self.uses[name].append(use if fits else None)
-        use = _Use(result, lambda delta: sum_norms(layer.positions(delta)), read)
+            self.uses[name].append(outer if fits else None)
+        plain = _Use(result, layer.bias_norms, read)
         for name in names[1]:
             fits = apart and name == bias
-            self.uses[name].append(use if fits else None)
+            self.uses[name].append(plain if fits else None)
         for name in self._names(a):
             self.uses[name].append(None)
         return result.clone()  # what comes next may change it in place
@@ -256,9 +259,13 @@ class _Layer:
             return delta.reshape(*delta.shape[:2], -1, delta.shape[-1])
         return delta.flatten(3).transpose(2, 3)
 
-    def vectors(self, delta: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs and gradients, one vector a position."""
-        return self.inputs(), self.positions(delta)
+    def weight_norms(self, delta: Tensor) -> Float[Tensor, "r n"]:
+        """Squared norms of the weight's gradients, from those of z."""
+        return outer_norms(self.inputs(), self.positions(delta))
+
+    def bias_norms(self, delta: Tensor) -> Float[Tensor, "r n"]:
+        """Squared norms of the bias's gradients, from those of z."""
+        return sum_norms(self.positions(delta))
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> _Layer:

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 
+from flatminima.checks import at_least
 from flatminima.sharpness.landscape import (
     Criterion,
     Landscape,
@@ -44,8 +45,7 @@ class Products(LinearOperator):
         self, size: int, rows: Callable[[Tensor], Tensor], at_once: int = AT_ONCE
     ) -> None:
         """Keep a function from vectors (m, D) to their products (m, D)."""
-        if at_once < 1:
-            raise ValueError(f"at_once = {at_once}: must be at least 1")
+        at_least("at_once", at_once, 1)
         super().__init__(dtype=np.dtype(np.float64), shape=(size, size))
         self._rows = rows
         self.at_once = at_once
@@ -121,8 +121,8 @@ def in_parts(
     build: Callable[[Landscape], Callable[[Tensor], Tensor]],
 ) -> Callable[[Tensor], Tensor]:
     """Products summed over parts of the data, weighted by their shares."""
-    if examples is not None and examples < 1:
-        raise ValueError(f"examples = {examples}: must be at least 1")
+    if examples is not None:
+        at_least("examples", examples, 1)
     if examples is None or examples >= at.n:
         return build(at)
 
@@ -147,15 +147,16 @@ def backward(
     """J^T u for every u at once, and 0 where nothing depends on the inputs."""
     if not outputs.requires_grad:
         return torch.zeros(len(cotangents), *inputs.shape, dtype=inputs.dtype)
+    many = len(cotangents) > 1  # one alone is quicker without a batch
     (pulled,) = torch.autograd.grad(
         outputs,
         inputs,
-        cotangents,
+        cotangents if many else cotangents[0],
         retain_graph=True,
-        is_grads_batched=True,
+        is_grads_batched=many,
         materialize_grads=True,
     )
-    return pulled
+    return pulled if many else pulled[None]
 
 
 def output_hessian(
@@ -202,4 +203,6 @@ def output_factor(
     if criterion in (squared, logistic):
         return inner.sqrt(), ones  # diagonal
     values, vectors = torch.linalg.eigh(inner)
+    rounding = values.abs().amax(dim=1, keepdim=True) * k * torch.finfo(f.dtype).eps
+    values = torch.where(values.abs() > rounding, values, 0.0)
     return vectors * values.abs().sqrt()[:, None, :], values.sign()

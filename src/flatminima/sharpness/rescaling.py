@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from itertools import accumulate
 from operator import mul
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from flatminima.models.nets.parts import Dropout
 
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
@@ -35,6 +38,7 @@ HOMOGENEOUS = (
     nn.Dropout,
     nn.Dropout1d,
     nn.Dropout2d,
+    Dropout,
 )
 """Maps with s(c z) = c s(z), c > 0, in evaluation mode."""
 
@@ -104,7 +108,9 @@ def layers(net: nn.Sequential) -> list[Layer]:
     return [part for part in net if isinstance(part, Layer)]
 
 
-def rescale(net: nn.Sequential, alphas: Sequence[float] | Tensor) -> nn.Sequential:
+def rescale(
+    net: nn.Sequential, alphas: Sequence[float] | np.ndarray | Tensor
+) -> nn.Sequential:
     """Layer l times alpha_l, its bias times alpha_1 ... alpha_l: the output times all.
 
     Args:

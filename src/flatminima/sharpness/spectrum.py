@@ -46,7 +46,7 @@ def outermost(
     operator: Products,
     k: int = 1,
     *,
-    which: Literal["LA", "SA", "LM", "BE"] = "LA",
+    which: Literal["LA", "SA", "LM"] = "LA",
     tolerance: float = 1e-8,
     seed: int = 0,
 ) -> Eigenvalues:
@@ -55,8 +55,7 @@ def outermost(
     Args:
         operator: A, symmetric.
         k: how many, at most D.
-        which: LA the largest, SA the smallest, LM the largest in absolute value, BE
-            half from either end.
+        which: LA the largest, SA the smallest, LM the largest in absolute value.
         tolerance: relative accuracy of the eigenvalues.
         seed: of the start vector.
 
@@ -91,8 +90,6 @@ def _chosen(values: np.ndarray, k: int, which: str) -> np.ndarray:
         return np.arange(k)
     if which == "LM":
         return np.argsort(-np.abs(values), kind="stable")[:k]
-    if which == "BE":
-        return np.r_[np.arange(k // 2), np.arange(size - (k - k // 2), size)]
     return np.arange(size - k, size)
 
 

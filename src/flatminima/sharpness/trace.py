@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from flatminima.checks import at_least
 from flatminima.sharpness.estimate import Estimate
 from flatminima.sharpness.landscape import Landscape
 from flatminima.sharpness.products import Products
@@ -48,7 +49,7 @@ def hutchinson(operator: Products, probes: int, *, seed: int = 0) -> Estimate:
         probes: at least 2.
         seed: of the probes.
     """
-    _check_probes(probes)
+    at_least("probes", probes, 2)
     rng = np.random.default_rng(seed)
     values = np.concatenate(
         [
@@ -72,8 +73,7 @@ def hutch_plus_plus(operator: Products, products: int, *, seed: int = 0) -> Esti
         products: with vectors, at least 6.
         seed: of the probes.
     """
-    if products < 6:
-        raise ValueError(f"products = {products}: must be at least 6")
+    at_least("products", products, 6)
     rng = np.random.default_rng(seed)
     size, third = operator.shape[0], products // 3
     sketch = operator @ rademacher(rng, size, third)
@@ -107,8 +107,3 @@ def _forms(
 def _blocks(total: int, block: int) -> list[int]:
     whole, rest = divmod(total, block)
     return [block] * whole + [rest] * (rest > 0)
-
-
-def _check_probes(probes: int) -> None:
-    if probes < 2:
-        raise ValueError(f"probes = {probes}: must be at least 2")

@@ -7,6 +7,7 @@ from torch import nn
 from flatminima.models.nets.parts import (
     ACTIVATIONS,
     Dropout,
+    GroupNorm,
     Residual,
     convolution,
     linear,
@@ -72,7 +73,7 @@ def build(constants: Constants, shape: tuple[int, ...], classes: int) -> nn.Sequ
         if constants.norm == "batch":
             layer.append(nn.BatchNorm2d(width))
         if constants.norm == "group":
-            layer.append(nn.GroupNorm(GROUPS, width))
+            layer.append(GroupNorm(GROUPS, width))
         layer.append(ACTIVATIONS[constants.activation]())
         if constants.dropout > 0:
             layer.append(Dropout(constants.dropout))

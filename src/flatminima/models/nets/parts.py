@@ -50,6 +50,33 @@ class Dropout(nn.Module):
         return x * mask.div_(keep)
 
 
+class GroupNorm(nn.Module):
+    """Group norm (Wu & He 2018), of plain operations.
+
+    torch's own fails where many products with a Hessian are vectorised.
+
+    Attributes:
+        groups: of channels, each normalised over its channels and pixels.
+    """
+
+    EPS = 1e-5
+
+    def __init__(self, groups: int, channels: int):
+        super().__init__()
+        self.groups = groups
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        grouped = x.unflatten(1, (self.groups, -1))
+        within = tuple(range(2, grouped.dim()))
+        centred = grouped - grouped.mean(dim=within, keepdim=True)
+        variance = centred.square().mean(dim=within, keepdim=True)
+        normal = (centred * (variance + self.EPS).rsqrt()).flatten(1, 2)
+        each = (-1, *[1] * (x.dim() - 2))
+        return normal * self.weight.view(each) + self.bias.view(each)
+
+
 def linear(inputs: int, outputs: int) -> nn.Linear:
     """A linear layer whose weights are not drawn."""
     return nn.utils.skip_init(nn.Linear, inputs, outputs)

@@ -59,11 +59,14 @@ class DescentConfig(BaseModel):
             those that do (m of m-SAM).
         lr: learning rate.
         rho: length of the ascent, or the factor on the gradient in it; 0 for none.
-        normalised: whether the ascent has length rho; else it is rho times the gradient.
+        normalised: whether the ascent has length rho; else it is rho times the
+            gradient.
         direction: "up" for SAM, "down" for the ordinary extragradient step.
-        ascent: along the "gradient", or along a "random" direction of equal length.
+        ascent: along the "gradient"; along a "random" direction of equal length; or
+            "quadratic", to a stationary point of the loss to second order in the ball
+            of radius rho.
         ascent_steps: parts of the ascent, each 1/ascent_steps of rho, the gradient
-            taken anew for each.
+            taken anew for each; or iterations of the quadratic one.
         differentiate: whether the gradient is taken through the ascent step, as it is
             not in SAM.
         label_noise: by which every label of a step is moved up or down, afresh.
@@ -99,7 +102,7 @@ class DescentConfig(BaseModel):
     rho: NonNegative = 0.0
     normalised: bool = True
     direction: Literal["up", "down"] = "up"
-    ascent: Literal["gradient", "random"] = "gradient"
+    ascent: Literal["gradient", "random", "quadratic"] = "gradient"
     ascent_steps: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
     differentiate: bool = False
     label_noise: NonNegative = 0.0
@@ -156,6 +159,9 @@ class DescentConfig(BaseModel):
             for name in ("normalised", "direction", "ascent_steps", "group"):
                 refuse_unused(self, name, "a random ascent takes no notice of it")
             refuse_unused(self, "differentiate", "a random ascent has no derivative")
+        if self.ascent == "quadratic":
+            for name in ("normalised", "direction", "differentiate"):
+                refuse_unused(self, name, "a quadratic ascent has length rho, upwards")
         if self.ascent_steps > 1:
             refuse_unused(self, "differentiate", "the ascent is made in several steps")
 
@@ -195,7 +201,7 @@ class DescentConfig(BaseModel):
         if self.label_noise > 0:
             name = f"label-noise {name}"
         more = [
-            (self.ascent == "random", "random"),
+            (self.ascent != "gradient", self.ascent),
             (self.rho > 0 and self.group_size == 1 and full, "full batch"),
             (not self.normalised, "not normalised"),
             (self.ascent_steps > 1, f"{self.ascent_steps} steps"),
@@ -205,9 +211,10 @@ class DescentConfig(BaseModel):
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The fields that a table shows."""
+        """The fields that a table shows: all but measure_at, and `test_points`."""
         tests = NUM_TEST_POINTS if self.model in ("squares", "product") else 0
-        return self.model_dump() | {"n": self.examples, "test_points": tests}
+        fields = self.model_dump(exclude={"measure_at"})
+        return fields | {"n": self.examples, "test_points": tests}
 
     def with_seeds(self, data_seed: int, init_seed: int) -> Self:
         """The same run on other data and from another start."""

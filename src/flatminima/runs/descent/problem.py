@@ -71,11 +71,9 @@ def problem(config: DescentConfig) -> Problem:
 def start_arrays(config: DescentConfig) -> dict[str, np.ndarray]:
     """The parameters before the first step, by name."""
     module, model = MODELS[config.model], model_of(config)
-    rng = generator(config.init_seed, "init")
-    if config.model == "matrix":
-        values = module.init(model, config.alpha, rng)
-    elif config.model == "relu_1d":
-        values = module.init(model, config.init_scale, rng)
-    else:
+    if config.model in ("squares", "product"):
         values = module.init(model, config.alpha)
+    else:
+        scale = config.alpha if config.model == "matrix" else config.init_scale
+        values = module.init(model, scale, generator(config.init_seed, "init"))
     return dict(zip(module.NAMES, values, strict=True))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from flatminima.kernels import descent
+from flatminima.kernels import descent, diagonal_sgd
 from flatminima.measures.kinks import count_kinks
 from flatminima.runs import loop
 from flatminima.runs.descent.config import DescentConfig
@@ -25,7 +25,7 @@ SECONDS_PER_PRODUCT = 1e-9
 
 SECONDS_PER_STEP = 1e-7
 SECONDS_PER_DRAW = 1e-8
-SECONDS_PER_NORMAL = 6e-8
+SECONDS_PER_SIGN = 4e-9
 
 MOST_NUMBERS = 4_000_000
 """Random numbers held at a time."""
@@ -35,6 +35,8 @@ DRAWS, DIRECTIONS = 1, 2
 
 PER_COUNT = 4
 """Numbers of 64 bits that the generator makes at each count."""
+
+BITS_OF_WORD = 64
 
 STOPPED = "stopped"
 """Array of a run that may stop: the step at which it did, and -1 before."""
@@ -73,18 +75,24 @@ def steps_per_call(config: DescentConfig) -> int:
             * config.width
             * (config.batch_size // config.group_size)
         )
-    passes = 1 if config.rho == 0 or config.ascent == "random" else 1.0
-    if config.rho > 0 and config.ascent == "gradient":
-        passes += config.ascent_steps + 2 * config.differentiate
+    passes = 1
+    if config.rho > 0 and config.ascent != "random":
+        passes += 2 * (config.ascent_steps + config.differentiate)
     groups = config.batch_size // config.group_size
     seconds = passes * (2 * each + 6 * size * groups) * SECONDS_PER_PRODUCT
     numbers = config.draws
     if config.ascent == "random":
         numbers += size
-        seconds += size * SECONDS_PER_NORMAL
+        seconds += size * SECONDS_PER_SIGN
     seconds += config.draws * SECONDS_PER_DRAW + SECONDS_PER_STEP
     limit = MOST_NUMBERS // numbers if numbers else 100_000_000
     return int(max(1, min(limit, SECONDS_PER_CALL / seconds)))
+
+
+def single(config: DescentConfig) -> bool:
+    """Whether a run takes the steps of `kernels.diagonal_sgd`."""
+    diagonal = config.model in ("squares", "product")
+    return diagonal and config.batch == 1 and config.rho == 0
 
 
 def raw_bits(
@@ -112,18 +120,16 @@ def raw_bits(
 def unit_directions(
     config: DescentConfig, first: int, steps: int, size: int
 ) -> np.ndarray:
-    """A direction for every step, uniform on the unit sphere, shape (steps, size).
+    """A random direction for every step, shape (steps, size): signs over sqrt(size).
 
-    Normal numbers by Box and Muller, which take as many uniform ones as they make.
+    All corners of a cube are equally likely, so each direction has length 1 and they
+    have no preferred one, up to fourth moments. A sign takes a bit, where a normal
+    number would take most of a run's time.
     """
-    even = size + size % 2
-    bits = raw_bits(config, DIRECTIONS, first, steps, even)
-    uniform = ((bits >> np.uint64(11)) + 0.5) * 2.0**-53
-    radius = np.sqrt(-2.0 * np.log(uniform[:, ::2]))
-    angle = 2.0 * np.pi * uniform[:, 1::2]
-    normal = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    normal = normal[:, :size]
-    return normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    words = raw_bits(config, DIRECTIONS, first, steps, -(-size // BITS_OF_WORD))
+    octets = words.astype("<u8").view(np.uint8)
+    bits = np.unpackbits(octets, axis=1, count=size, bitorder="little")
+    return (2.0 * bits - 1.0) / np.sqrt(size)
 
 
 def advance(state: State, config: DescentConfig, k: int) -> State:
@@ -143,27 +149,32 @@ def advance(state: State, config: DescentConfig, k: int) -> State:
     if stops and state.arrays[STOPPED][0] >= 0:
         return State(state.arrays, state.step + k)
     theta = np.concatenate([state.arrays[name].ravel() for name in names])
-    random = config.ascent == "random"
-    along = (
-        unit_directions(config, state.step, k, theta.size)
-        if random
-        else np.empty((k, 0))
-    )
-    # a diverging run overflows on its way to the check below
-    with np.errstate(over="ignore", invalid="ignore"):
+    bits = raw_bits(config, DRAWS, state.step, k, config.draws)
+    if single(config):
+        d, stopped = config.d, False
+        done = diagonal_sgd.run(
+            config.model == "squares",
+            *(theta[:d], theta[d:], setting.data.x, setting.data.y, bits.ravel()),
+            *(config.factor, config.lr, config.label_noise),
+        )
+    else:
+        random = config.ascent == "random"
         done, stopped = descent.run(
             setting.model,
             theta,
             setting.data.x,
             setting.data.y,
-            raw_bits(config, DRAWS, state.step, k, config.draws),
-            along,
+            bits,
+            unit_directions(config, state.step, k, theta.size)
+            if random
+            else np.empty((k, 0)),
             config.group_size,
             config.factor,
             config.lr,
             config.rho if config.direction == "up" else -config.rho,
             config.normalised,
             config.ascent_steps,
+            config.ascent == "quadratic",
             config.differentiate,
             config.label_noise,
             config.stop_loss if stops else -1.0,
@@ -225,7 +236,7 @@ def _own(
     """What is measured of one model only."""
     data, model, module = setting.data, setting.model, setting.module
     if config.model == "relu_1d":
-        return {"kinks": float(count_kinks(*theta, data.x[:, 0]))}
+        return {"kinks": float(count_kinks(theta[0], theta[1], theta[2], data.x[:, 0]))}
     if config.model == "matrix":
         product = theta[0] @ theta[1].T
         return {

@@ -154,68 +154,87 @@ def advance(state: State, config: NetConfig, k: int) -> State:
 
 
 def _advance(state: State, config: NetConfig, k: int) -> State:
-    dtype = getattr(torch, config.dtype)
-    problem, criterion = data(config), CRITERIA[config.loss]
-    x, y = problem.x.to(dtype), problem.y
-    y = y.to(dtype) if y.is_floating_point() else y
-    module = network(config, state.arrays, config.dtype)
-    theta, grad = flattened(module)
-    named = dict([*module.named_parameters(), *module.named_buffers()])
-    kept = {
-        name: torch.tensor(array)
-        for name, array in state.arrays.items()
-        if name not in named
-    }
-    update = updater(config, theta, grad, kept)
-    whole = config.batch == "full"
-    first = state.step
-    order = None if whole else torch.from_numpy(batches(config, first, first + k))
-    masks = torch.Generator()
-    seeds = mask_seeds(config, first, first + k).tolist() if config.dropout else []
-    for layer in module.modules():
-        if isinstance(layer, Dropout):
-            layer.generator = masks
-    losses = torch.zeros(k, dtype=dtype)
+    first, losses = state.step, []
+    descent = _Descent(config, state, k)
+    for step in range(first, first + k):
+        losses.append(descent.update(step))
+        done = step + 1
+        if config.target_loss > 0 and is_check(config, done) and descent.at_target():
+            descent.tensors["reached_at"].fill_(done)
+            break
+    bad = ~torch.isfinite(torch.stack(losses))
+    if bad.any():
+        raise Divergence(config, first + int(bad.int().argmax()))
+    if not torch.isfinite(descent.theta).all():
+        raise Divergence(config, done)
+    tensors = descent.tensors
+    arrays = {name: tensors[name].detach().numpy().copy() for name in state.arrays}
+    return State(arrays, done)
 
-    def descend(i: int, inputs: Tensor, targets: Tensor) -> Tensor:
-        if seeds:
-            masks.manual_seed(seeds[i])
-        grad.zero_()
-        loss = criterion(module(inputs), targets)
+
+class _Descent:
+    """A network in training: the tensors of a state, changed in place by updates."""
+
+    def __init__(self, config: NetConfig, state: State, k: int):
+        """Take up a state, and look up what the next k updates draw."""
+        dtype, problem = getattr(torch, config.dtype), data(config)
+        self.config, self.first = config, state.step
+        self.x, self.y = problem.x.to(dtype), problem.y
+        if self.y.is_floating_point():
+            self.y = self.y.to(dtype)
+        self.criterion = CRITERIA[config.loss]
+        self.module = network(config, state.arrays, config.dtype).train()
+        self.theta, self.grad = flattened(self.module)
+        named = [*self.module.named_parameters(), *self.module.named_buffers()]
+        self.tensors: dict[str, Tensor] = dict(named)
+        for name in state.arrays.keys() - self.tensors.keys():
+            self.tensors[name] = torch.tensor(state.arrays[name])
+        self.move = updater(config, self.theta, self.grad, self.tensors)
+        self.order: tuple[Tensor, ...] = ()
+        if config.batch != "full":
+            order = batches(config, self.first, self.first + k)
+            self.order = torch.from_numpy(order).unbind()
+        self.masks = torch.Generator()
+        self.seeds: list[int] = []
+        if config.dropout > 0:
+            self.seeds = mask_seeds(config, self.first, self.first + k).tolist()
+        for layer in self.module.modules():
+            if isinstance(layer, Dropout):
+                layer.generator = self.masks
+
+    def update(self, step: int) -> Float[Tensor, ""]:
+        """One update; returns the loss of its batch before it."""
+        i, inputs, targets = step - self.first, self.x, self.y
+        if self.order:
+            inputs = inputs.index_select(0, self.order[i])
+            targets = targets.index_select(0, self.order[i])
+        loss = self.backward(i, inputs, targets)
+        if self.config.rho > 0:
+            with ascended([self.theta], self.config.rho), statistics_kept(self.module):
+                self.backward(i, inputs, targets)
+        with torch.no_grad():
+            self.move(step)
+        return loss
+
+    def backward(self, i: int, inputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
+        """The loss of a batch, its gradient in place of the last one.
+
+        Both passes of an update of SAM draw the same masks.
+        """
+        if self.seeds:
+            self.masks.manual_seed(self.seeds[i])
+        self.grad.zero_()
+        loss = self.criterion(self.module(inputs), targets)
         loss.backward()
         return loss.detach()
 
-    def at_target() -> bool:
-        module.eval()
+    def at_target(self) -> bool:
+        """Whether the loss over the training set is at most the target."""
+        self.module.eval()
         with torch.no_grad():
-            loss = criterion(module(x), y)
-        module.train()
-        return bool(loss <= config.target_loss)
-
-    module.train()
-    done = 0
-    while done < k:
-        inputs, targets = x, y
-        if order is not None:
-            inputs, targets = x[order[done]], y[order[done]]
-        losses[done] = descend(done, inputs, targets)
-        if config.rho > 0:
-            with ascended([theta], config.rho), statistics_kept(module):
-                descend(done, inputs, targets)
-        with torch.no_grad():
-            update(first + done)
-        done += 1
-        if config.target_loss > 0 and is_check(config, first + done) and at_target():
-            kept["reached_at"] = torch.tensor(float(first + done), dtype=torch.float64)
-            break
-    bad = ~torch.isfinite(losses[:done])
-    if bad.any() or not torch.isfinite(theta).all():
-        raise Divergence(
-            config, first + (int(bad.int().argmax()) if bad.any() else done)
-        )
-    tensors = named | kept
-    arrays = {name: tensors[name].detach().numpy().copy() for name in state.arrays}
-    return State(arrays, first + done)
+            loss = self.criterion(self.module(self.x), self.y)
+        self.module.train()
+        return bool(loss <= self.config.target_loss)
 
 
 def proceed(config: NetConfig, run: Run | None, pause: Callable[[], bool]) -> Run:

@@ -1,0 +1,1 @@
+"""Flows of smooth models: to the interpolating set, and along it."""

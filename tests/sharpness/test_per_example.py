@@ -1,0 +1,106 @@
+"""Norms of the gradients of every example, without the gradients."""
+
+import pytest
+import torch
+from hypothesis import given
+
+from flatminima.sharpness import per_example
+from flatminima.sharpness.landscape import landscape
+from flatminima.sharpness.per_example import gradients, squared_norms
+from tests.sharpness.nets import knotted, makers, mlp, thirty
+
+
+def naive(at, cotangents):
+    """One backward pass for every example and cotangent."""
+    jacobian = torch.func.jacrev(at.outputs)(at.theta)
+    return torch.einsum("nkd,nrk->nrd", jacobian, cotangents)
+
+
+def cotangents_of(at, count=2):
+    g = torch.Generator().manual_seed(0)
+    shape = (at.n, count, at.outputs().shape[1])
+    return torch.randn(shape, generator=g, dtype=torch.float64)
+
+
+@given(make=makers())
+@thirty
+def test_norms_and_gradients_are_those_of_the_jacobian(make):
+    at = make()
+    u = cotangents_of(at)
+    expected = naive(at, u)
+    torch.testing.assert_close(gradients(at, u), expected, rtol=1e-9, atol=1e-9)
+    norms = squared_norms(at, u)
+    assert list(norms) == [name for name, _ in at.shapes]
+    start = 0
+    for name, shape in at.shapes:
+        part = expected[:, :, start : start + shape.numel()]
+        torch.testing.assert_close(
+            norms[name], (part**2).sum(dim=2), rtol=1e-9, atol=1e-9
+        )
+        start += shape.numel()
+
+
+def in_full(monkeypatch, at):
+    """Names of the parameters whose gradients were formed."""
+    seen = []
+    original = per_example._in_full
+
+    def noted(at, names, cotangents):
+        seen.extend(names)
+        return original(at, names, cotangents)
+
+    monkeypatch.setattr(per_example, "_in_full", noted)
+    squared_norms(at, cotangents_of(at))
+    return seen
+
+
+def test_plain_layers_form_no_gradient(monkeypatch):
+    assert in_full(monkeypatch, mlp(0, widths=(4, 4))) == []
+
+
+def test_gradients_are_formed_for_what_is_no_plain_layer(monkeypatch):
+    assert set(in_full(monkeypatch, knotted(0))) == {
+        *("norm.weight", "norm.bias", "grouped.weight"),
+        *("shared.weight", "shared.bias", "free", "idle"),
+    }
+
+
+class Changed(torch.nn.Module):
+    """Changes a layer's input after the layer has read it."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 3)
+
+    def forward(self, x):
+        x = x.clone()
+        f = self.layer(x)
+        x.mul_(2)
+        return f + x
+
+
+def test_an_input_that_changes_after_it_was_read_gives_no_wrong_number():
+    torch.manual_seed(0)
+    at = landscape(Changed(), torch.randn(4, 3), torch.randn(4, 3), "squared")
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        squared_norms(at, cotangents_of(at))
+
+
+class Mixing(torch.nn.Module):
+    """Subtracts the mean over the examples."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 2)
+
+    def forward(self, x):
+        f = self.layer(x)
+        return f - f.mean(dim=0)
+
+
+def test_a_model_that_mixes_examples_is_refused():
+    torch.manual_seed(0)
+    at = landscape(Mixing(), torch.randn(4, 3), torch.randn(4, 2), "squared")
+    for function in (gradients, squared_norms):
+        with pytest.raises(ValueError, match="other examples than its own"):
+            function(at, cotangents_of(at))

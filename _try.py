@@ -1,7 +1,8 @@
 import time,numpy as np,pandas as pd
-from flatminima.studies.label_noise import paths as P
-pd.set_option("display.width",220); pd.set_option("display.max_columns",30)
-t=time.perf_counter()
-obs=[P.observe(P.base(d=20,n=10,sparsity=3,alpha=.5,delta=.5,seed=s),[.001,.002,.004,.008,.016],time=3.0,tau=4.0) for s in range(10)]
-print(time.perf_counter()-t)
-st=pd.DataFrame([o.statistics() for o in obs]).set_index("seed"); print(st); print(st.mean(), st.std())
+from flatminima.studies.escape import runs as R
+pd.set_option("display.width",200)
+t=time.process_time()
+s=R.rules(lr=.01,noise=2.,penalty=.05,rho=.3,large=.03)
+tab=R.paths(s,range(0,4),R.look_at(20000,20),n=100,extra=200,units=30,batch=10)
+print(time.process_time()-t); e=R.summary(tab); print(e); print(R.times(e,list(s)))
+print(tab[(tab.seed==0)].pivot(index="step",columns="rule",values="error"))

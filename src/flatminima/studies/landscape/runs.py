@@ -118,7 +118,10 @@ METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 """Ways to one training loss: fields of `NetConfig`, then of `ViewConfig`."""
 
-EQUAL_UPDATES: dict[str, dict[str, Any]] = {"SGD, equal updates": {}, "SAM, equal updates": {"rho": 0.2}}
+EQUAL_UPDATES: dict[str, dict[str, Any]] = {
+    "SGD, equal updates": {},
+    "SAM, equal updates": {"rho": 0.2},
+}
 """The control of SAM: as many updates, to whatever loss they lead."""
 
 

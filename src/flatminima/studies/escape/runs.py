@@ -186,7 +186,7 @@ def paths(
         batch: as in `descend`.
 
     Returns:
-        The rows of `descend`, with seed, rule, poor and good (errors of the two minima).
+        The rows of `descend`, with seed, rule, and the errors of both minima.
     """
     parts = []
     for seed in seeds:
@@ -248,9 +248,9 @@ def times(ends: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Steps to half of the excess error, over seeds, a row a rule.
 
     Returns:
-        median with its interval by order statistics (open where runs did not get there),
-        escaped (runs that did), runs, gone (median share of the excess at the end), and
-        trace (median at the end).
+        median with its interval by order statistics, infinite where runs did not get
+        there; escaped (runs that did), runs, gone (median share of the excess at the
+        end), and trace (median at the end).
     """
     rows = {}
     for name in names:
@@ -295,3 +295,9 @@ def halvings(ends: pd.DataFrame, names: Sequence[str]) -> Float[np.ndarray, " se
     ]
     least = pd.concat(fallen, axis=1).min(axis=1, skipna=False)
     return least.dropna().to_numpy()
+
+
+def changes(ends: pd.DataFrame, rule: str) -> Float[np.ndarray, " seeds"]:
+    """By how much the test error of a rule moved; infinite where no run tells."""
+    moved = of_rule(ends, "moved", rule).fillna(np.inf).to_numpy()
+    return moved if len(moved) else np.array([np.inf])

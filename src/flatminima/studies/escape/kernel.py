@@ -6,7 +6,17 @@ from flatminima.kernels.compile import compiled
 
 
 @compiled
-def add_gradient(w, v, x, lengths, targets, rows, penalty, gw, gv):
+def add_gradient(
+    w: np.ndarray,
+    v: np.ndarray,
+    x: np.ndarray,
+    lengths: np.ndarray,
+    targets: np.ndarray,
+    rows: np.ndarray,
+    penalty: float,
+    gw: np.ndarray,
+    gv: np.ndarray,
+) -> None:
     """Write the gradient of the batch loss plus penalty times its trace.
 
     The loss is (1/2b) sum (f - y)^2 over the batch, the trace (1/b) sum |grad f|^2.
@@ -46,7 +56,19 @@ def add_gradient(w, v, x, lengths, targets, rows, penalty, gw, gv):
 
 
 @compiled
-def run(w, v, x, lengths, y, batches, signs, lr, noise, penalty, rho):
+def run(
+    w: np.ndarray,
+    v: np.ndarray,
+    x: np.ndarray,
+    lengths: np.ndarray,
+    y: np.ndarray,
+    batches: np.ndarray,
+    signs: np.ndarray,
+    lr: float,
+    noise: float,
+    penalty: float,
+    rho: float,
+) -> int:
     """Take steps in place; returns how many, fewer where the weights are lost.
 
     Args:

@@ -282,19 +282,17 @@ def log_ratio(
         halves(ends, name) if column == "half" else of_rule(ends, column, name)
         for name in (rule, other)
     )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.log10(first / second)
-    return ratios[np.isfinite(ratios)].to_numpy()
+    ratios = (first / second).dropna().to_numpy(float)
+    return np.log10(ratios[(ratios > 0) & np.isfinite(ratios)])
 
 
 def halvings(ends: pd.DataFrame, names: Sequence[str]) -> Float[np.ndarray, " seeds"]:
     """How often the trace was halved, by the rule that did it least, for each seed."""
     fallen = [
-        np.log2(of_rule(ends, "start", name) / of_rule(ends, "end", name))
-        for name in names
+        of_rule(ends, "start", name) / of_rule(ends, "end", name) for name in names
     ]
     least = pd.concat(fallen, axis=1).min(axis=1, skipna=False)
-    return least.dropna().to_numpy()
+    return np.log2(least.dropna().to_numpy(float))
 
 
 def changes(ends: pd.DataFrame, rule: str) -> Float[np.ndarray, " seeds"]:

@@ -359,7 +359,7 @@ def flattest_spectra(
 
 
 def _random_labels(z: Float[np.ndarray, "n d"], seed: int) -> Diagonal:
-    """Labels of a dense random map: random, and fitted also where two rows are equal."""
+    """Labels of a dense random map: they can be fitted where two rows are equal."""
     d = z.shape[1]
     dense = np.random.default_rng([seed, 5]).standard_normal(d) / d**0.5
     return Diagonal(z, z @ dense)

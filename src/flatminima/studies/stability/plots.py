@@ -18,6 +18,9 @@ _COLOURS = sns.color_palette("colorblind")
 _GREY = "0.35"
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
+SHOWN = 25
+"""Paths that a figure shows one by one."""
+
 METHOD_LABELS = {
     "gradient descent": "GD: 2",
     "heavy ball": "heavy ball: 2 + 2β",
@@ -223,8 +226,10 @@ def noise(
     )
     left.set(xlabel="η / exact threshold", ylabel="log growth an update")
     floor = 1e-300
-    shown = np.maximum(losses[:, : min(60, losses.shape[1])], floor)
-    right.plot(shown, color="0.75", lw=0.5)
+    every = max(len(losses) // 250, 1)
+    at = np.arange(0, len(losses), every)
+    shown = np.maximum(losses[at, :SHOWN], floor)
+    right.plot(at, shown, color="0.75", lw=0.5)
     right.plot(np.median(losses, axis=1), color=_COLOURS[3], label="median path")
     right.plot(
         losses.mean(axis=1),

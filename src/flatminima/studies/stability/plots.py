@@ -43,7 +43,7 @@ def thresholds(
     for colour, name in zip(colours, distances.columns, strict=True):
         left.plot(distances.index, distances[name], color=colour, label=f"{name:g}")
     left.set(yscale="log", xlabel="update", ylabel="distance from the minimum")
-    left.legend(title="η λ / 2", fontsize=8, loc="center right")
+    left.legend(title="η λ / 2", fontsize=8, loc="center", bbox_to_anchor=(0.6, 0.68))
     right.axhspan(1 - tolerance, 1 + tolerance, color="0.92", lw=0)
     right.axhline(1, color=_GREY, lw=0.8, ls=":")
     models = list(dict.fromkeys(found["model"]))
@@ -210,7 +210,7 @@ def noise(
             left.axvline(at, color=_COLOURS[2 + 5 * number], lw=1.2, ls="-.")
             left.annotate(
                 name,
-                (at, 0.98),
+                (at, 0.5),
                 xycoords=("data", "axes fraction"),
                 rotation=90,
                 ha="right",

@@ -120,3 +120,13 @@ def test_figures_stand_any_number_of_networks(rows, count):
     plots.coefficients(tables.coefficients(few, AXES))
     plots.effects(tables.effects(few, AXES))
     plots.shuffled(few, tables.shuffled_coefficients(few))
+
+
+def test_the_spread_counts_networks_and_points(rows):
+    lost = rows.assign(excluded=np.where(rows["gap"] > 0.25, "diverged", ""))
+    table = tables.spread(lost).set_index("data")
+    assert (table["networks"] + table["excluded"] == 640).all()
+    kept = lost[(lost["gap"] <= 0.25) & (lost["data"] == "digits")]["gap"]
+    span = 100 * (kept.max() - kept.min())
+    assert table.loc["digits", "span"] == pytest.approx(span, abs=0.051)
+    assert tables.spread(rows.iloc[:0]).empty

@@ -7,6 +7,7 @@ dependency of this project.
 """
 
 import importlib.util
+from functools import partial
 
 import numpy as np
 import torch
@@ -110,14 +111,14 @@ def rows(num_steps: int = 2_000_000, peer_steps: int = 2000, repeats: int = 5) -
     """
     config = setting()
     expected = ours(config, CHECK_STEPS).params
-    time_of_ours = microseconds(lambda k: ours(config, k), num_steps, repeats)
+    time_of_ours = microseconds(partial(ours, config), num_steps, repeats)
     found = []
     for name, peer in peers().items():
         for one, other in zip(expected, peer(config, CHECK_STEPS), strict=True):
             if not np.abs(one - other).max() < AGREE:
                 raise AssertionError(f"{name} does not take the same steps")
         steps = peer_steps if peer is torch_loop else num_steps
-        time_of_peer = microseconds(lambda k, run=peer: run(config, k), steps, repeats)
+        time_of_peer = microseconds(partial(peer, config), steps, repeats)
         found.append(
             {
                 "name": f"label-noise SGD step, quadratic model, d = {config.d}",

@@ -105,7 +105,8 @@ def test_rates_of_no_network_are_empty():
     assert rates.noises([], [0.1], 5).empty
     assert rates.of({}, "tanh").size == 0
     assert rates.paired({}).size == 0
-    assert rates.slopes_of_all(rates.balls([], [0.1]), "error").size == 0
+    assert rates.slopes_by_seed(rates.balls([], [0.1]), "error").size == 0
+    assert rates.by_seed([], []).size == 0
 
 
 def test_slopes_leave_out_what_has_no_logarithm():
@@ -113,6 +114,19 @@ def test_slopes_leave_out_what_has_no_logarithm():
         {"seed": [0, 0, 1, 1], "size": [1, 10, 1, 10], "error": [1, 100, 0, 1]}
     )
     assert rates.slopes(table).to_dict() == {0: pytest.approx(2)}
+
+
+def test_networks_of_a_seed_count_once():
+    assert rates.by_seed([2, 1, 2], [1.0, 5.0, 3.0]).tolist() == [5, 2]
+    table = pd.DataFrame(
+        {
+            "seed": [0] * 4,
+            "activation": ["tanh"] * 2 + ["relu"] * 2,
+            "size": [1, 10, 1, 10],
+            "x": [1, 10, 1, 1000],
+        }
+    )
+    assert rates.slopes_by_seed(table, "x").tolist() == [pytest.approx(2)]
 
 
 def test_slopes_are_paired_by_seed():

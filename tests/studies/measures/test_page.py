@@ -58,6 +58,7 @@ def test_cells_that_theory_knows(compared):
     assert (table.loc["adaptive sharpness", ["layers rescaled"]] == "✓").all()
     assert table.loc["minimum sharpness", "layers rescaled"] == "✓"
     assert table.loc["minimum sharpness", "units rescaled"] != "✓"
+    assert table.loc["minimum over units", "units rescaled"] == "✓"
     assert table.loc["trace", "inputs rotated"] == "✓"
     assert table.loc["bits", "inputs rotated"] != "✓"
 
@@ -101,6 +102,13 @@ def test_numbers_on_the_page():
     assert page.written(Estimate(1234.5678)) == "1235"
     assert page.written(Estimate(0.12345, 0.0067)) == "0.1235 ± 0.007"
     assert page.written(Estimate(np.inf)) == "∞"
+
+
+def test_the_minimum_over_units_is_at_most_that_over_layers():
+    for seed in range(3):
+        at = runs.random_net(seed)
+        trace = page.measured(at, SIZES, 0, ("trace",))["trace"].value
+        assert page.unit_minimum(at) < page.minimum(at) < trace
 
 
 def test_the_page_has_a_dash_where_a_measure_is_not_defined():

@@ -332,9 +332,8 @@ def ranks_of_sparse_labels(
     for seed in seeds:
         model, truth = sparse_labels(seed, d=d, n=n, k=k)
         flattest = _clean(basis_pursuit(model.z, model.y).beta)
-        y = np.random.default_rng([seed, 5]).standard_normal(n)
-        random = Diagonal(model.z, y)
-        other = _clean(basis_pursuit(model.z, y).beta)
+        random = _random_labels(model.z, seed)
+        other = _clean(basis_pursuit(random.z, random.y).beta)
         rows.append(
             {
                 "seed": seed,
@@ -352,11 +351,18 @@ def flattest_spectra(
 ) -> dict[str, Float[np.ndarray, " n"]]:
     """The `spectrum` at the flattest interpolator of random and of sparse labels."""
     model, _ = sparse_labels(seed, d=d, n=n, k=k)
-    random = Diagonal(model.z, np.random.default_rng([seed, 5]).standard_normal(n))
+    random = _random_labels(model.z, seed)
     return {
         name: spectrum(each, split_roots(_clean(basis_pursuit(each.z, each.y).beta)))
         for name, each in (("random labels", random), ("sparse labels", model))
     }
+
+
+def _random_labels(z: Float[np.ndarray, "n d"], seed: int) -> Diagonal:
+    """Labels of a dense random map: they can be fitted where two rows are equal."""
+    d = z.shape[1]
+    dense = np.random.default_rng([seed, 5]).standard_normal(d) / d**0.5
+    return Diagonal(z, z @ dense)
 
 
 def _clean(beta: np.ndarray) -> np.ndarray:

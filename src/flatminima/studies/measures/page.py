@@ -18,6 +18,7 @@ from flatminima.sharpness.landscape import Landscape
 from flatminima.sharpness.minimum import Shares, least_trace
 from flatminima.sharpness.normalised import normalised_sharpness
 from flatminima.sharpness.products import hessian
+from flatminima.sharpness.unit_minimum import least_unit_trace
 from flatminima.studies.measures.rates import noise, worst
 
 DIRECTIONS = 4
@@ -50,7 +51,7 @@ class Sizes:
     tolerance: float = 1e-4
     pairs: int = 200
     restarts: int = 3
-    corners: int = 16
+    corners: int = 64
     num_steps: int = 20
 
 
@@ -64,6 +65,22 @@ def minimum(at: Landscape) -> float:
             np.array([layers[name].value for name in weights]),
             np.array([layers[b].value if b in layers else 0.0 for b in biases]),
         )
+    ).value
+
+
+def unit_minimum(at: Landscape) -> float:
+    """The least trace over the scales of all hidden units of a sequential network."""
+    parts = at.split(gauss_newton_diagonal(at))
+    weights = [name for name in parts if not name.endswith("bias")]
+    biases = [f"{name.removesuffix('weight')}bias" for name in weights]
+    matrices = [np.atleast_2d(parts[name].numpy()) for name in weights]
+    none = [np.zeros(len(matrix)) for matrix in matrices]
+    return least_unit_trace(
+        matrices,
+        [
+            parts[name].numpy() if name in parts else zero
+            for name, zero in zip(biases, none, strict=True)
+        ],
     ).value
 
 
@@ -111,12 +128,13 @@ MEASURES: dict[str, Callable[[Landscape, Sizes, int], float | Estimate]] = {
     "adaptive sharpness": lambda at, s, seed: in_ball(elementwise(at), s.rho, s, seed),
     "normalised sharpness": lambda at, s, seed: normalised_sharpness(at),
     "minimum sharpness": lambda at, s, seed: minimum(at),
+    "minimum over units": lambda at, s, seed: unit_minimum(at),
     "bits": lambda at, s, seed: bits(at, s.tolerance)[0],
     "bits, relative": lambda at, s, seed: bits(at, s.tolerance)[1],
 }
 """Every measure, from a landscape of a sequential network, sizes and a seed."""
 
-HOMOGENEOUS_ONLY = ("minimum sharpness",)
+HOMOGENEOUS_ONLY = ("minimum sharpness", "minimum over units")
 """Measures that are defined for networks with ReLU units only."""
 
 

@@ -165,7 +165,13 @@ def paired(fits: Mapping[str, pd.Series]) -> np.ndarray:
     return (fits["tanh"] - fits["relu"]).dropna().to_numpy()
 
 
-def slopes_of_all(table: pd.DataFrame, column: str) -> np.ndarray:
-    """Slopes of the networks of all activations."""
+def by_seed(seeds: Sequence[int], values: Sequence[float]) -> np.ndarray:
+    """Means over the networks of a seed, which share their data."""
+    return pd.Series(list(values), dtype=float).groupby(list(seeds)).mean().to_numpy()
+
+
+def slopes_by_seed(table: pd.DataFrame, column: str) -> np.ndarray:
+    """Means over the slopes of the networks of a seed."""
     parts = [slopes(rows, column) for _, rows in table.groupby("activation")]
-    return np.concatenate([[], *(part.to_numpy() for part in parts)])
+    every = pd.concat(parts) if parts else pd.Series(dtype=float)
+    return by_seed(list(every.index), every.to_list())

@@ -7,6 +7,7 @@ import pandas as pd
 import scipy.linalg
 from jaxtyping import Float
 
+from flatminima.checks import at_least
 from flatminima.data.streams import generator
 from flatminima.flows.diagonal import Diagonal
 from flatminima.flows.model import Smooth, Theta
@@ -52,7 +53,11 @@ def network(
         width: hidden units.
         activation: as in `TwoLayer`.
         labels: which draw of the labels.
+
+    Raises:
+        ValueError: if n is below 1.
     """
+    at_least("n", n, 1)
     x = generator(seed, "data").standard_normal((n, d))
     y = np.random.default_rng([seed, labels, 1]).standard_normal(n)
     return TwoLayer(np.hstack([x, np.ones((n, 1))]), y, width, activation)

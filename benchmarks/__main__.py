@@ -1,17 +1,21 @@
 """Time the engine on one core and write `_build/bench.json`.
 
 `python -m benchmarks scale` measures sweeps instead, see `benchmarks.scale`, and
-`curvature` only the measures of curvature, see `benchmarks.curvature`, and `flow` only
-the limiting flow, see `benchmarks.limiting_flow`.
+`curvature` only the measures of curvature, see `benchmarks.curvature`, `descent` only a
+step of label-noise SGD, see `benchmarks.descent`, and `flow` the limiting flow, see
+`benchmarks.limiting_flow`.
 """
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import torch
 
-from benchmarks import curvature, limiting_flow, minimum, sam_step, scale
+from benchmarks import curvature, descent, limiting_flow, minimum, sam_step, scale
 from flatminima.checkout import refuse_another
 from flatminima.paths import build_folder
 from flatminima.runs.mlp.train import steps_per_call
@@ -32,7 +36,7 @@ WIDTH = 18
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     what = {"step": step, "scale": scale.main, "curvature": time_curvature}
-    what["flow"] = time_flow
+    what |= {"descent": time_descent, "flow": time_flow}
     parser.add_argument("what", nargs="?", choices=list(what), default="step")
     refuse_another(Path(__file__))
     what[parser.parse_args().what]()
@@ -41,39 +45,35 @@ def main() -> None:
 def step() -> None:
     """Time steps, and measures of curvature."""
     time_steps()
+    time_descent()
     time_curvature()
     time_flow()
 
 
 def time_flow() -> None:
     """Time the limiting flow against its peers."""
-    torch.set_num_threads(1)
-    rows = limiting_flow.rows()
-    limiting_flow.show(rows)
-    file = build_folder() / "limiting_flow.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(rows, indent=1) + "\n")
-    print(f"Wrote {file}")
+    shown(limiting_flow, limiting_flow.rows, "limiting_flow")
 
 
 def time_curvature() -> None:
-    """Time measures of curvature against their peers."""
+    """Time measures of curvature, and count the passes of minimum sharpness."""
+    shown(curvature, curvature.rows, "curvature")
+    shown(minimum, minimum.row, "minimum")
+
+
+def time_descent() -> None:
+    """Time a step of label-noise SGD against its peers."""
+    shown(descent, descent.rows, "descent")
+
+
+def shown(module: ModuleType, measure: Callable[[], Any], name: str) -> None:
+    """Measure, print, and write a file of the build."""
     torch.set_num_threads(1)
-    rows = curvature.rows()
-    curvature.show(rows)
-    file = build_folder() / "curvature.json"
+    rows = measure()
+    module.show(rows)
+    file = build_folder() / f"{name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(rows, indent=1) + "\n")
-    print(f"Wrote {file}")
-    count_passes()
-
-
-def count_passes() -> None:
-    """Count what minimum sharpness takes."""
-    found = minimum.row()
-    minimum.show(found)
-    file = build_folder() / "minimum.json"
-    file.write_text(json.dumps(found, indent=1) + "\n")
     print(f"Wrote {file}")
 
 

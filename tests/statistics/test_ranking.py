@@ -61,6 +61,17 @@ def test_a_monotone_measure_ranks_everything():
         assert ranking.mean_over_seeds(table, 0.95) == (1.0, 1.0, 1.0)
 
 
+def test_groups_of_any_size_are_those_taken_one_by_one():
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.integers(0, 6, (200, 2)), columns=["x", "gap"])
+    rows = rows.assign(data=rng.integers(0, 9, 200), data_seed=0, init_seed=0)
+    rows.loc[::7, "x"] = np.nan
+    table = ranking.overall(rows, "x", "gap", ["data"])
+    for name, part in rows.dropna().groupby("data"):
+        expected = ranking.tau(part["x"].to_numpy(), part["gap"].to_numpy())
+        assert table[name].item() == pytest.approx(expected, abs=1e-15)
+
+
 def test_missing_networks_leave_the_other_slices():
     rows = design(2, np.random.default_rng(0))
     kept = rows.drop(rows.index[(rows["lr"] == 1) & (rows["width"] > 0)])

@@ -55,16 +55,28 @@ def overall(
     Returns:
         A row a seed, a column a group; NaN where a group has fewer than two networks.
     """
+    series = _within(rows, measure, target, [*SEEDS, *groups])
+    return series.unstack(list(groups)) if len(series) else pd.DataFrame(dtype=float)
+
+
+def _within(
+    rows: pd.DataFrame, measure: str, target: str, keys: Sequence[str]
+) -> pd.Series:
+    """`tau` of all rows that agree in some columns, for groups of one size at once."""
     rows = rows.dropna(subset=[measure, target])
-    found = {
-        key: tau(part[measure].to_numpy(float), part[target].to_numpy(float))
-        for key, part in rows.groupby([*SEEDS, *groups])
-    }
-    if not found:
-        return pd.DataFrame(dtype=float)
-    index = pd.MultiIndex.from_tuples(found, names=[*SEEDS, *groups])
-    series = pd.Series(list(found.values()), index=index, dtype=float)
-    return series.unstack(list(groups))
+    groups = rows.groupby(list(keys), sort=True)
+    sizes = groups.size()
+    order = np.argsort(groups.ngroup().to_numpy(), kind="stable")
+    x, y = (rows[name].to_numpy(float)[order] for name in (measure, target))
+    first = np.cumsum(sizes.to_numpy()) - sizes.to_numpy()
+    found = np.full(len(sizes), np.nan)
+    for size in np.unique(sizes[sizes > 1]):
+        chosen = sizes.to_numpy() == size
+        at = first[chosen][:, None] + np.arange(size)
+        i, j = np.triu_indices(size, 1)
+        signs = np.sign(x[at[:, i]] - x[at[:, j]]) * np.sign(y[at[:, i]] - y[at[:, j]])
+        found[chosen] = signs.mean(axis=1)
+    return pd.Series(found, index=sizes.index)
 
 
 def slices(
@@ -89,11 +101,10 @@ def slices(
     parts = {}
     for axis in axes:
         others = [name for name in axes if name != axis]
-        each = overall(rows, measure, target, [*groups, *others])
+        each = _within(rows, measure, target, [*SEEDS, *groups, *others])
         if each.empty:
             continue
-        width = range(len(groups))
-        mean = each.T.groupby(level=list(width)).mean().T
+        mean = each.groupby(level=[*SEEDS, *groups]).mean().unstack(list(groups))
         for key in mean.columns:
             name = key if isinstance(key, tuple) else (key,)
             parts[(*name, axis)] = mean[key]

@@ -68,31 +68,6 @@ def test_the_surrogate_is_never_below_the_error():
     assert (losses >= errors(net.train).losses()).all()
 
 
-def test_small_noise_reads_the_trace_of_a_smooth_network():
-    config = nets.config("clusters", activation="tanh", **SIZE)
-    near, far = nets.readings([config], [1e-3, 1.0])[0]
-    assert near == pytest.approx(1, abs=0.1)
-    assert abs(far - 1) > 0.2
-
-
-def test_networks_that_are_ordered_differ():
-    table = nets.ordered([0, 1], BUDGET, n=80, widths=[2, 4], num_steps=30, sigma=0.1)
-    assert len(table) == 2 * 2 * len(nets.ORDERED)
-    assert table.groupby("seed")["risk"].nunique().min() > 3
-    taus = nets.rank_correlations(table, "bound")
-    assert len(taus) == 2
-    assert (np.abs(taus) <= 1).all()
-
-
-def test_rank_correlation_knows_which_way():
-    table = pd.DataFrame({"seed": [0, 0, 0, 1, 1, 1], "risk": [1, 2, 3, 1, 2, 3.0]})
-    table["same"], table["other"] = table["risk"] ** 3, -table["risk"]
-    table["flat"] = 1.0
-    assert list(nets.rank_correlations(table, "same")) == [1, 1]
-    assert list(nets.rank_correlations(table, "other")) == [-1, -1]
-    assert len(nets.rank_correlations(table, "flat")) == 0
-
-
 def test_tables(found):
     table, _ = found
     gain = tables.saved(table, "clusters", nets.HALF, nets.HELD_OUT)

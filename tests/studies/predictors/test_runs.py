@@ -1,19 +1,64 @@
-"""The runs of the chapter predictors: replace this with them."""
+"""The designs, and which networks count."""
 
+import pandas as pd
 import pytest
 
+from flatminima.results.reading import Committed
 from flatminima.studies.predictors import runs
 
-SIZE = {"d": 6, "n": 20, "width": 24, "num_steps": 100}
+NOTHING = Committed([], [])
 
 
-def test_the_rules_differ_in_the_radius_alone():
-    configs = runs.configs(**SIZE)
-    assert list(configs) == ["1-SAM", "SGD"]
-    sam, sgd = (config.model_dump() for config in configs.values())
-    assert {field for field in sam if sam[field] != sgd[field]} == {"rho"}
+def test_the_main_design_has_every_combination_once():
+    configs = runs.grid()
+    assert len(configs) == len(set(configs)) == 2 * 2 ** len(runs.AXES) == 128
+    for data in runs.SIZES:
+        for axis, values in runs.AXES.items():
+            found = [getattr(c, axis) for c in configs if c.data == data]
+            assert [found.count(value) for value in values] == [32, 32]
 
 
-def test_a_value_out_of_range_is_refused():
-    with pytest.raises(ValueError, match="width"):
-        runs.configs(**SIZE | {"width": 0})
+def test_the_slice_and_the_shuffled_design():
+    part = runs.grid(varying=runs.SLICE)
+    assert set(part) < set(runs.grid())
+    assert len(part) == 8
+    shuffled = runs.shuffled()
+    assert len(shuffled) == 2 * len(runs.SHARES) * 8
+    assert not {c.depth for c in shuffled} & set(runs.AXES["depth"])
+    assert all(config.predictors for config in [*part, *shuffled])
+
+
+@pytest.mark.parametrize("given", [{"data_sets": ["mnist"]}, {"varying": ["depths"]}])
+def test_unknown_names_are_refused(given):
+    with pytest.raises(ValueError, match=r"must be among"):
+        runs.grid(**given)
+
+
+def ends(**columns) -> pd.DataFrame:
+    """Last rows of four networks."""
+    base = {
+        "last": True,
+        "diverged": [False, False, True, False],
+        "reached": [1.0, 0.0, 0.0, 1.0],
+        "train_accuracy": 1.0,
+        "test_accuracy": 0.75,
+        "depth": [2, 4, 2, 3],
+    }
+    return pd.DataFrame(base | columns)
+
+
+def test_what_does_not_reach_the_target_does_not_count():
+    main, shuffled = runs.evidence(NOTHING, ends())
+    assert main["excluded"].tolist() == [
+        "",
+        "training loss above the target at the last step",
+        "diverged",
+    ]
+    assert main["gap"].tolist() == [0.25] * 3
+    assert shuffled["excluded"].tolist() == [""]
+
+
+def test_committed_networks_are_the_evidence_where_there_are_any():
+    committed = Committed([], [ends(test_accuracy=0.5)])
+    main, _ = runs.evidence(committed, ends())
+    assert main["gap"].tolist() == [0.5] * 3

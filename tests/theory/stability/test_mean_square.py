@@ -135,7 +135,7 @@ def test_smaller_batches_are_never_more_stable():
 
 def test_hessians_that_are_not_positive():
     generator = np.random.default_rng(5)
-    h = generator.standard_normal((6, 4, 4)) / 4
+    h = generator.standard_normal((6, 4, 4)) / 2
     h += h.swapaxes(1, 2) + 2 * np.eye(4)
     assert np.linalg.eigvalsh(h).min() < 0
     minimum = ms.from_hessians(h)
@@ -157,7 +157,7 @@ def test_noise_without_any_pull_has_no_stable_learning_rate():
 @settings(max_examples=15, deadline=None)
 def test_rotations_change_nothing_and_scale_divides(seed, scale):
     f = factors(seed, 6, 4)
-    turn = scipy.stats.ortho_group.rvs(4, random_state=seed % 2**32)
+    turn = np.linalg.qr(np.random.default_rng(seed).standard_normal((4, 4)))[0]
     lr = ms.threshold(ms.from_factors(f), 2)
     assert ms.threshold(ms.from_factors(f @ turn), 2) == pytest.approx(lr, rel=1e-7)
     scaled = ms.from_factors(np.sqrt(scale) * f)
@@ -190,7 +190,7 @@ def test_packing_keeps_the_inner_product():
 @pytest.mark.parametrize(
     ("call", "match"),
     [
-        (lambda: ms.from_factors(np.zeros((3, 2))), "factors of shape"),
+        (lambda: ms.from_factors(np.zeros((0, 1, 2))), "factors of shape"),
         (lambda: ms.from_factors(np.zeros((3, 1, 2))), "eigenvalues"),
         (lambda: ms.from_factors(np.full((3, 1, 2), np.nan)), "finite"),
         (lambda: ms.from_factors(np.ones((3, 1, 2)), np.zeros((3, 1))), "signs"),

@@ -32,7 +32,8 @@ def row(config: NetConfig, state: State) -> dict[str, float]:
         labels that are trained on, in evaluation mode; test_loss and test_accuracy,
         of the true ones; reached (whether the target was reached, 0 or 1) and
         reached_at (after how many steps, NaN if it was not); with config.sharpness
-        the columns of `flatminima.runs.nets.curvature`.
+        the columns of `flatminima.runs.nets.curvature`; with config.predictors those
+        of `flatminima.runs.nets.predictors`, NaN but for the end of a run.
     """
     problem = data(config)
     module = network(config, state.arrays)
@@ -53,6 +54,8 @@ def row(config: NetConfig, state: State) -> dict[str, float]:
     }
     if config.sharpness:
         columns |= importlib.import_module(CURVATURE).columns(config, state.arrays)
+    if config.predictors:  # so that a history has its columns from the first row on
+        columns |= dict.fromkeys(importlib.import_module(PREDICTORS).MEASURES, np.nan)
     return columns
 
 

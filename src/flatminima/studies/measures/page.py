@@ -15,10 +15,14 @@ from flatminima.sharpness.description import description_length
 from flatminima.sharpness.diagonal import gauss_newton_diagonal
 from flatminima.sharpness.estimate import Estimate
 from flatminima.sharpness.landscape import Landscape
-from flatminima.sharpness.minimum import LayerTraces, least_trace
+from flatminima.sharpness.minimum import Shares, least_trace
 from flatminima.sharpness.normalised import normalised_sharpness
 from flatminima.sharpness.products import hessian
+from flatminima.sharpness.unit_minimum import least_unit_trace
 from flatminima.studies.measures.rates import noise, worst
+
+DIRECTIONS = 4
+"""Eigenvectors along which a climb in a ball begins."""
 
 NEGLIGIBLE = 1e-9
 """Eigenvalues below this share of the largest count as 0."""
@@ -47,7 +51,7 @@ class Sizes:
     tolerance: float = 1e-4
     pairs: int = 200
     restarts: int = 3
-    corners: int = 32
+    corners: int = 64
     num_steps: int = 20
 
 
@@ -57,17 +61,34 @@ def minimum(at: Landscape) -> float:
     weights = [name for name in layers if not name.endswith("bias")]
     biases = [f"{name.removesuffix('weight')}bias" for name in weights]
     return least_trace(
-        LayerTraces(
+        Shares(
             np.array([layers[name].value for name in weights]),
             np.array([layers[b].value if b in layers else 0.0 for b in biases]),
         )
     ).value
 
 
-def bits(at: Landscape, tolerance: float, *, relative: bool) -> float:
-    """Description length, in digits after the point or relative to every weight."""
-    widths = at.theta.abs() if relative else 1.0
-    return description_length(gauss_newton_diagonal(at), tolerance, widths)
+def unit_minimum(at: Landscape) -> float:
+    """The least trace over the scales of all hidden units of a sequential network."""
+    parts = at.split(gauss_newton_diagonal(at))
+    weights = [name for name in parts if not name.endswith("bias")]
+    biases = [f"{name.removesuffix('weight')}bias" for name in weights]
+    matrices = [np.atleast_2d(parts[name].numpy()) for name in weights]
+    none = [np.zeros(len(matrix)) for matrix in matrices]
+    return least_unit_trace(
+        matrices,
+        [
+            parts[name].numpy() if name in parts else zero
+            for name, zero in zip(biases, none, strict=True)
+        ],
+    ).value
+
+
+def bits(at: Landscape, tolerance: float) -> tuple[float, float]:
+    """Description length, in digits after the point and relative to every weight."""
+    diagonal = gauss_newton_diagonal(at)
+    relative = description_length(diagonal, tolerance, at.theta.abs())
+    return description_length(diagonal, tolerance), relative
 
 
 def log_det(at: Landscape) -> float:
@@ -78,11 +99,12 @@ def log_det(at: Landscape) -> float:
 
 def in_ball(at: Landscape, size: float, sizes: Sizes, seed: int) -> float:
     """The worst rise in a ball."""
+    found = spectrum.outermost(hessian(at), min(DIRECTIONS, at.size), tolerance=1e-12)
     return worst(
         at,
         size,
+        found.vectors,
         seed,
-        directions=4,
         restarts=sizes.restarts,
         num_steps=sizes.num_steps,
     )
@@ -106,12 +128,13 @@ MEASURES: dict[str, Callable[[Landscape, Sizes, int], float | Estimate]] = {
     "adaptive sharpness": lambda at, s, seed: in_ball(elementwise(at), s.rho, s, seed),
     "normalised sharpness": lambda at, s, seed: normalised_sharpness(at),
     "minimum sharpness": lambda at, s, seed: minimum(at),
-    "bits": lambda at, s, seed: bits(at, s.tolerance, relative=False),
-    "bits, relative": lambda at, s, seed: bits(at, s.tolerance, relative=True),
+    "minimum over units": lambda at, s, seed: unit_minimum(at),
+    "bits": lambda at, s, seed: bits(at, s.tolerance)[0],
+    "bits, relative": lambda at, s, seed: bits(at, s.tolerance)[1],
 }
 """Every measure, from a landscape of a sequential network, sizes and a seed."""
 
-HOMOGENEOUS_ONLY = ("minimum sharpness",)
+HOMOGENEOUS_ONLY = ("minimum sharpness", "minimum over units")
 """Measures that are defined for networks with ReLU units only."""
 
 

@@ -86,12 +86,12 @@ def _lines(axis: Axes, table: pd.DataFrame, column: str, colour: tuple) -> None:
 
 
 def _guide(axis: Axes, table: pd.DataFrame, column: str, power: float) -> None:
-    """A dotted line of a power through the largest median."""
+    """A dotted line of a power, below the largest median."""
     if table.empty:
         return
     middle = table.groupby("size")[column].median()
     top = float(middle.index.max())
-    line = middle.loc[top] * (middle.index.to_numpy() / top) ** power
+    line = 0.4 * middle.loc[top] * (middle.index.to_numpy() / top) ** power
     axis.plot(middle.index, line, color="0.3", lw=1, ls=":")
     axis.annotate(
         f"slope {power:g}".replace("-", "−"),
@@ -193,7 +193,7 @@ def bits(table: pd.DataFrame) -> Figure:
                 label=way,
             )
         for each in (axis.xaxis, axis.yaxis):
-            _plain(each, (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 3, 4))
+            _plain(each, (0.5, 0.6, 0.8, 1, 1.2, 1.5, 2, 3, 4))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     if handles:
         fig.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8)

@@ -25,9 +25,9 @@ def noise(seed: int, what: str) -> torch.Generator:
 def worst(
     at: Landscape,
     size: float,
+    top: Float[np.ndarray, "D directions"],
     seed: int,
     *,
-    directions: int = 1,
     restarts: int = 1,
     num_steps: int = 30,
 ) -> float:
@@ -39,20 +39,19 @@ def worst(
     Args:
         at: the landscape, at theta.
         size: radius.
+        top: eigenvectors of the Hessian, from which to climb each way along.
         seed: of the random starts.
-        directions: eigenvectors of the Hessian from the top, each way along.
         restarts: the gradient's start and random ones.
         num_steps: at most.
     """
-    found = spectrum.outermost(hessian(at), min(directions, at.size), tolerance=1e-12)
-    top = size * torch.as_tensor(found.vectors.T.copy())
+    along = size * torch.as_tensor(top.T.copy())
     return ball_sharpness(
         at,
         size,
         noise(seed, "ball"),
         restarts=restarts,
         num_steps=num_steps,
-        starts=torch.cat([top, -top]),
+        starts=torch.cat([along, -along]),
     ).value
 
 
@@ -67,10 +66,11 @@ def balls(nets: Sequence[Fitted], eps: Sequence[float]) -> pd.DataFrame:
     rows = []
     for net in nets:
         for place, at in (("before", net.before), ("at", net.at)):
-            value = spectrum.largest(hessian(at), tolerance=1e-12).value
+            top = spectrum.outermost(hessian(at), tolerance=1e-12)
+            value = float(np.max(top.values))
             slope = float(at.gradient().norm())
             for size in eps:
-                rise = worst(at, size, net.seed)
+                rise = worst(at, size, top.vectors, net.seed)
                 rows.append(
                     {
                         "seed": net.seed,
@@ -80,7 +80,7 @@ def balls(nets: Sequence[Fitted], eps: Sequence[float]) -> pd.DataFrame:
                         "curvature": 2 * rise / size**2,
                         "ratio": 2 * rise / size**2 / value,
                         "error": abs(2 * rise / size**2 / value - 1),
-                        "by_gradient": rise / (slope * size),
+                        "by_gradient": rise / (slope * size) if slope > 0 else np.nan,
                     }
                 )
     return pd.DataFrame(rows, columns=BALL_COLUMNS)
@@ -165,7 +165,13 @@ def paired(fits: Mapping[str, pd.Series]) -> np.ndarray:
     return (fits["tanh"] - fits["relu"]).dropna().to_numpy()
 
 
-def slopes_of_all(table: pd.DataFrame, column: str) -> np.ndarray:
-    """Slopes of the networks of all activations."""
+def by_seed(seeds: Sequence[int], values: Sequence[float]) -> np.ndarray:
+    """Means over the networks of a seed, which share their data."""
+    return pd.Series(list(values), dtype=float).groupby(list(seeds)).mean().to_numpy()
+
+
+def slopes_by_seed(table: pd.DataFrame, column: str) -> np.ndarray:
+    """Means over the slopes of the networks of a seed."""
     parts = [slopes(rows, column) for _, rows in table.groupby("activation")]
-    return np.concatenate([[], *(part.to_numpy() for part in parts)])
+    every = pd.concat(parts) if parts else pd.Series(dtype=float)
+    return by_seed(list(every.index), every.to_list())

@@ -15,17 +15,19 @@ from flatminima.studies.measures.runs import Trained
 
 def descriptions(nets: Sequence[Trained], tolerance: float) -> pd.DataFrame:
     """Trace, bits and test error of trained networks, a row each."""
-    rows = [
-        {
-            "seed": net.seed,
-            "way": net.way,
-            "trace": gauss_newton_trace.exact(net.at).whole.value,
-            "bits": page.bits(net.at, tolerance, relative=False),
-            "relative bits": page.bits(net.at, tolerance, relative=True),
-            "test error": net.test_error,
-        }
-        for net in nets
-    ]
+    rows = []
+    for net in nets:
+        plain, relative = page.bits(net.at, tolerance)
+        rows.append(
+            {
+                "seed": net.seed,
+                "way": net.way,
+                "trace": gauss_newton_trace.exact(net.at).whole.value,
+                "bits": plain,
+                "relative bits": relative,
+                "test error": net.test_error,
+            }
+        )
     columns = ["seed", "way", "trace", "bits", "relative bits", "test error"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -5,20 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
 from scipy import stats
 
 from flatminima.runs.nets.config import NetConfig
 from flatminima.runs.nets.problem import data, initial_arrays, network
-from flatminima.sharpness import gauss_newton_trace
-from flatminima.sharpness import trace as hessian_trace
-from flatminima.sharpness.average import average_sharpness
 from flatminima.sharpness.ball import ball_sharpness
 from flatminima.sharpness.landscape import Landscape, cross_entropy, landscape
-from flatminima.sharpness.products import hessian
 from flatminima.sweeps.sweep import run_all
 from flatminima.theory.pac_bayes.gaussian import (
     Bound,
@@ -45,9 +39,6 @@ RADII = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 ASCENT_STEPS = 10
 TRAINING_RATE = 0.03
 """Of Adam, on the bound."""
-
-READING_PAIRS = 400
-"""Of displacements, behind a PAC-Bayes sharpness."""
 
 RISK_DRAWS = 16
 """Of a posterior, for its error on new points."""
@@ -245,7 +236,7 @@ def _half_rows(
     theta = net.train.theta
     held_out = net.new.subset(slice(0, others))
     new = net.new.subset(slice(others, None))
-    least = best(_over_sigmas(held_out, theta, budget, generator))
+    least = best(at_every_sigma(held_out, theta, budget, generator))
     yield _row(HALF, least, _risk(new, least.sigma, generator))
     yield _trained_row(
         HALF_TRAINED,
@@ -267,9 +258,10 @@ def _half_rows(
     }
 
 
-def _over_sigmas(
+def at_every_sigma(
     at: Landscape, centre: torch.Tensor, budget: Budget, generator: torch.Generator
 ) -> list[Bound]:
+    """`over_sigmas` of the zero-one loss, within a budget."""
     return over_sigmas(
         errors(at),
         budget.sigmas,
@@ -306,100 +298,3 @@ def _foret_row(
         **{"kl": math.nan, "sigma": radius, "empirical": own},
         "risk": float(errors(net.new).loss()),
     }
-
-
-ORDERED: tuple[dict[str, float], ...] = ({}, {"weight_decay": 0.01}, {"lr": 0.02})
-"""How networks are trained whose order is asked for."""
-
-
-def ordered(
-    seeds: Sequence[int],
-    budget: Budget,
-    *,
-    n: int,
-    widths: Sequence[int],
-    num_steps: int,
-    sigma: float,
-) -> pd.DataFrame:
-    """Networks that differ in width and training, on the clusters.
-
-    Args:
-        seeds, budget, n, num_steps: as in `bounds`.
-        widths: of the networks, each trained in every way of `ORDERED`.
-        sigma: at which their PAC-Bayes sharpness is taken.
-
-    Returns:
-        One row a network: seed, width, lr, weight_decay, `risk`, `loss`, `bound` (prior
-        at the start), `sharpness` and `distance` from the start.
-    """
-    configs = [
-        NetConfig(**(base.model_dump() | change)).with_seeds(seed, seed)
-        for seed in seeds
-        for base in (
-            config("clusters", n=n, width=width, num_steps=num_steps)
-            for width in widths
-        )
-        for change in ORDERED
-    ]
-    rows = []
-    for each, net in zip(configs, trained(configs), strict=True):
-        generator = torch.Generator().manual_seed(each.data_seed)
-        found = _over_sigmas(net.train, net.start, budget, generator)
-        rows.append(
-            {
-                **{"seed": each.data_seed, "width": each.width, "lr": each.lr},
-                **{"weight_decay": each.weight_decay, "bound": best(found).value},
-                "risk": float(errors(net.new).loss()),
-                "loss": float(net.train.loss()),
-                "sharpness": average_sharpness(net.train, sigma, generator).value,
-                "distance": float((net.train.theta - net.start).norm()),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def rank_correlations(nets: pd.DataFrame, measure: str) -> Float[np.ndarray, " seeds"]:
-    """Kendall's tau of a measure and the risk, over the networks of every seed.
-
-    A seed whose networks do not differ in one of them is left out.
-    """
-    taus = [
-        stats.kendalltau(rows[measure], rows["risk"]).statistic
-        for _, rows in nets.groupby("seed")
-    ]
-    found = np.array(taus, dtype=float)
-    return found[np.isfinite(found)]
-
-
-def readings(
-    configs: Sequence[NetConfig], sigmas: Sequence[float]
-) -> Float[np.ndarray, "networks sigmas"]:
-    """PAC-Bayes sharpness over sigma^2 / 2 times the trace of the Hessian.
-
-    The trace is that of the Hessian where it exists, which for ReLU networks is
-    everywhere but on the kinks, and is the Gauss-Newton matrix's there.
-
-    Args:
-        configs: of networks.
-        sigmas: each above 0.
-
-    Returns:
-        One row a network, one column a sigma.
-    """
-    rows = []
-    for each, net in zip(configs, trained(configs), strict=True):
-        generator = torch.Generator().manual_seed(each.data_seed)
-        if each.activation == "relu":
-            trace = float(gauss_newton_trace.exact(net.train).whole)
-        else:
-            trace = float(hessian_trace.exact(hessian(net.train)))
-        rows.append(
-            [
-                average_sharpness(
-                    net.train, sigma, generator, pairs=READING_PAIRS
-                ).value
-                / (sigma**2 / 2 * trace)
-                for sigma in sigmas
-            ]
-        )
-    return np.array(rows)

@@ -222,7 +222,7 @@ def orders(nets: pd.DataFrame, labels: dict[str, str]) -> Figure:
     """Measures of networks against their error.
 
     Args:
-        nets: from `nets.ordered`.
+        nets: from `families.ordered`.
         labels: of the measures, by column.
     """
     fig, axes = plt.subplots(1, len(labels), figsize=(WIDTH, 2.9), sharey=True)

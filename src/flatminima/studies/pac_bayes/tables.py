@@ -95,7 +95,7 @@ def quotients(
     """Medians and extremes over networks of sharpness over sigma^2 / 2 Tr.
 
     Args:
-        found: by activation, from `nets.readings`.
+        found: by activation, from `families.readings`.
         sigmas: the columns.
     """
     rows = {

@@ -92,7 +92,7 @@ def effects(table: pd.DataFrame) -> Figure:
         axis.axvline(0, color="0.3", lw=0.8, ls=":")
         words = [axis_name.replace("_", " ") for axis_name in rows["axis"]]
         axis.set_yticks(range(len(rows)), words)
-        axis.set_ylim(len(rows) - 0.5, -0.5)
+        axis.set_ylim(max(len(rows), 1) - 0.5, -0.5)
         axis.set(title=name, xlabel="change of the test error, points")
         if rows.empty:
             say_why(axis, "no two networks to compare")
@@ -121,7 +121,10 @@ def shuffled(rows: pd.DataFrame, table: pd.DataFrame) -> Figure:
             )  # fmt: skip
     axes[0].set(xscale="log", xlabel="minimum sharpness", ylabel="gap, points")
     if shares:
-        axes[0].legend(title="labels redrawn", fontsize=7.5, title_fontsize=8)
+        axes[0].legend(
+            title="labels redrawn", fontsize=7.5, title_fontsize=8, ncols=2,
+            loc="upper center", bbox_to_anchor=(0.5, -0.12),
+        )  # fmt: skip
     else:
         say_why(axes[0], "this build has no networks with redrawn labels")
     for kind, shift in (("pooled", -0.17), ("within", 0.17)):

@@ -47,7 +47,7 @@ def plain(trained: Sequence[Trained], factors: Float[np.ndarray, " factors"]) ->
         least.layers, color=COLOURS[2], ls="--", label="least over all layers"
     )
     axes[0].axhline(least.units, color=COLOURS[1], ls=":", label="least over all units")
-    fine = np.geomspace(factors.min(), factors.max(), 49)
+    fine = np.geomspace(factors.min(), factors.max(), 25)
     values = [
         curves.largest_formula(each, ends(float(a), each.config.depth)) for a in fine
     ]

@@ -9,6 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from flatminima.plots.style import WIDTH, explain_empty, say_why
+from flatminima.studies.sam.runs import GRADIENTS
 from flatminima.studies.sam.steps import NORMS
 from flatminima.theory.inner_maximisation import dual_step
 
@@ -77,16 +78,17 @@ def found(panels: Mapping[str, tuple[Mapping[str, pd.DataFrame], str]]) -> Figur
         panels: by title, tables by rule and the column that is shown.
     """
     fig, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 3.2), squeeze=False)
-    colour = sns.color_palette("colorblind")
+    colours = sns.color_palette("colorblind")
     for axis, (title, (tables, metric)) in zip(axes[0], panels.items(), strict=True):
         names = list(tables)
         for k, (name, table) in enumerate(tables.items()):
+            colour = colours[list(GRADIENTS).index(name)]
             kept = table.loc[~table["diverged"], metric]
             axis.scatter(
-                kept, np.full(len(kept), k), color=colour[k], s=9, alpha=0.5, lw=0
+                kept, np.full(len(kept), k), color=colour, s=9, alpha=0.5, lw=0
             )
             if kept.notna().any():
-                axis.plot(kept.mean(), k, marker="|", ms=16, mew=2.2, color=colour[k])
+                axis.plot(kept.mean(), k, marker="|", ms=16, mew=2.2, color=colour)
             else:
                 axis.plot([], [], label=name)
         axis.set(title=title, yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))

@@ -17,6 +17,8 @@ GRADIENTS = {
     "GD": 1,
     "random": 1,
     "SAM, +": 2,
+    "SAM, +, small ρ": 2,
+    "−, small ρ": 2,
     "extragradient, −": 2,
     "several steps": None,
     "second order": None,
@@ -41,19 +43,26 @@ def cost(rule: str, ascent_steps: int) -> str:
     return f"2 gradients, {products} product{'s' if products > 1 else ''}"
 
 
-def sparse(rho: float, ascent_steps: int, **fields: Any) -> dict[str, DescentConfig]:
+def sparse(
+    rho: float, small_rho: float, ascent_steps: int, **fields: Any
+) -> dict[str, DescentConfig]:
     """1-SAM on sparse regression with other ascents, none of them normalised.
 
     Args:
         rho: factor on the gradient.
+        small_rho: the same where both signs are compared: the descending step is
+            unstable long before the other.
         ascent_steps: of the rule with several.
         fields: of `DescentConfig`.
     """
     fields = {"num_checkpoints": 2, **fields}
     up = {"rho": rho, "group": 1}
+    little = {"rho": small_rho, "group": 1}
     return {
         "GD": sparse_regression(**fields),
         "SAM, +": sparse_regression(**fields, **up),
+        "SAM, +, small ρ": sparse_regression(**fields, **little),
+        "−, small ρ": sparse_regression(**fields, **little, direction="down"),
         "extragradient, −": sparse_regression(**fields, **up, direction="down"),
         "several steps": sparse_regression(**fields, **up, ascent_steps=ascent_steps),
         "differentiated": sparse_regression(**fields, **up, differentiate=True),

@@ -134,6 +134,20 @@ KEPT_PAIR = (KEPT_BATCHES[0], tenth(KEPT_BATCHES, int(KEPT["n"])))
 """The small and the large batch of the committed runs."""
 
 
+def pairs(tables: Mapping[Key, pd.DataFrame]) -> dict[str, list[pd.DataFrame]]:
+    """Runs with the batches of `KEPT_PAIR` and one learning rate, by what is equal.
+
+    Args:
+        tables: by key; what lacks one of the two is left out.
+    """
+    found = {}
+    for what in EQUAL:
+        both = [tables.get((what, False, batch)) for batch in KEPT_PAIR]
+        if all(table is not None and not table.empty for table in both):
+            found[what] = [table for table in both if table is not None]
+    return found
+
+
 def medians(tables: Mapping[Key, pd.DataFrame]) -> pd.DataFrame:
     """Medians over seeds of where runs end, a row a setting that has runs.
 

@@ -50,10 +50,12 @@ def converging(
 def stairs(z: Float[np.ndarray, "N 1"]) -> Float[np.ndarray, "N 1"]:
     """Slope of a convex loss, three times differentiable, of curvature 3 at 0.
 
-    Far from 0 it is z^2 / 2, of curvature 1, and in between the slope goes over from
-    3 z to z by a polynomial whose first three derivatives vanish at both ends.
+    From |z| = 1 on it is z^2 / 2 up to a constant, of curvature 1. Between 1/20 and 1
+    the slope goes over from 3 z to z by a polynomial in log |z|, whose first three
+    derivatives vanish at both ends, so slowly that the curvature stays above 0.
     """
-    t = np.clip((np.abs(z) - 0.4) / 0.5, 0, 1)
+    away = np.maximum(np.abs(z), np.finfo(float).tiny)
+    t = np.clip(np.log(20 * away) / np.log(20), 0, 1)
     blend = t**4 * (35 - 84 * t + 70 * t**2 - 20 * t**3)
     return z * (3 - 2 * blend)
 

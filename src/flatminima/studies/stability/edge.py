@@ -14,10 +14,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from flatminima.studies.stability.perceptrons import Shape, gradient, sharpness
-from flatminima.theory.stability.gradient_descent import (
-    Method,
-    stable_sharpness,
-)
+from flatminima.theory.stability.gradient_descent import stable_sharpness
 
 SETTLED = 0.5
 """Share of a run after which hovering is averaged."""
@@ -37,7 +34,7 @@ class Setting:
     """
 
     name: str
-    method: Method = "gradient descent"
+    method: str = "gradient descent"
     momentum: float = 0.0
     activation: str = "tanh"
 

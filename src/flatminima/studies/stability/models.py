@@ -122,7 +122,9 @@ def networks(activation: str, seeds: Sequence[int]) -> Instances:
     def gradient(points: Tensor) -> Tensor:
         copies, flat = points.shape[1], points.reshape(-1, shape.dim).numpy()
         data = (np.repeat(a, copies, axis=0) for a in (x, y))
-        return torch.from_numpy(slopes(shape, flat, *data)[0]).reshape(points.shape)
+        with np.errstate(over="ignore", invalid="ignore"):  # of paths that left
+            found = slopes(shape, flat, *data)[0]
+        return torch.from_numpy(found).reshape(points.shape)
 
     inputs, labels, minima = map(torch.from_numpy, (x, y, theta))
     name = f"{activation} network"

@@ -8,13 +8,18 @@ import seaborn as sns
 from jaxtyping import Float
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from flatminima.plots.style import WIDTH, say_why
 
 _COLOURS = sns.color_palette("colorblind")
 _GREY = "0.35"
 MARKERS = ("o", "s", "^", "D", "v", "P")
+
+SHOWN = 25
+"""Paths that a figure shows one by one."""
 
 METHOD_LABELS = {
     "gradient descent": "GD: 2",
@@ -38,7 +43,7 @@ def thresholds(
     for colour, name in zip(colours, distances.columns, strict=True):
         left.plot(distances.index, distances[name], color=colour, label=f"{name:g}")
     left.set(yscale="log", xlabel="update", ylabel="distance from the minimum")
-    left.legend(title="η λ / 2", fontsize=8)
+    left.legend(title="η λ / 2", fontsize=8, loc="center", bbox_to_anchor=(0.6, 0.68))
     right.axhspan(1 - tolerance, 1 + tolerance, color="0.92", lw=0)
     right.axhline(1, color=_GREY, lw=0.8, ls=":")
     models = list(dict.fromkeys(found["model"]))
@@ -56,7 +61,8 @@ def thresholds(
         )
     right.set_xticks(range(len(models)), [m.replace(" ", "\n", 1) for m in models])
     right.set_ylabel("measured / predicted")
-    right.legend(loc="upper center", bbox_to_anchor=(0.5, 1.22), ncols=3, fontsize=7.5)
+    right.set_ylim(1 - 1.6 * tolerance, 1 + 1.2 * tolerance)
+    right.legend(loc="lower center", ncols=3, fontsize=7, columnspacing=0.8)
     if not np.isfinite(found["ratio"]).any():
         say_why(right, "no threshold found")
     return fig
@@ -108,10 +114,21 @@ def words(
     fourth.plot(ends, ends, color=_GREY, lw=0.8, ls=":", label="1 / left + 1 / right")
     fourth.plot(ends, [1, 1], color=_COLOURS[3], lw=1, ls="--", label="2 / larger")
     fourth.set(title="a kink", xscale="log", yscale="log")
+    _plain_ticks(fourth.xaxis, [1, 2, 4, 8, 16])
+    _plain_ticks(fourth.yaxis, [1, 2, 4, 8, 16])
     fourth.set_xlabel("predicted threshold · larger / 2")
     fourth.set_ylabel("measured · larger / 2")
     fourth.legend(fontsize=8)
     return fig
+
+
+def _plain_ticks(axis: Axis, values: Sequence[float]) -> None:
+    """Ticks of a logarithmic axis at some values, written as they are."""
+    low, high = sorted(axis.get_view_interval())
+    inside = [value for value in values if low <= value <= high]
+    axis.set_major_locator(FixedLocator(inside))
+    axis.set_major_formatter(FixedFormatter([f"{value:g}" for value in inside]))
+    axis.set_minor_locator(NullLocator())
 
 
 def edge(table: pd.DataFrame) -> Figure:
@@ -139,8 +156,6 @@ def edge(table: pd.DataFrame) -> Figure:
         top.axhline(1, color="black", lw=1, ls=":")
         top.set_title(name)
         bottom.set(yscale="log", xlabel="update")
-        if not np.isfinite(rows["ratio"]).any():
-            say_why(top, "every run diverged")
     axes[0, 0].set(ylabel="sharpness over the edge", ylim=(0, 1.6))
     axes[1, 0].set_ylabel("training loss")
     return fig
@@ -160,6 +175,7 @@ def ends(table: pd.DataFrame) -> Figure:
     lrs = np.array(sorted(set(table["lr"])))
     axis.plot(lrs, 2 / lrs, color="black", ls=":", label="2 / η")
     axis.set(xscale="log", yscale="log", xlabel="learning rate η")
+    _plain_ticks(axis.xaxis, lrs.tolist())
     axis.set_ylabel("λ max at the end")
     axis.legend()
     if rows.empty:
@@ -194,7 +210,7 @@ def noise(
             left.axvline(at, color=_COLOURS[2 + 5 * number], lw=1.2, ls="-.")
             left.annotate(
                 name,
-                (at, 0.98),
+                (at, 0.5),
                 xycoords=("data", "axes fraction"),
                 rotation=90,
                 ha="right",
@@ -205,12 +221,15 @@ def noise(
         left.lines[2:5],
         ["E loss, operator", "E loss, weighted paths", "typical path"],
         fontsize=8,
-        loc="lower right",
+        loc="upper left",
+        bbox_to_anchor=(0.16, 1),
     )
     left.set(xlabel="η / exact threshold", ylabel="log growth an update")
     floor = 1e-300
-    shown = np.maximum(losses[:, : min(60, losses.shape[1])], floor)
-    right.plot(shown, color="0.75", lw=0.5)
+    every = max(len(losses) // 250, 1)
+    at = np.arange(0, len(losses), every)
+    shown = np.maximum(losses[at, :SHOWN], floor)
+    right.plot(at, shown, color="0.75", lw=0.5)
     right.plot(np.median(losses, axis=1), color=_COLOURS[3], label="median path")
     right.plot(
         losses.mean(axis=1),
@@ -276,6 +295,7 @@ def batches(live: pd.DataFrame, kept: pd.DataFrame) -> Figure:
             )
             _medians(axis, live, scaled, metric, colour, marker, label, "-")
         axis.set(xscale="log", xlabel="batch", title=name)
+        _plain_ticks(axis.xaxis, sorted({*live["batch"], *kept["batch"]}))
         if live[metric].notna().sum() + kept[metric].notna().sum() == 0:
             say_why(axis, "every run diverged")
     handles, labels = axes[0].get_legend_handles_labels()

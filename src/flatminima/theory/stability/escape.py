@@ -18,7 +18,7 @@ from torch import Tensor
 
 from flatminima.checks import at_least
 from flatminima.theory.stability.checks import above_zero, momentum_within
-from flatminima.theory.stability.gradient_descent import METHODS, Method
+from flatminima.theory.stability.gradient_descent import METHODS
 
 FAR = 10.0
 """Times the distance of the start at which it counts as repelled."""
@@ -44,7 +44,7 @@ class Descent:
         radius: distance of the start from the minimum.
     """
 
-    method: Method = "gradient descent"
+    method: str = "gradient descent"
     momentum: float = 0.0
     steps: int = 1000
     radius: float = 1e-5

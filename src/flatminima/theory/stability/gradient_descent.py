@@ -8,17 +8,14 @@ Cohen et al. (2021), appendix B, call the sharpness where it does the maximum st
 sharpness.
 """
 
-from typing import Literal
-
 import numpy as np
 
 from flatminima.theory.stability.checks import above_zero, momentum_within
 
-Method = Literal["gradient descent", "heavy ball", "nesterov"]
-METHODS: tuple[Method, ...] = ("gradient descent", "heavy ball", "nesterov")
+METHODS = ("gradient descent", "heavy ball", "nesterov")
 
 
-def edge(method: Method, momentum: float = 0.0) -> float:
+def edge(method: str, momentum: float = 0.0) -> float:
     """The largest lr lambda that is linearly stable.
 
     2 for gradient descent; 2 + 2 beta for the heavy ball, z' = z + v',
@@ -44,7 +41,7 @@ def edge(method: Method, momentum: float = 0.0) -> float:
     return 2 + 2 * momentum
 
 
-def growth(method: Method, step: float, momentum: float = 0.0) -> float:
+def growth(method: str, step: float, momentum: float = 0.0) -> float:
     """Modulus of the largest root: by what a coordinate grows an update, at last.
 
     The characteristic polynomials are x - (1 - s) for gradient descent,
@@ -69,7 +66,7 @@ def growth(method: Method, step: float, momentum: float = 0.0) -> float:
 
 
 def stable_sharpness(
-    lr: float, method: Method = "gradient descent", momentum: float = 0.0
+    lr: float, method: str = "gradient descent", momentum: float = 0.0
 ) -> float:
     """The largest stable eigenvalue of the Hessian: `edge` / lr.
 

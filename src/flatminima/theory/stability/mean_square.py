@@ -183,7 +183,7 @@ def operator(minimum: Minimum, lr: float, batch: int) -> LinearOperator:
     pull = np.multiply.outer(minimum.eigenvalues, minimum.eigenvalues)
 
     def step(packed: np.ndarray) -> np.ndarray:
-        s = unpack(packed)
+        s = unpack(np.ravel(packed))
         return pack((both - lr**2 * share * pull) * s + lr**2 * share * spread(s))
 
     spread = minimum.spread if share else np.zeros_like
@@ -194,9 +194,8 @@ def operator(minimum: Minimum, lr: float, batch: int) -> LinearOperator:
 def growth(minimum: Minimum, lr: float, batch: int) -> float:
     """Spectral radius of `operator`: by what E|z|^2 grows a step, at last.
 
-    SGD is stable in mean square if and only if it is at most 1, provided that nothing
-    leaks into the null space of H; then it is infinite in the long run, and so is what
-    this returns.
+    SGD is stable in mean square if and only if it is at most 1. Where noise leaks into
+    the null space of H nothing bounds it, and this is infinite.
 
     Args:
         minimum, lr, batch: as for `operator`.
@@ -232,7 +231,7 @@ def threshold(minimum: Minimum, batch: int) -> float:
     spread = minimum.spread if share else np.zeros_like
 
     def quotient(packed: np.ndarray) -> np.ndarray:
-        s = unpack(packed) / root
+        s = unpack(np.ravel(packed)) / root
         return pack(((1 - share) * pull * s + share * spread(s)) / root)
 
     size = len(values) * (len(values) + 1) // 2
@@ -275,7 +274,6 @@ def pack(s: Float[np.ndarray, "r r"]) -> Float[np.ndarray, " packed"]:
 
 def unpack(packed: Float[np.ndarray, " packed"]) -> Float[np.ndarray, "r r"]:
     """The inverse of `pack`."""
-    packed = np.ravel(packed)
     r = (int(np.sqrt(8 * len(packed) + 1)) - 1) // 2
     s = np.zeros((r, r))
     s[np.triu_indices(r, 1)] = packed[r:] / np.sqrt(2)

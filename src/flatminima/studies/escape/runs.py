@@ -78,7 +78,7 @@ class Task:
     poor: Theta
 
     def error(self, theta: Theta) -> float:
-        """Share of test images on the wrong side; 1 half if the weights are lost."""
+        """Share of test images on the wrong side."""
         tested = replace(self.model, x=self.test_x, y=self.test_y)
         value = tested.hidden(theta)[0] @ tested.split(theta)[1]
         return float(np.mean(value * self.test_y <= 0))

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 
+from flatminima.checks import at_least
 from flatminima.data.regression import sparse
 from flatminima.flows.any_model import AnyModel
 from flatminima.flows.diagonal import Diagonal
@@ -41,7 +42,12 @@ class Quadratic(torch.nn.Module):
 
 
 def problems(seed: int, *, d: int, n: int, sparsity: int) -> dict[str, Diagonal]:
-    """The quadratic model on inputs of signs, with sparse and with random labels."""
+    """The quadratic model on inputs of signs, with sparse and with random labels.
+
+    Raises:
+        ValueError: if n is below 1.
+    """
+    at_least("n", n, 1)
     data = sparse(n, d, sparsity, seed, signs=True)
     dense = np.random.default_rng([seed, 1]).standard_normal(d) / d**0.5
     # those of a dense map are random, and can be fitted where two rows are equal

@@ -25,7 +25,7 @@ from flatminima.sweeps.table import per_seed
 SCALE = (0.01, 100.0)
 """Ends of the colour scale of pictures; losses beyond an end have its colour."""
 
-PATH_SCALE = (0.001, 10.0)
+PATH_SCALE = (1e-4, 10.0)
 """The same of planes through two minima, where losses are smaller."""
 
 CHANCE = np.log(10)
@@ -47,7 +47,7 @@ def pictures(
         labels: one a row, if given.
     """
     columns = max(len(row) for row in rows)
-    size = min(2.0, WIDTH / columns)
+    size = min(2.0, (WIDTH - 1.3) / columns)
     fig, axes = plt.subplots(
         len(rows),
         columns,
@@ -99,7 +99,8 @@ def _contours(
     finite = np.nan_to_num(loss, nan=ends[1], posinf=ends[1])
     shown = np.log10(np.clip(finite, *ends))
     levels = np.linspace(low, high, 33)
-    axis.contourf(x, y, shown, levels, cmap=MAP)
+    filled = axis.contourf(x, y, shown, levels, cmap=MAP)
+    filled.set_edgecolor("face")  # else a page shows seams between the bands
     if np.ptp(shown) > 0:
         thin: dict[str, Any] = {"linewidths": 0.4, "alpha": 0.6, "linestyles": "solid"}
         axis.contour(x, y, shown, levels[::4], colors="white", **thin)

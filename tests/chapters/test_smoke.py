@@ -137,9 +137,10 @@ def test_two_seeds_decide_nothing(name, executed):
             assert verdict["verdict"] == "undecided"
             few = f"a verdict needs {needed}" in verdict["note"]
             assert few or (verdict["n"] == 0 and verdict["note"])
-            # some vary n
-            assert verdict["scale"].startswith("scaled-down: d = 6, n = ")
-            assert ", width 24" in verdict["scale"]
+            if "width" in CHAPTERS[name].defaults:  # of the networks of the slides
+                # some vary n
+                assert verdict["scale"].startswith("scaled-down: d = 6, n = ")
+                assert ", width 24" in verdict["scale"]
         json.dumps(verdict, allow_nan=False)
 
 

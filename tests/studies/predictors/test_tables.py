@@ -130,3 +130,8 @@ def test_the_spread_counts_networks_and_points(rows):
     span = 100 * (kept.max() - kept.min())
     assert table.loc["digits", "span"] == pytest.approx(span, abs=0.051)
     assert tables.spread(rows.iloc[:0]).empty
+
+
+def test_balance_is_the_share_of_the_trace_that_rescaling_leaves(rows):
+    table = rows.assign(trace=2.0, minimum=1.8)
+    np.testing.assert_allclose(tables.balance(table), 0.1)

@@ -1,10 +1,12 @@
 """Minima are minima, and thresholds there are where theory puts them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from flatminima.studies.stability import models, runs
+from flatminima.studies.stability.perceptrons import outputs
 from flatminima.theory.stability.gradient_descent import METHODS
 
 SEEDS = [11, 12, 13]
@@ -52,8 +54,6 @@ def test_distances_grow_beyond_the_threshold_only(all_models):
 def test_input_slopes_are_bounded(all_models):
     for model in all_models[1:3]:
         shape, theta, x = model.shape, model.minima[0], model.x[0]
-        from flatminima.studies.stability.perceptrons import outputs
-
         slopes = torch.func.vmap(
             torch.func.grad(lambda one, t=theta, s=shape: outputs(s, t, one[None])[0])
         )(x)
@@ -73,8 +73,6 @@ def test_refuses_what_is_no_network(all_models):
 
 
 def test_estimates():
-    import pandas as pd
-
     values = pd.Series([1.0, 2.0, 3.0, np.nan, np.inf])
     (mean, low, high), count = runs.estimate(values)
     assert (mean, count) == (2.0, 3) and low < 2 < high

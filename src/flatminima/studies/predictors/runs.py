@@ -33,7 +33,7 @@ SHARES = (0.0, 0.2, 0.4, 0.6)
 SIZES = {"digits": 150, "clusters": 200}
 """Training points of the data sets, so few that networks differ on new ones."""
 
-SLICE = ("lr", "width", "depth")
+SLICE = ("width", "depth")
 """Hyper-parameters that vary in the slice of the main design that a build repeats."""
 
 TARGET = 0.05
@@ -66,8 +66,8 @@ def grid(
 
     Args:
         data_sets: keys of `SIZES`.
-        varying: keys of `AXES`; the others stay at their first value, but for the
-            batch size, which stays at its second, since that is faster.
+        varying: keys of `AXES`; the others stay at their first value, but for learning
+            rate and batch size, which stay at their second, since that is faster.
 
     Raises:
         ValueError: if there is no such data set or hyper-parameter.
@@ -76,7 +76,7 @@ def grid(
         if unknown := sorted(set(given) - set(known)):
             raise ValueError(f"{unknown}: must be among {sorted(known)}")
     axes = {
-        name: values if name in varying else (values[name == "batch"],)
+        name: values if name in varying else (values[name in ("lr", "batch")],)
         for name, values in AXES.items()
     }
     return [config for data in data_sets for config in _configs(data, axes)]

@@ -212,6 +212,16 @@ def spans(rows: pd.DataFrame) -> np.ndarray:
     return span.min(axis=1).to_numpy(float)
 
 
+def balance(rows: pd.DataFrame) -> np.ndarray:
+    """Median over networks of minimum sharpness over the trace, minus .8, by seed.
+
+    It is at most 1, and 1 where no rescaling of layers lowers the trace.
+    """
+    kept = usable(rows)
+    ratio = (kept["minimum"] / kept["trace"]).groupby([kept[name] for name in SEEDS])
+    return ratio.median().to_numpy(float) - 0.8
+
+
 def spread(rows: pd.DataFrame) -> pd.DataFrame:
     """How many networks of each data set count, and from where to where they err.
 

@@ -18,6 +18,9 @@ _COLOURS = sns.color_palette("colorblind")
 _GREY = "0.35"
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
+SHOWN = 25
+"""Paths that a figure shows one by one."""
+
 METHOD_LABELS = {
     "gradient descent": "GD: 2",
     "heavy ball": "heavy ball: 2 + 2β",
@@ -40,7 +43,7 @@ def thresholds(
     for colour, name in zip(colours, distances.columns, strict=True):
         left.plot(distances.index, distances[name], color=colour, label=f"{name:g}")
     left.set(yscale="log", xlabel="update", ylabel="distance from the minimum")
-    left.legend(title="η λ / 2", fontsize=8, loc="center right")
+    left.legend(title="η λ / 2", fontsize=8, loc="center", bbox_to_anchor=(0.6, 0.68))
     right.axhspan(1 - tolerance, 1 + tolerance, color="0.92", lw=0)
     right.axhline(1, color=_GREY, lw=0.8, ls=":")
     models = list(dict.fromkeys(found["model"]))
@@ -207,7 +210,7 @@ def noise(
             left.axvline(at, color=_COLOURS[2 + 5 * number], lw=1.2, ls="-.")
             left.annotate(
                 name,
-                (at, 0.98),
+                (at, 0.5),
                 xycoords=("data", "axes fraction"),
                 rotation=90,
                 ha="right",
@@ -223,8 +226,10 @@ def noise(
     )
     left.set(xlabel="η / exact threshold", ylabel="log growth an update")
     floor = 1e-300
-    shown = np.maximum(losses[:, : min(60, losses.shape[1])], floor)
-    right.plot(shown, color="0.75", lw=0.5)
+    every = max(len(losses) // 250, 1)
+    steps = np.arange(0, len(losses), every)
+    shown = np.maximum(losses[steps, :SHOWN], floor)
+    right.plot(steps, shown, color="0.75", lw=0.5)
     right.plot(np.median(losses, axis=1), color=_COLOURS[3], label="median path")
     right.plot(
         losses.mean(axis=1),

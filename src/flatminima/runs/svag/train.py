@@ -1,7 +1,7 @@
 """The engine of SVAG runs; see `SvagConfig` and `runs.kind.Engine`."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -122,16 +122,17 @@ def _advance(state: State, config: SvagConfig, k: int) -> State:
         if isinstance(layer, NORMS):
             layer.track_running_stats = False
     weights = _trained(config, module)
-    order = [None] * k
+    order: Sequence[Tensor | None] = [None] * k
     if net.batch != "full":
         order = torch.from_numpy(drawn(config, first, first + k)).unbind()
     shares, losses = mixture(config.amplification), []
     for step, batches in enumerate(order, first):
         pairs = [(x, y)] if batches is None else [(x[i], y[i]) for i in batches]
-        loss = sum(
+        parts = [
             share * CRITERIA[net.loss](module(inputs), targets)
             for share, (inputs, targets) in zip(shares, pairs, strict=True)
-        )
+        ]
+        loss = torch.stack(parts).sum()
         grads = torch.autograd.grad(loss, weights)
         lr = lr_at(config, step)
         with torch.no_grad():
@@ -186,7 +187,7 @@ def measure(config: SvagConfig, state: State) -> dict[str, float]:
 
     Returns:
         step, epoch, train_loss, train_accuracy, test_loss and test_accuracy as in
-        `runs.nets.measures`, and its columns of curvature if they are asked for; norm,
+        `runs.nets.measures`, with curvature if it is asked for; weight_norm,
         the Euclidean norm of all trained weights together.
     """
     arrays = settled(config, state.arrays)
@@ -196,7 +197,7 @@ def measure(config: SvagConfig, state: State) -> dict[str, float]:
     nowhere = {"reached_at": np.array(np.nan)}
     row = measures.row(config.net, State(arrays | nowhere, state.step))
     return {k: v for k, v in row.items() if not k.startswith("reached")} | {
-        "norm": float(norm)
+        "weight_norm": float(norm)
     }
 
 

@@ -28,7 +28,9 @@ def _shades(count: int) -> list[Any]:
     return sns.color_palette("viridis", count + 1)[:count]
 
 
-def _line(axis: Axes, rows: pd.DataFrame, quantity: str, along: str, **style: Any):
+def _line(
+    axis: Axes, rows: pd.DataFrame, quantity: str, along: str, **style: Any
+) -> None:
     """Means over seeds of the logarithm, with a band of one standard deviation."""
     kept = rows[(rows["periods"] > 0) & ~rows["diverged"]]
     values = np.log(kept[quantity].clip(lower=1e-6)).groupby(kept[along])

@@ -61,7 +61,8 @@ def pick(long: pd.DataFrame, **fields: Any) -> pd.DataFrame:
     if len(found):
         return found
     seeds = long[SEEDS].drop_duplicates()
-    names = ("test_accuracy", "trace", "periods", "sgd_steps", "num_steps", *NAMES)
+    names = ("test_accuracy", "test_points", "trace", "train_loss", "periods")
+    names = (*names, "sgd_steps", "num_steps", *NAMES)
     numbers = dict.fromkeys(names, np.nan)
     scale = long["scale"].iloc[0] if len(long) else ""
     return seeds.assign(

@@ -1,13 +1,12 @@
 """The runs of the chapter: long ones towards equilibrium, and those to equal loss."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from flatminima.results.reading import Committed
-from flatminima.runs.kind import RunConfig
 from flatminima.runs.nets.config import NetConfig
 from flatminima.runs.svag.config import SvagConfig
 from flatminima.sweeps.sweep import sweep
@@ -86,7 +85,7 @@ def towards_equilibrium(
     lr: float = MIDDLE,
     weight_decay: float = DECAY,
     *,
-    norm: str = "batch",
+    norm: Literal["none", "batch"] = "batch",
     amplification: int = 1,
     period: int | None = None,
     width: int = 8,
@@ -109,8 +108,14 @@ def towards_equilibrium(
     steps = sorted({max(1, round(time * unit)) for time in TIMES})
     net = NetConfig(
         net="cnn",
-        **{"depth": 3, "width": width, "n": n, "batch": 16, "norm": norm},
-        **{"lr": lr, "weight_decay": weight_decay, "dtype": "float32"},
+        depth=3,
+        width=width,
+        norm=norm,
+        n=n,
+        batch=16,
+        lr=lr,
+        weight_decay=weight_decay,
+        dtype="float32",
         num_steps=(PERIODS + AFTER_DROP) * unit,
         num_checkpoints=2,
         measure_at=tuple(steps),
@@ -186,48 +191,64 @@ def live(scale: str, seeds: int, first_seed: int) -> pd.DataFrame:
             many.
         first_seed: the first of both.
     """
-    grids: dict[str, tuple[list[RunConfig], list[RunConfig]]] = {
-        "whole": (list(long_grid()), list(to_equal_loss())),
+    grids: dict[str, tuple[list[SvagConfig], list[NetConfig]]] = {
+        "whole": (long_grid(), to_equal_loss()),
         "slice": (
             [towards_equilibrium(lr) for lr in (RATES[0], MIDDLE)],
-            list(to_equal_loss(["digits, MLP"])),
+            to_equal_loss(["digits, MLP"]),
         ),
         "least": (
             [towards_equilibrium(RATES[0])],
-            list(to_equal_loss(["digits, MLP"])[1::2]),
+            to_equal_loss(["digits, MLP"])[1::2],
         ),
     }
     long, short = grids[scale]
     processes = scale == "whole"
+    longer = range(first_seed, first_seed + seeds)
+    shorter = range(first_seed, first_seed + 2 * seeds)
     return pd.concat(
         [
-            sweep(configs, range(first_seed, first_seed + count), **kept)
-            for configs, count, kept in (
-                (long, seeds, {"processes": processes, "commit": True}),
-                (short, 2 * seeds, {"processes": processes, "commit": True}),
-            )
+            sweep(long, longer, processes=processes, commit=True),
+            sweep(short, shorter, processes=processes, commit=True),
         ],
         ignore_index=True,
     )
 
 
 def evidence(
-    committed: Committed, table: pd.DataFrame
+    committed: Committed, table: pd.DataFrame, scale: str = "slice"
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of all runs: committed, or those of this build.
+    """The rows of all runs: of this build if it has all, else the committed ones.
 
     Args:
-        committed: from `results.reading`; it is the evidence wherever it has runs.
+        committed: from `results.reading`.
         table: from `live`.
+        scale: as `live` had it.
+
+    Returns:
+        As `in_two`.
+    """
+    own = scale == "whole" or not committed.tables
+    return in_two(table if own else pd.concat(committed.tables, ignore_index=True))
+
+
+def in_two(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The long runs apart from those to equal loss.
+
+    Args:
+        rows: of both.
 
     Returns:
         The long runs, with `periods`, the time in units of 1 / (lr decay), or of what
-        stands for it where there is no such decay; and those to equal loss.
+        stands for it where there is no such decay, `sgd_steps`, updates over l, and
+        `test_error`; then the others.
     """
-    rows = pd.concat(committed.tables or [table], ignore_index=True)
     is_long = rows["amplification"].notna()
-    long = rows[is_long].copy()
-    long["sgd_steps"] = long["step"] / long["amplification"]
+    long = rows[is_long].reset_index(drop=True)
     whole = long["num_steps"] / (PERIODS + AFTER_DROP)
-    long["periods"] = long["step"] / whole
-    return long.reset_index(drop=True), rows[~is_long].reset_index(drop=True)
+    long = long.assign(
+        sgd_steps=long["step"] / long["amplification"],
+        periods=long["step"] / whole,
+        test_error=1 - long["test_accuracy"],
+    )
+    return long, rows[~is_long].reset_index(drop=True)

@@ -9,8 +9,10 @@ import pandas as pd
 from jaxtyping import Float
 
 from flatminima.runs.descent.config import DescentConfig
-from flatminima.runs.descent.problem import problem
+from flatminima.runs.descent.problem import problem, start_arrays
 from flatminima.runs.kind import Run
+from flatminima.studies.matrix_sensing.commuting import flow_limit
+from flatminima.studies.matrix_sensing.greedy import greedy
 from flatminima.sweeps.sweep import run_all
 from flatminima.theory.certificates.nuclear_norm import (
     NuclearNorm,
@@ -94,7 +96,8 @@ def sensing(
 
     Returns:
         A row a run: seed, n, alpha; least, the least nuclear norm, gap, of its
-        certificate, relative, and recovers, whether its matrix is the target; excess,
+        certificate, relative, missed, the distance of its matrix to the target, and
+        recovers, whether that is 0; excess,
         nuclear norm at the end over the least, minus 1; error, distance of the end
         to the target; ranks of the end and of the programme's matrix (`COUNTED`);
         flat, (1/n) sum ||grad f_i||^2 at the end over its certified least, minus 1;
@@ -115,7 +118,7 @@ def sensing(
             {
                 **{"seed": config.data_seed, "n": config.n, "alpha": config.alpha},
                 **{"least": least.value, "gap": least.gap / least.value},
-                "recovers": missed <= RECOVERED,
+                **{"recovers": missed <= RECOVERED, "missed": missed},
                 "rank of the programme": numerical_rank(least.matrix),
                 **_end(config, run, least.value, flat.value),
             }
@@ -174,12 +177,29 @@ def sides(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return above, table[table["n"].isin(never)]
 
 
+def last_below(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the largest size at which the programme misses a target; maybe none."""
+    short = table.loc[~table["recovers"], "n"]
+    return table[table["n"] == short.max()] if len(short) else table.iloc[:0]
+
+
 def per_seed(
     table: pd.DataFrame, alpha: float, column: str = "excess"
 ) -> Float[np.ndarray, " seeds"]:
     """A column's mean over sizes for each seed, at one start; diverged runs apart."""
     rows = table[table["alpha"] == alpha]
     return rows.groupby("seed")[column].mean().dropna().to_numpy()
+
+
+def change(
+    table: pd.DataFrame, alpha: float, other: float, column: str
+) -> Float[np.ndarray, " seeds"]:
+    """A column at one start minus that at another, mean over sizes for each seed."""
+    parts = [
+        table[table["alpha"] == a].set_index(["seed", "n"])[column]
+        for a in (alpha, other)
+    ]
+    return (parts[0] - parts[1]).groupby("seed").mean().dropna().to_numpy()
 
 
 def errors(table: pd.DataFrame, alpha: float, column: str = "excess") -> np.ndarray:
@@ -190,3 +210,111 @@ def errors(table: pd.DataFrame, alpha: float, column: str = "excess") -> np.ndar
     """
     values = table.loc[table["alpha"] == alpha, column].abs().fillna(np.inf)
     return values.to_numpy() if len(values) else np.array([np.inf])
+
+
+def against_greedy(
+    alphas: Sequence[float],
+    ns: Sequence[int],
+    seeds: Sequence[int],
+    least: pd.DataFrame,
+    **fields: Any,
+) -> pd.DataFrame:
+    """Gradient descent against greedy low-rank learning.
+
+    Args:
+        alphas, ns, seeds, fields: as `configs`; the runs are those of `sensing`.
+        least: from `sensing`, for the programme's norm and rank.
+
+    Returns:
+        A row a run: seed, n, alpha, distance (of the end from the greedy one, relative
+        to that; NaN if the run diverged or greedy learning did not interpolate),
+        greedy excess and greedy rank.
+    """
+    known = least.drop_duplicates(["seed", "n"]).set_index(["seed", "n"])
+    runs = configs(alphas, ns, seeds, **fields)
+    found: dict[tuple[int, int], np.ndarray | None] = {}
+    rows = []
+    for config, run in zip(runs, ends(runs), strict=True):
+        key = (config.data_seed, config.n)
+        if key not in found:
+            end = greedy(
+                measurements(config),
+                problem(config).data.y,
+                lr=config.lr,
+                phase_steps=config.num_steps,
+                stop_loss=config.stop_loss,
+            )
+            fits = end.loss <= 2 * config.stop_loss
+            found[key] = end.matrix if fits else None
+        target = found[key]
+        row = {"seed": config.data_seed, "n": config.n, "alpha": config.alpha}
+        if target is not None:
+            norm = float(np.linalg.norm(target, "nuc"))
+            row["greedy excess"] = norm / known.loc[key, "least"] - 1
+            row["greedy rank"] = numerical_rank(target)
+            row["fewer"] = known.loc[key, "rank of the programme"] - row["greedy rank"]
+            if run.diverged_at is None:
+                gap = run.arrays["U"] @ run.arrays["V"].T - target
+                row["distance"] = np.linalg.norm(gap) / np.linalg.norm(target)
+        rows.append(row)
+    names = ["seed", "n", "alpha", "distance", "greedy excess", "greedy rank", "fewer"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def commuting_limits(
+    powers: Sequence[int], ns: Sequence[int], seeds: Sequence[int], d: int, rank: int
+) -> pd.DataFrame:
+    """Nuclear norm at the exact end of gradient flow on commuting measurements.
+
+    Args:
+        powers: of ten, minus the logarithm of the start's scale.
+        ns, seeds, d, rank: as `configs`.
+
+    Returns:
+        A row each: seed, n, power and excess over the certified least; NaN where no
+        end was found.
+    """
+    rows = []
+    for config in configs([1.0], ns, seeds, d=d, rank=rank, commuting=True):
+        a, y = measurements(config), problem(config).data.y
+        least = nuclear_norm(a, y).value
+        start = start_arrays(config)
+        for power in powers:
+            row = {"seed": config.data_seed, "n": config.n, "power": power}
+            try:
+                end = flow_limit(a, y, start["U"], start["V"], -power * np.log(10.0))
+                row["excess"] = float(np.linalg.norm(end.matrix, "nuc")) / least - 1
+            except (ValueError, np.linalg.LinAlgError):
+                row["excess"] = np.nan
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def commuting_descent(
+    alphas: Sequence[float], ns: Sequence[int], seeds: Sequence[int], **fields: Any
+) -> pd.DataFrame:
+    """Gradient descent on commuting measurements beside the exact end of the flow.
+
+    Returns:
+        A row a run: seed, n, alpha and distance (relative; NaN if it diverged or no end
+        of the flow was found).
+    """
+    runs = configs(alphas, ns, seeds, commuting=True, **fields)
+    rows = []
+    for config, run in zip(runs, ends(runs), strict=True):
+        start = start_arrays(config)
+        row = {"seed": config.data_seed, "n": config.n, "alpha": config.alpha}
+        try:
+            target = flow_limit(
+                measurements(config),
+                problem(config).data.y,
+                start["U"],
+                start["V"],
+            ).matrix
+            if run.diverged_at is None:
+                gap = run.arrays["U"] @ run.arrays["V"].T - target
+                row["distance"] = float(np.linalg.norm(gap) / np.linalg.norm(target))
+        except (ValueError, np.linalg.LinAlgError):
+            pass
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["seed", "n", "alpha", "distance"])

@@ -41,7 +41,13 @@ class Quadratic(torch.nn.Module):
 
 
 def problems(seed: int, *, d: int, n: int, sparsity: int) -> dict[str, Diagonal]:
-    """The quadratic model on inputs of signs, with sparse and with random labels."""
+    """The quadratic model on inputs of signs, with sparse and with random labels.
+
+    Raises:
+        ValueError: if n is below 1.
+    """
+    if n < 1:
+        raise ValueError(f"n = {n}: allowed are 1 <= n")
     data = sparse(n, d, sparsity, seed, signs=True)
     dense = np.random.default_rng([seed, 1]).standard_normal(d) / d**0.5
     # those of a dense map are random, and can be fitted where two rows are equal

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from flatminima.data.streams import generator
 from flatminima.flows.diagonal import Diagonal
-from flatminima.flows.model import Smooth, Theta
+from flatminima.flows.model import Fitted, Theta
 from flatminima.flows.sharpness_flow import land, tangential
 from flatminima.flows.two_layer import TwoLayer
 from flatminima.theory.certificates.basis_pursuit import basis_pursuit
@@ -52,7 +52,12 @@ def network(
         width: hidden units.
         activation: as in `TwoLayer`.
         labels: which draw of the labels.
+
+    Raises:
+        ValueError: if n is below 1.
     """
+    if n < 1:
+        raise ValueError(f"n = {n}: allowed are 1 <= n")
     x = generator(seed, "data").standard_normal((n, d))
     y = np.random.default_rng([seed, labels, 1]).standard_normal(n)
     return TwoLayer(np.hstack([x, np.ones((n, 1))]), y, width, activation)
@@ -76,13 +81,13 @@ def minimiser(model: TwoLayer, seed: int) -> Theta | None:
     return None
 
 
-def spectrum(model: Smooth, theta: Theta) -> Float[np.ndarray, " n"]:
+def spectrum(model: Fitted, theta: Theta) -> Float[np.ndarray, " n"]:
     """Eigenvalues of the tangent kernel, ascending, over the largest."""
     values = np.linalg.eigvalsh(model.tangent(theta).gram())
     return values / values[-1] if values[-1] > 0 else np.zeros_like(values)
 
 
-def rank(model: Smooth, theta: Theta) -> int:
+def rank(model: Fitted, theta: Theta) -> int:
     """Of the tangent kernel, and so of the Hessian at a minimiser."""
     return int(np.sum(spectrum(model, theta) > NULL))
 
@@ -151,7 +156,7 @@ def ranks(
     return pd.DataFrame(rows, columns=["seed", "labels", "rank", "smallest"])
 
 
-def tangent_power(model: Smooth, theta: Theta, seed: int) -> float:
+def tangent_power(model: Fitted, theta: Theta, seed: int) -> float:
     """The power of the distance to {f = y} in the length of a tangent step."""
     rng = np.random.default_rng([seed, 3])
     along = tangential(model.tangent(theta), rng.standard_normal(len(theta)))

@@ -17,7 +17,7 @@ from flatminima.models import diagonal
 from flatminima.runs.descent import train
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.descent.problem import problem
-from flatminima.runs.kind import State
+from flatminima.runs.kind import Divergence, State
 from flatminima.theory.inner_maximisation import (
     conjugate,
     dual_step,
@@ -28,6 +28,9 @@ from flatminima.theory.inner_maximisation import (
 NORMS = (1.0, 1.5, 2.0, 3.0, np.inf)
 """Norms of the balls in which the inner step is derived."""
 
+
+TINY = 1e-300
+"""Rise of the loss below which there is none to share."""
 
 FAR = 1e10
 """Size of a weight at which a run has gone."""
@@ -229,12 +232,21 @@ def printed_mean(land: Landscape, theta: np.ndarray, groups: int) -> float:
 
 
 def path(config: DescentConfig, steps: Sequence[int]) -> list[np.ndarray]:
-    """Parameters of a run at some of its steps, ascending."""
+    """Parameters of a run at some of its steps, ascending.
+
+    They end where the run diverges, or a weight passes `FAR`.
+    """
     state, found = train.start(config), []
     for step in steps:
         if step > state.step:
-            state = train.advance(state, config, step - state.step)
-        found.append(np.concatenate(state.params))
+            try:
+                state = train.advance(state, config, step - state.step)
+            except Divergence:
+                break
+        theta = np.concatenate(state.params)
+        if not np.abs(theta).max() < FAR:
+            break
+        found.append(theta)
     return found
 
 
@@ -271,7 +283,7 @@ def attained(
     draws = generator(seed, "directions").standard_normal((starts, theta.size))
     draws *= rho / np.linalg.norm(draws, axis=1, keepdims=True)
     tried = np.vstack([one, several, second, -second, draws])
-    best = search(loss, gradient, tried, rho, steps=30) - here
+    best = max(search(loss, gradient, tried, rho, steps=30) - here, TINY)
     rises = loss(np.vstack([one, several, second])) - here
     names = ("one step", "three steps", "second order")
     shares = dict(zip(names, (rises / best).tolist(), strict=True))

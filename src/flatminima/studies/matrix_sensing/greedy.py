@@ -1,6 +1,6 @@
 """Greedy low-rank learning: what gradient flow from an infinitely small start does.
 
-Li, Luo and Lyu (2021), Algorithm 1, for factors U and V: from M = 0, a column is added
+Li, Luo and Lyu (2021), here for factors U and V: from M = 0, a column is added
 along the top singular pair of the negative gradient of the loss in M, tiny, and descent
 on all columns goes on to the next stationary point, until one interpolates. No start has
 a scale here, and no norm is mentioned.

@@ -150,7 +150,7 @@ def completions(table: pd.DataFrame, finer: pd.DataFrame) -> Figure:
     for source, sign, colour, style, label in drawn:
         name = label
         for _, rows in source[source["sign"] == sign].groupby("seed"):
-            shown = rows[rows["loss"] > 1e-12]
+            shown = rows[rows["loss"] > 1e-6]
             look = {"color": colour, "ls": style, "lw": 1.1}
             axes[0].plot(rows["step"], rows["nuclear"], label=name, **look)
             axes[1].plot(shown["loss"], shown["nuclear"], **look)

@@ -100,8 +100,8 @@ def nearest_by_null_space(
 ) -> Float[np.ndarray, " d"]:
     """The solution of A x = b that is nearest to x0, without a pseudo-inverse.
 
-    A pivoted QR factorisation gives a solution with n entries that are not 0; all others
-    differ from it by the null space, in which least squares finds the nearest.
+    A pivoted QR factorisation gives a solution with n entries that are not 0. All
+    others differ from it by the null space, in which a projection finds the nearest.
 
     Args:
         a: of full row rank, n below d.

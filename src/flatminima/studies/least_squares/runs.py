@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -159,7 +160,7 @@ def compare(
         others: that choose.
         n, d, steps, tolerance: as in `train`.
     """
-    size = {"n": n, "d": d, "steps": steps, "tolerance": tolerance}
+    size: dict[str, Any] = {"n": n, "d": d, "steps": steps, "tolerance": tolerance}
     tables, chosen = [], {}
     for name, rule in compared.items():
         tuning, _ = train(rule, lrs, others, **size)
@@ -216,9 +217,7 @@ def as_printed(seeds: Sequence[int], n: int, d: int, steps: int) -> pd.DataFrame
         anew, in the same unit).
     """
     problems = draw(seeds, n, d)
-    table, ends = train(
-        Rule("GD"), [0.5], seeds, n=n, d=d, steps=steps, tolerance=GRADIENT
-    )
+    _, ends = train(Rule("GD"), [0.5], seeds, n=n, d=d, steps=steps, tolerance=GRADIENT)
     rows = []
     for k, seed in enumerate(seeds):
         a, b, x0 = problems.a[k], problems.b[k], problems.start[k]
@@ -247,7 +246,7 @@ def decayed(
     tolerance: float,
 ) -> Float[np.ndarray, " seeds"]:
     """Distance of weight decay's end from the ridge solution, which knows no start."""
-    size = {"n": n, "d": d, "steps": steps, "tolerance": tolerance}
+    size: dict[str, Any] = {"n": n, "d": d, "steps": steps, "tolerance": tolerance}
     _, ends = train(rule, [lr], seeds, **size)
     problems = draw(seeds, n, d)
     target = ridge(problems, rule.decay * problems.sharpness / 2)

@@ -1,9 +1,9 @@
 """Completion of a matrix of two rows, where the nuclear norm grows without bound.
 
 Razin and Cohen (2020): of a 2 x 2 matrix the entries off the diagonal are
-1 and one on it is 0. The last one, w, is free. Every solution has determinant -1, so the
-least nuclear norm is 2, at w = 0. But the flow of balanced factors keeps the sign of
-the determinant. Where it is positive, w times the other diagonal entry exceeds the
+1 and one on it is 0. The last one, w, is free. Every solution has determinant -1, so
+the least nuclear norm is 2, at w = 0. But the flow of balanced factors keeps the sign
+of the determinant. Where it is positive, w times the other diagonal entry exceeds the
 product of the two ones, and as the loss goes to 0, w goes to infinity.
 """
 

@@ -2,8 +2,8 @@
 
 Li, Luo and Lyu (2021), here for factors U and V: from M = 0, a column is added
 along the top singular pair of the negative gradient of the loss in M, tiny, and descent
-on all columns goes on to the next stationary point, until one interpolates. No start has
-a scale here, and no norm is mentioned.
+on all columns goes on to the next stationary point, until one interpolates. No start
+has a scale here, and no norm is mentioned.
 """
 
 from dataclasses import dataclass

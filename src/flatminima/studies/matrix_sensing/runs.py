@@ -75,6 +75,11 @@ def ends(runs: Sequence[DescentConfig]) -> list[Run]:
         return run_all(runs)
 
 
+def _which(config: DescentConfig) -> dict[str, Any]:
+    """The columns that say which run a row is of."""
+    return {"seed": config.data_seed, "n": config.n, "alpha": config.alpha}
+
+
 def measurements(config: DescentConfig) -> Float[np.ndarray, "n d d"]:
     """The A_i of a run."""
     return problem(config).data.x.reshape(config.n, config.d, config.d)
@@ -116,7 +121,7 @@ def sensing(
         missed = float(np.linalg.norm(least.matrix.ravel() - target))
         rows.append(
             {
-                **{"seed": config.data_seed, "n": config.n, "alpha": config.alpha},
+                **_which(config),
                 **{"least": least.value, "gap": least.gap / least.value},
                 **{"recovers": missed <= RECOVERED, "missed": missed},
                 "rank of the programme": numerical_rank(least.matrix),
@@ -230,7 +235,7 @@ def against_greedy(
         to that; NaN if the run diverged or greedy learning did not interpolate),
         greedy excess and greedy rank.
     """
-    known = least.drop_duplicates(["seed", "n"]).set_index(["seed", "n"])
+    known = {(int(row["seed"]), int(row["n"])): row for _, row in least.iterrows()}
     runs = configs(alphas, ns, seeds, **fields)
     found: dict[tuple[int, int], np.ndarray | None] = {}
     rows = []
@@ -247,12 +252,12 @@ def against_greedy(
             fits = end.loss <= 2 * config.stop_loss
             found[key] = end.matrix if fits else None
         target = found[key]
-        row = {"seed": config.data_seed, "n": config.n, "alpha": config.alpha}
+        row = _which(config)
         if target is not None:
             norm = float(np.linalg.norm(target, "nuc"))
-            row["greedy excess"] = norm / known.loc[key, "least"] - 1
+            row["greedy excess"] = norm / float(known[key]["least"]) - 1
             row["greedy rank"] = numerical_rank(target)
-            row["fewer"] = known.loc[key, "rank of the programme"] - row["greedy rank"]
+            row["fewer"] = known[key]["rank of the programme"] - row["greedy rank"]
             if run.diverged_at is None:
                 gap = run.arrays["U"] @ run.arrays["V"].T - target
                 row["distance"] = np.linalg.norm(gap) / np.linalg.norm(target)
@@ -280,7 +285,8 @@ def commuting_limits(
         least = nuclear_norm(a, y).value
         start = start_arrays(config)
         for power in powers:
-            row = {"seed": config.data_seed, "n": config.n, "power": power}
+            row: dict[str, Any] = {"seed": config.data_seed, "n": config.n}
+            row["power"] = power
             try:
                 end = flow_limit(a, y, start["U"], start["V"], -power * np.log(10.0))
                 row["excess"] = float(np.linalg.norm(end.matrix, "nuc")) / least - 1
@@ -303,7 +309,7 @@ def commuting_descent(
     rows = []
     for config, run in zip(runs, ends(runs), strict=True):
         start = start_arrays(config)
-        row = {"seed": config.data_seed, "n": config.n, "alpha": config.alpha}
+        row = _which(config)
         try:
             target = flow_limit(
                 measurements(config),

@@ -43,7 +43,7 @@ def test_coefficients_know_what_ranks(rows):
     assert table.loc[("parameters", "worst"), "tau"] == -1
     random = table.loc[("random", "granulated")]
     assert random["low"] < 0 < random["high"]
-    words = tables.in_words(table.reset_index()).set_index("name")
+    words = tables.in_words(table.reset_index())
     assert words.loc["minimum", "survives"] == "everywhere"
     assert words.loc["parameters", "survives"] == ""
     assert len(words) == len(MEASURES)

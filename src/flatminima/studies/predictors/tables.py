@@ -176,7 +176,7 @@ def shuffled_coefficients(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_words(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of coefficients to be read: a row a measure, a column a kind.
+    """A table of coefficients to be read: a row a measure, by name, a column a kind.
 
     Its last column says how far a measure survives: "everywhere", where its worst
     slice lies above 0, "on average", where its granulated coefficient does, or "within"
@@ -203,7 +203,8 @@ def in_words(table: pd.DataFrame) -> pd.DataFrame:
     ):
         if kind in lows:
             words[lows[kind] > 0] = word
-    return wide.assign(survives=words).reset_index()
+    table = wide.assign(survives=words).reset_index().set_index("name")
+    return table.rename_axis(index=None, columns=None)
 
 
 def spans(rows: pd.DataFrame) -> np.ndarray:

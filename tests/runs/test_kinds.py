@@ -19,6 +19,7 @@ from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.nets.config import NetConfig
+from flatminima.runs.svag.config import SvagConfig
 from flatminima.sources.wen_li_ma import scale
 from flatminima.sweeps import store
 from flatminima.sweeps.table import tidy
@@ -52,6 +53,10 @@ KINDS = {
         **{"begin": "spoiled", "spoil_steps": 20, "points": 3, "probes": 2},
     ),
     "path": PathConfig(net=NetConfig(**NET), points=3, curve_steps=2),
+    "svag": SvagConfig(
+        **{"net": NetConfig(norm="batch", **NET), "amplification": 4},
+        **{"trained": "hidden", "drop_at": 30, "drop": 0.1},
+    ),
     "oscillator": oscillator.Config(num_steps=300),
 }
 WILD = {
@@ -61,6 +66,7 @@ WILD = {
     ),
     "path": PathConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
     "torch": NetConfig(lr=1e3, loss="squared", **NET),
+    "svag": SvagConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
     "two layers": START.model_copy(update={"lr": 0.2, "init_scale": 1e3}),
     "flow": FlowConfig(
         start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), kind="naive"
@@ -172,6 +178,7 @@ def test_the_kinds_of_the_engine_are_those_that_are_tried():
         "flatminima.runs.landscape.connect",
         "flatminima.runs.landscape.view",
         "flatminima.runs.nets.train",
+        "flatminima.runs.svag.train",
     }
     assert engine_of(START) is train
     assert scale(START).startswith("scaled-down")

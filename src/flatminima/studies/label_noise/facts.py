@@ -7,7 +7,6 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 
-from flatminima.checks import at_least
 from flatminima.data.regression import sparse
 from flatminima.flows.any_model import AnyModel
 from flatminima.flows.diagonal import Diagonal
@@ -47,7 +46,8 @@ def problems(seed: int, *, d: int, n: int, sparsity: int) -> dict[str, Diagonal]
     Raises:
         ValueError: if n is below 1.
     """
-    at_least("n", n, 1)
+    if n < 1:
+        raise ValueError(f"n = {n}: allowed are 1 <= n")
     data = sparse(n, d, sparsity, seed, signs=True)
     dense = np.random.default_rng([seed, 1]).standard_normal(d) / d**0.5
     # those of a dense map are random, and can be fitted where two rows are equal

@@ -7,7 +7,6 @@ import pandas as pd
 import scipy.linalg
 from jaxtyping import Float
 
-from flatminima.checks import at_least
 from flatminima.data.streams import generator
 from flatminima.flows.diagonal import Diagonal
 from flatminima.flows.model import Fitted, Theta
@@ -57,7 +56,8 @@ def network(
     Raises:
         ValueError: if n is below 1.
     """
-    at_least("n", n, 1)
+    if n < 1:
+        raise ValueError(f"n = {n}: allowed are 1 <= n")
     x = generator(seed, "data").standard_normal((n, d))
     y = np.random.default_rng([seed, labels, 1]).standard_normal(n)
     return TwoLayer(np.hstack([x, np.ones((n, 1))]), y, width, activation)

@@ -70,7 +70,7 @@ OPEN_PROBLEMS = {
     },
     "Sharpness as a Generalization Bound": {
         "the line": ["pb-line", "errata-line", "errata-line-term"],
-        "its reading as a trace": ["measures-pac-smooth", "pb-reading"],
+        "its reading as a trace": ["measures-pac-smooth"],
     },
     "Sharpness as a Generalization Predictor": {
         "epsilon-sharpness and the largest eigenvalue": ["measures-eps-smooth"],

@@ -1,6 +1,6 @@
 """Minimisers of small models, walks along them, and starts that never reach them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -92,12 +92,28 @@ def rank(model: Fitted, theta: Theta) -> int:
     return int(np.sum(spectrum(model, theta) > NULL))
 
 
-def hessian(model: TwoLayer, theta: Theta) -> Float[np.ndarray, "D D"]:
-    """Hess L, by central differences of the gradient, which is in closed form."""
+SLOPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "squared": lambda r: r,
+    "log cosh": np.tanh,
+    "quartic": lambda r: 4 * r**3,
+}
+"""Derivatives of losses of one example, r^2 / 2, log cosh(r) and r^4, in r = f - y."""
+
+
+def hessian(
+    model: TwoLayer, theta: Theta, loss: str = "squared"
+) -> Float[np.ndarray, "D D"]:
+    """Hess L, by central differences of the gradient, which is in closed form.
+
+    Args:
+        model: the model.
+        theta: where.
+        loss: of one example, one of `SLOPES`; L is its mean.
+    """
 
     def gradient(at: Theta) -> Theta:
         here = model.tangent(at)
-        return here.pull_back((here.f - model.y) / len(model.y))[0]
+        return here.pull_back(SLOPES[loss](here.f - model.y) / len(model.y))[0]
 
     h = 1e-5
     rows = [
@@ -132,6 +148,33 @@ def dimensions(models: Iterable[TwoLayer], seeds: Sequence[int]) -> pd.DataFrame
         rows.append(row)
     columns = ["seed", "D", "n", "zeros", "rank", "smallest", "power"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def other_losses(models: Iterable[TwoLayer], seeds: Sequence[int]) -> pd.DataFrame:
+    """What the Hessians of two other losses say at the minimisers of `dimensions`.
+
+    Returns:
+        A row a model: seed, D, n, zeros (eigenvalues of the Hessian of the mean of
+        log cosh(f - y) that are 0) and quartic (largest eigenvalue of that of the mean
+        of (f - y)^4, over that of the mean of half the squared error); NaN where no
+        minimiser is found.
+    """
+    rows = []
+    for seed, model in zip(seeds, models, strict=True):
+        row: dict[str, float] = {"seed": seed, "D": model.size, "n": len(model.y)}
+        theta = minimiser(model, seed)
+        if theta is not None:
+            values = {
+                name: np.abs(np.linalg.eigvalsh(hessian(model, theta, name)))
+                for name in SLOPES
+            }
+            largest = values["log cosh"].max()
+            row |= {
+                "zeros": int(np.sum(values["log cosh"] <= 1e-8 * largest)),
+                "quartic": float(values["quartic"].max() / values["squared"].max()),
+            }
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["seed", "D", "n", "zeros", "quartic"])
 
 
 def ranks(

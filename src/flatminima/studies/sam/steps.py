@@ -225,10 +225,43 @@ def by_solver(g: np.ndarray, rho: float, p: float) -> float:
 def printed_mean(land: Landscape, theta: np.ndarray, groups: int) -> float:
     """(1/m) sum_j (1/n) sum_{i in S_j} l_i, m-sharpness as printed, at delta = 0."""
     n = len(land.y)
-    size = n // groups
-    parts = [slice(j * size, (j + 1) * size) for j in range(groups)]
-    sums = [size * float(land.loss(torch.tensor(theta), part)) for part in parts]
+    parts = _parts(n, groups)
+    sums = [n // groups * float(land.loss(torch.tensor(theta), part)) for part in parts]
     return sum(sums) / n / groups
+
+
+def printed_update(
+    land: Landscape, theta: np.ndarray, rho: float, groups: int
+) -> np.ndarray:
+    """w - (lr / m) sum_j ∇L_j(w + rho ∇L_j(w)), the talk's update for m-sharpness."""
+    parts = _parts(len(land.y), groups)
+    steps = [
+        land.gradient(theta + rho * land.gradient(theta, part), part) for part in parts
+    ]
+    return theta - land.config.lr * np.mean(steps, axis=0)
+
+
+def group_step(
+    land: Landscape, theta: np.ndarray, rho: float, groups: int
+) -> np.ndarray:
+    """A step along autograd's gradient of the mean over groups of their raised losses.
+
+    Each group's loss is taken where the group has climbed, rho times its own gradient
+    away, and the climb is detached.
+    """
+    at = torch.tensor(theta, requires_grad=True)
+    raised = []
+    for part in _parts(len(land.y), groups):
+        (g,) = torch.autograd.grad(land.loss(at, part), at)
+        raised.append(land.loss(at + rho * g.detach(), part))
+    (back,) = torch.autograd.grad(torch.stack(raised).mean(), at)
+    return theta - land.config.lr * back.numpy()
+
+
+def _parts(n: int, groups: int) -> list[slice]:
+    """Groups of equal size, in order."""
+    size = n // groups
+    return [slice(j * size, (j + 1) * size) for j in range(groups)]
 
 
 def path(config: DescentConfig, steps: Sequence[int]) -> list[np.ndarray]:

@@ -161,6 +161,14 @@ def test_accuracy_before_the_drop():
     assert found.loc[102, "test_accuracy"] == pytest.approx(1 - np.exp(-1))
 
 
+def test_accuracy_at_a_step_between_checkpoints():
+    rows = setting(0.1, lambda s, p: np.log(0.1 + 0.05 * np.log(np.maximum(s, 1))))
+    found = tables.accuracy_at(rows, 123, "made").set_index("data_seed")
+    rise = np.exp(0.01 * (102 % 3))
+    known = 1 - rise * (0.1 + 0.05 * np.log(123))
+    assert found.loc[102, "test_accuracy"] == pytest.approx(known)
+
+
 def ends(rule, shift=0.0, reached=1.0) -> pd.DataFrame:
     """Rows of one setting to equal loss, ten seeds."""
     fields = runs.SETTINGS["digits, MLP"] | runs.RULES[rule]

@@ -123,6 +123,23 @@ def at_equal_updates(
     return at_step(large, step), at_step(small, step)
 
 
+def accuracy_at(rows: pd.DataFrame, step: int, scale: str) -> pd.DataFrame:
+    """Test accuracy after some updates, linear in log t between checkpoints.
+
+    Args:
+        rows: of one setting.
+        step: number of updates, within the checkpoints.
+        scale: of the runs behind it.
+    """
+
+    def at(runs: list[pd.DataFrame]) -> float:
+        kept = runs[0][runs[0]["step"] > 0]
+        times = np.log(kept["step"].to_numpy(float))
+        return float(np.interp(np.log(step), times, kept["test_accuracy"]))
+
+    return as_runs(by_seed([rows], at), "test_accuracy", scale)
+
+
 def equal_loss(short: pd.DataFrame, setting: str, rule: str) -> pd.DataFrame:
     """The ends of the runs of one setting under one rule.
 

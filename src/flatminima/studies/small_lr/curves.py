@@ -29,6 +29,12 @@ NORM, LOSS, ERROR = "weight_norm", "train_loss", "test_error"
 
 NAMES = {NORM: "norm of the weights", LOSS: "training loss", ERROR: "test error"}
 
+NUMBERS = (
+    *("test_accuracy", "test_points", "trace", "periods", "sgd_steps"),
+    "num_steps",
+)
+"""What else rows without a run lack."""
+
 TOLERANCES = {NORM: 0.02, LOSS: 0.1}
 """By how much logarithms may change in a period where a curve counts as flat."""
 
@@ -61,9 +67,7 @@ def pick(long: pd.DataFrame, **fields: Any) -> pd.DataFrame:
     if len(found):
         return found
     seeds = long[SEEDS].drop_duplicates()
-    names = ("test_accuracy", "test_points", "trace", "train_loss", "periods")
-    names = (*names, "sgd_steps", "num_steps", *NAMES)
-    numbers = dict.fromkeys(names, np.nan)
+    numbers = dict.fromkeys((*NUMBERS, *NAMES), np.nan)
     scale = long["scale"].iloc[0] if len(long) else ""
     return seeds.assign(
         **numbers, **fields, step=0, last=True, diverged=False, scale=scale
@@ -186,27 +190,37 @@ def changes(rows: pd.DataFrame, quantity: str) -> pd.Series:
     return levels(rows, quantity) - levels(rows, quantity, PERIODS - 1)
 
 
-def flatness(settings: Sequence[pd.DataFrame]) -> tuple[float, float, float]:
+def flatness(
+    settings: Sequence[pd.DataFrame], *, at_once: bool = True
+) -> tuple[float, float, float]:
     """One minus the largest change over its tolerance, of all settings and quantities.
 
     Args:
         settings: rows of one setting each.
+        at_once: whether the lower end is that of intervals that hold all at once
+            (Bonferroni). That all changes are small needs no such correction: if one is
+            not, the chance that its own interval says so is the level already (the
+            intersection-union test of Berger 1982).
 
     Returns:
-        The number, from means over seeds, and an interval that holds for all of them
-        at once (Bonferroni). NaN if a setting has fewer than two seeds.
+        The number, from means over seeds, and its interval, of which the upper end is
+        always that of intervals that hold all at once. NaN if a setting has fewer than
+        two seeds.
     """
     cells = [(rows, name) for rows in settings for name in TOLERANCES]
-    level = 1 - (1 - thresholds().level) / len(cells)
+    given = thresholds().level
+    strict = 1 - (1 - given) / len(cells)
     means, far, near = [], [], []
     for rows, name in cells:
         values = changes(rows, name).dropna().to_numpy() / TOLERANCES[name]
         if len(values) < 2:
             return np.nan, np.nan, np.nan
-        low, high = map(float, mean_ends(values, level))
-        means.append(abs(values.mean()))
-        far.append(max(abs(low), abs(high)))
+        low, high = map(float, mean_ends(values, strict))
         near.append(0.0 if low <= 0 <= high else min(abs(low), abs(high)))
+        if not at_once:
+            low, high = map(float, mean_ends(values, given))
+        far.append(max(abs(low), abs(high)))
+        means.append(abs(values.mean()))
     return 1 - max(means), 1 - max(far), 1 - max(near)
 
 

@@ -167,6 +167,7 @@ def order(short: pd.DataFrame) -> Figure:
             _dots(axes[1, column], place, traces, colour, np.log)
         axes[0, column].set_title(setting, fontsize=9.5)
         axes[1, column].set_yscale("log")
+        _plain_ticks(axes[1, column])
         axes[1, column].set_xticks(range(len(RULES)), list(RULES), rotation=60)
         for axis in axes[:, column]:
             axis.set_xlim(-0.5, len(RULES) - 0.5)

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from flatminima.claims.quantities import NONE, numbers
 from flatminima.statistics.intervals import mean_ends, of_mean
 from flatminima.statistics.thresholds import thresholds
 from flatminima.studies.small_lr.curves import (
@@ -14,7 +15,6 @@ from flatminima.studies.small_lr.curves import (
     LOSS,
     NAMES,
     NORM,
-    TOLERANCES,
     by_seed,
     changes,
     levels,
@@ -40,19 +40,31 @@ def spread_table(groups: Mapping[str, Sequence[pd.DataFrame]]) -> pd.DataFrame:
                 for axis in ("sgd_steps", "periods")
             }
             ratio = spreads(settings, quantity).dropna().to_numpy()
-            low, high = of_mean(ratio, thresholds())
+            middle, low, high = np.exp(_interval(ratio))
             lines.append(
                 {
-                    "what varies": name,
+                    "runs": name,
                     "curves of": called,
                     "spread against t": apart["sgd_steps"].mean(),
-                    "spread against ηλt": apart["periods"].mean(),
-                    "ratio": np.exp(ratio.mean()) if len(ratio) else np.nan,
-                    "low": np.exp(low),
-                    "high": np.exp(high),
+                    "against periods": apart["periods"].mean(),
+                    "ratio": _told(middle, low, high),
                 }
             )
     return pd.DataFrame(lines)
+
+
+def _interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean over seeds with its interval; NaN where there is none."""
+    mean = float(values.mean()) if len(values) else np.nan
+    return mean, *of_mean(values, thresholds())
+
+
+def _told(mean: float, low: float, high: float) -> str:
+    """A mean with its interval, in one cell."""
+    if not np.isfinite(mean):
+        return NONE
+    ends = (low, high) if np.isfinite(low) else (None, None)
+    return numbers(mean, *ends)
 
 
 def equilibrium_table(settings: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -63,14 +75,12 @@ def equilibrium_table(settings: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """
     lines = []
     for rows in settings:
-        line = {name: rows[name].iloc[0] for name in ("lr", "weight_decay")}
-        line["1/(ηλ)"] = rows["num_steps"].iloc[0] / (PERIODS + AFTER_DROP)
-        for name in TOLERANCES:
+        length = rows["num_steps"].iloc[0] / (PERIODS + AFTER_DROP)
+        line = {"η": f"{rows['lr'].iloc[0]:g}", "1/(ηλ)": length}
+        for name, called in {NORM: "norm", LOSS: "loss"}.items():
             values = changes(rows, name).dropna().to_numpy()
-            low, high = of_mean(values, thresholds())
-            line[NAMES[name]] = float(np.exp(levels(rows, name).mean()))
-            line[f"change of its logarithm ({NAMES[name]})"] = values.mean()
-            line[f"low ({NAMES[name]})"], line[f"high ({NAMES[name]})"] = low, high
+            line[called] = float(np.exp(levels(rows, name).mean()))
+            line[f"change of log {called}"] = _told(*_interval(values))
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -84,7 +94,7 @@ def as_runs(values: pd.Series, metric: str, scale: str) -> pd.DataFrame:
         scale: of the runs behind it.
     """
     rows = values.rename(metric).reset_index()
-    return rows.assign(last=True, diverged=False, scale=scale)
+    return rows.assign(test_points=np.nan, last=True, diverged=False, scale=scale)
 
 
 def same(values: pd.Series, number: float) -> pd.Series:
@@ -123,6 +133,23 @@ def at_equal_updates(
     return at_step(large, step), at_step(small, step)
 
 
+def accuracy_at(rows: pd.DataFrame, step: int, scale: str) -> pd.DataFrame:
+    """Test accuracy after some updates, linear in log t between checkpoints.
+
+    Args:
+        rows: of one setting.
+        step: number of updates, within the checkpoints.
+        scale: of the runs behind it.
+    """
+
+    def at(runs: list[pd.DataFrame]) -> float:
+        kept = runs[0][runs[0]["step"] > 0]
+        times = np.log(kept["step"].to_numpy(float))
+        return float(np.interp(np.log(step), times, kept["test_accuracy"]))
+
+    return as_runs(by_seed([rows], at), "test_accuracy", scale)
+
+
 def equal_loss(short: pd.DataFrame, setting: str, rule: str) -> pd.DataFrame:
     """The ends of the runs of one setting under one rule.
 
@@ -154,16 +181,14 @@ def order_table(short: pd.DataFrame) -> pd.DataFrame:
             if "reached" not in ends:
                 continue
             good = ends[~ends["diverged"]]
-            low, high = of_mean(1 - good["test_accuracy"].to_numpy(), thresholds())
+            errors = 100 * (1 - good["test_accuracy"].to_numpy(float))
             lines.append(
                 {
                     "setting": setting,
                     "rule": rule,
                     "runs": len(ends),
                     "not at the loss": int(ends["diverged"].sum()),
-                    "test error, %": 100 * (1 - good["test_accuracy"].mean()),
-                    "low": 100 * low,
-                    "high": 100 * high,
+                    "test error, %": _told(*_interval(errors)),
                     "trace": good["trace"].mean(),
                     "λ_max": good["lambda_max"].mean(),
                     "training loss": good["train_loss"].mean(),
@@ -214,13 +239,15 @@ def live_beside_committed(live: pd.DataFrame, long: pd.DataFrame) -> pd.DataFram
         standard deviation of the evidence over seeds.
     """
     lines = []
-    for (lr, decay), rows in live.groupby(["lr", "weight_decay"]):
+    same_kind = live[(live["norm"] == "batch") & (live["amplification"] == 1)]
+    for (lr, decay), rows in same_kind.groupby(["lr", "weight_decay"]):
         known = pick(long, lr=lr, weight_decay=decay, **INSIDE)
         for quantity in (NORM, LOSS, ERROR):
             new, old = levels(rows, quantity), levels(known, quantity)
             lines.append(
                 {
-                    "η": lr,
+                    "η": f"{lr:g}",
+                    "λ": f"{decay:g}",
                     "level of": NAMES[quantity],
                     "here": np.exp(new.mean()),
                     "evidence": np.exp(old.mean()),
@@ -241,15 +268,12 @@ def ends_table(groups: Mapping[str, Sequence[pd.DataFrame]]) -> pd.DataFrame:
         for rows in settings:
             ends = rows[rows["last"] & ~rows["diverged"]]
             errors = 100 * (1 - ends["test_accuracy"].dropna().to_numpy(float))
-            low, high = of_mean(errors, thresholds())
             lines.append(
                 {
                     "setting": name,
-                    "η": rows["lr"].iloc[0],
+                    "η": f"{rows['lr'].iloc[0]:g}",
                     "seeds": len(errors),
-                    "test error, %": errors.mean() if len(errors) else np.nan,
-                    "low": low,
-                    "high": high,
+                    "test error, %": _told(*_interval(errors)),
                     "training loss": ends["train_loss"].mean(),
                 }
             )

@@ -16,10 +16,29 @@ OPEN_PROBLEMS = {
     "Deep Learning in Practice is a Black Box": {"holdout data": ["land-black-box"]},
     "Black Box View is Insufficient for Generalization": {
         "minimisers differ in how they generalise": ["land-differ"],
+        "descent with a tiny rate, descent, SGD": [
+            *("small-lr-order-digits-gd", "small-lr-order-digits-sgd"),
+            *("small-lr-order-cnn-gd", "small-lr-order-cnn-sgd"),
+            *("small-lr-order-clusters-gd", "small-lr-order-clusters-sgd"),
+        ],
+    },
+    "Implicit Regularization": {
+        "limit of gradient descent": ["ls-printed", "ls-limit"],
+        "regulariser": ["ls-regulariser"],
+    },
+    "Implicit Regularization for Non-linear Model": {
+        "least nuclear norm": ["ms-nuclear", "ms-above", "ms-commuting"],
+        "the survey is of deterministic flow": ["ls-survey"],
     },
     "Implicit Regularization, What is the role of large learning rate": {
-        "large learning rates reduce sharpness": ["stab-larger-flatter"],
-        "stochastic noise reduces sharpness": ["land-noise-trace"],
+        "large learning rates reduce sharpness": [
+            "stab-larger-flatter",
+            "small-lr-flatter-gd",
+        ],
+        "stochastic noise reduces sharpness": [
+            "land-noise-trace",
+            "small-lr-flatter-sgd",
+        ],
     },
     "History and Intuition of Sharpness and Generalization": {
         "flatter is shorter": ["measures-flat-short"],
@@ -46,6 +65,9 @@ OPEN_PROBLEMS = {
         ],
     },
     "Gradient Noise implies Flatness": {
+        "small rates, trained longer": ["small-lr-equal"],
+        "the continuous limit": ["small-lr-svag"],
+        "other than stability": ["small-lr-stability"],
         "the loss with noise on labels": ["label-noise-printed-loss"],
         "mini-batches do the same": ["label-noise-minibatch"],
         "label noise is easier": ["label-noise-easier"],
@@ -145,6 +167,7 @@ READING_GROUP = {
     },
     "Generalization because of implicit bias": {
         "definition": ["dn-implicit-bias"],
+        "least norm in linear regression": ["ls-from-zero"],
         "limit of gradient descent": ["dn-entropy-limit"],
         "Figure 5": ["dn-figure-small", "dn-figure-large"],
     },

@@ -177,3 +177,8 @@ def test_missing_ranks_are_counted():
     assert tall["missing"].tolist() == [0]
     assert tall["formula"].max() < 1e-9
     assert tall["moved"].max() < 1e-9
+
+
+def test_from_zero_descent_ends_at_the_least_norm():
+    assert runs.from_zero(range(3), 3, 7, 4000).max() < 1e-10
+    assert runs.from_zero(range(3), 3, 7, 20).min() > 1e-6

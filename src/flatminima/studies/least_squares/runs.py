@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.linalg
 from jaxtyping import Float
 
 from flatminima.studies.least_squares.problems import (
+    Problems,
     distances,
     draw,
     nearest_by_null_space,
@@ -205,6 +207,31 @@ def regulariser(seeds: Sequence[int], n: int, d: int) -> Float[np.ndarray, " see
     )
     gap = np.linalg.norm(problems.closest - nearest, axis=1)
     return np.asarray(gap / problems.travel)
+
+
+def from_zero(
+    seeds: Sequence[int], n: int, d: int, steps: int
+) -> Float[np.ndarray, " seeds"]:
+    """How far gradient descent from 0 ends from the solution of least norm.
+
+    That comes from LAPACK's least-squares driver; relative to its length, infinite for
+    a run that diverged.
+    """
+    drawn = draw(seeds, n, d)
+    problems = Problems(drawn.a, drawn.b, np.zeros_like(drawn.start))
+    ends = descend(
+        Rule("GD"),
+        problems,
+        np.full(len(seeds), 0.5),
+        steps=steps,
+        tolerance=GRADIENT,
+        rng=np.random.default_rng(0),
+    )
+    least = np.array(
+        [scipy.linalg.lstsq(a, b)[0] for a, b in zip(drawn.a, drawn.b, strict=True)]
+    )
+    gap = np.linalg.norm(ends.x - least, axis=1) / np.linalg.norm(least, axis=1)
+    return np.where(ends.diverged, np.inf, gap)
 
 
 def as_printed(seeds: Sequence[int], n: int, d: int, steps: int) -> pd.DataFrame:

@@ -135,20 +135,6 @@ def shortfall(table: pd.DataFrame) -> Float[np.ndarray, " rows"]:
     return np.maximum(below, 0.0) if len(below) else np.array([np.inf])
 
 
-def growth(table: pd.DataFrame) -> Float[np.ndarray, " seeds"]:
-    """Minus the power of the nuclear norm in the loss, over the last half of a path.
-
-    Only of starts with a positive determinant, and of paths with two points or more.
-    """
-    powers = []
-    for _, rows in table[table["sign"] == 1].groupby("seed"):
-        late = rows.tail(max(2, len(rows) // 2))
-        if len(late) >= 2 and late["loss"].nunique() >= 2 and (late["loss"] > 0).all():
-            fit = np.polyfit(np.log(late["loss"]), np.log(late["nuclear"]), 1)
-            powers.append(-float(fit[0]))
-    return np.array(powers)
-
-
 def last(table: pd.DataFrame, sign: int, column: str) -> Float[np.ndarray, " seeds"]:
     """A column at the ends of the paths from one sign."""
     rows = table[table["sign"] == sign].groupby("seed").tail(1)

@@ -38,7 +38,8 @@ def spread_table(groups: Mapping[str, Sequence[pd.DataFrame]]) -> pd.DataFrame:
                 axis: by_seed(settings, partial(spread, quantity=quantity, axis=axis))
                 for axis in ("sgd_steps", "periods")
             }
-            ratio = np.log(apart["sgd_steps"] / apart["periods"]).dropna().to_numpy()
+            both = pd.DataFrame(apart).dropna()
+            ratio = np.log(both["sgd_steps"].to_numpy() / both["periods"].to_numpy())
             middle, low, high = np.exp(_interval(ratio))
             lines.append(
                 {

@@ -192,7 +192,7 @@ def ends(rule, shift=0.0, reached=1.0) -> pd.DataFrame:
             **{"data_seed": seeds, "init_seed": seeds, "label_shuffle": 0.0},
             **{"last": True, "diverged": False, "reached": reached, "step": 9},
             "test_accuracy": 0.8 + shift + 1e-3 * (seeds % 4),
-            "trace": 10 * np.exp(-shift),
+            "trace": 10 * np.exp(-shift) * (1 + seeds % 2),
             **{"lambda_max": 1.0, "train_loss": 0.02, "scale": "made", **fields},
         }
     )

@@ -97,6 +97,14 @@ def _log(rows: pd.DataFrame, quantity: str) -> Float[np.ndarray, " rows"]:
         return np.log(values)
 
 
+USED = [
+    *SEEDS,
+    *("step", "sgd_steps", "periods", "diverged", "test_accuracy", "test_points"),
+    *NAMES,
+]
+"""Columns that numbers of a seed are taken from."""
+
+
 def by_seed(
     settings: Sequence[pd.DataFrame],
     number: Callable[[list[pd.DataFrame]], float],
@@ -111,7 +119,7 @@ def by_seed(
         Series indexed by (data_seed, init_seed), of the seeds that have all runs,
         none of which diverged; NaN where a run has no number.
     """
-    groups = [dict(tuple(rows.groupby(SEEDS))) for rows in settings]
+    groups = [dict(tuple(rows[USED].groupby(SEEDS))) for rows in settings]
     common = sorted(set.intersection(*(set(group) for group in groups)))
     values = {}
     for seed in common:
@@ -124,9 +132,10 @@ def by_seed(
 
 def _curve(run: pd.DataFrame, quantity: str, axis: str, at: np.ndarray) -> np.ndarray:
     """The logarithm of a quantity at times of an axis, linear between checkpoints."""
-    kept = run[(run["periods"] > 0) & (run["periods"] <= PERIODS)]
-    times = np.log(kept[axis].to_numpy(float))
-    return np.interp(np.log(at), times, _log(kept, quantity))
+    periods = run["periods"].to_numpy(float)
+    kept = (periods > 0) & (periods <= PERIODS)
+    times = np.log(run[axis].to_numpy(float)[kept])
+    return np.interp(np.log(at), times, _log(run, quantity)[kept])
 
 
 def spread(runs: Sequence[pd.DataFrame], quantity: str, axis: str) -> float:
@@ -169,9 +178,9 @@ def spreads(settings: Sequence[pd.DataFrame], quantity: str) -> pd.Series:
 
 def _level(run: pd.DataFrame, quantity: str, end: float) -> float:
     """Mean of the logarithm over the period that ends at `end`."""
-    times = run["periods"]
-    kept = run[(times > end - 1 + 1e-9) & (times <= end + 1e-9)]
-    return float(_log(kept, quantity).mean()) if len(kept) else np.nan
+    times = run["periods"].to_numpy(float)
+    kept = (times > end - 1 + 1e-9) & (times <= end + 1e-9)
+    return float(_log(run, quantity)[kept].mean()) if kept.any() else np.nan
 
 
 def levels(rows: pd.DataFrame, quantity: str, end: float = PERIODS) -> pd.Series:

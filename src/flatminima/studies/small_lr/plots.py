@@ -20,6 +20,9 @@ from flatminima.studies.small_lr.tables import equal_loss
 _COLOURS = sns.color_palette("colorblind")
 STYLES = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 AXES = {"sgd_steps": "updates t", "periods": "η λ t"}
+ALIKE = ("lr", "weight_decay", "norm", "amplification")
+"""What tells the long runs apart."""
+
 NOTHING = "no such run here"
 
 
@@ -70,8 +73,9 @@ def collapse(
                 told = {"color": shade, "ls": style, "label": f"{sign} = {value:g}"}
                 before = rows[~(rows["periods"] > PERIODS)]
                 _line(axis, before, quantity, along, **told)
-                own = live[(live[name] == value) & (live["periods"] > 0)]
-                own = own[own["periods"] <= PERIODS] if len(own) else own
+                own = live[(live["periods"] > 0) & (live["periods"] <= PERIODS)]
+                for field in ALIKE:
+                    own = own[own[field] == rows[field].iloc[0]]
                 axis.plot(own[along], own[quantity], ".", ms=2.5, color=shade)
             axis.set(xscale="log", yscale="log", xlabel=label)
             _plain_ticks(axis)

@@ -20,7 +20,6 @@ from flatminima.studies.small_lr.curves import (
     levels,
     pick,
     spread,
-    spreads,
 )
 from flatminima.studies.small_lr.runs import AFTER_DROP, PERIODS, RULES, SETTINGS
 from flatminima.sweeps.table import at_step, per_seed
@@ -39,7 +38,8 @@ def spread_table(groups: Mapping[str, Sequence[pd.DataFrame]]) -> pd.DataFrame:
                 axis: by_seed(settings, partial(spread, quantity=quantity, axis=axis))
                 for axis in ("sgd_steps", "periods")
             }
-            ratio = spreads(settings, quantity).dropna().to_numpy()
+            both = pd.DataFrame(apart).dropna()
+            ratio = np.log(both["sgd_steps"].to_numpy() / both["periods"].to_numpy())
             middle, low, high = np.exp(_interval(ratio))
             lines.append(
                 {

@@ -184,7 +184,7 @@ def live(scale: str, seeds: int, first_seed: int) -> pd.DataFrame:
     """The runs of this build, noted as ones to be committed.
 
     Args:
-        scale: "whole" for all, over processes, about an hour of one core for ten seeds,
+        scale: "whole" for all, over processes, one to two core-hours for ten seeds,
             which goes on where it was stopped; "slice" for two of the rates and one
             setting of equal loss; "least" for the largest rate alone, and GD and SGD.
         seeds: of the long runs; those to equal loss, which are short, take twice as

@@ -54,9 +54,14 @@ def draw(seeds: Sequence[int], n: int, d: int) -> Problems:
 
     Args:
         seeds: one a problem.
-        n: equations.
+        n: equations, at least 1.
         d: unknowns.
+
+    Raises:
+        ValueError: if there is no equation.
     """
+    if n < 1:
+        raise ValueError(f"n = {n}: allowed are 1 <= n")
     parts = []
     for seed in seeds:
         rng = generator(seed, "data")

@@ -111,7 +111,7 @@ def mcallester(empirical: float, kl: float, m: int, delta: float) -> float:
         ValueError: if an argument is out of range.
 
     >>> round(mcallester(0.1, 5.0, 1000, 0.05), 4)
-    0.1785
+    0.1779
     """
     _probability("empirical", empirical)
     return empirical + math.sqrt(complexity(kl, m, delta) / 2)
@@ -130,7 +130,7 @@ def maurer(empirical: float, kl: float, m: int, delta: float) -> float:
         ValueError: if an argument is out of range.
 
     >>> round(maurer(0.1, 5.0, 1000, 0.05), 4)
-    0.1522
+    0.1531
     """
     return kl_inverse(empirical, complexity(kl, m, delta))
 
@@ -169,7 +169,7 @@ def sampled(mean: float, draws: int, delta: float) -> float:
         ValueError: if one is out of range.
 
     >>> round(sampled(0.03, 150_000, 0.01), 5)
-    0.03145
+    0.03146
     """
     check_sample(draws, delta, "draws")
     return kl_inverse(mean, math.log(2 / delta) / draws)

@@ -58,7 +58,7 @@ def foret_complexity(
         ValueError: if an argument is out of range.
 
     >>> round(foret_complexity(1.0, 1000, 50_000, 0.05), 3)
-    0.142
+    0.138
     """
     _check_foret(num_parameters, n)
     check_sample(n, delta, "n")

@@ -45,11 +45,16 @@ def at(u: float) -> Landscape:
     return landscape(Product(u, 1 / u), one, one, "squared")
 
 
-def along_valley(us: Sequence[float]) -> pd.DataFrame:
-    """Every measure at (u, 1/u), over its value at (1, 1): a row a u."""
-    base = measured(at(1.0), SIZES, 0, SHOWN)
+def along_valley(us: Sequence[float], seed: int = 0) -> pd.DataFrame:
+    """Every measure at (u, 1/u), over its value at (1, 1): a row a u.
+
+    Args:
+        us: where.
+        seed: of the starts of ascents.
+    """
+    base = measured(at(1.0), SIZES, seed, SHOWN)
     rows = [
         {name: e.value / base[name].value for name, e in found.items()}
-        for found in (measured(at(u), SIZES, 0, SHOWN) for u in us)
+        for found in (measured(at(u), SIZES, seed, SHOWN) for u in us)
     ]
     return pd.DataFrame(rows, index=pd.Index(np.array(us), name="u"))

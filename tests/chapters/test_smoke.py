@@ -141,6 +141,7 @@ def test_two_seeds_decide_nothing(name, executed):
         if rule.kind in trained:
             needed = rule.min_seeds or thresholds.min_seeds
             if verdict["n"] >= needed:  # more than were run: committed ones decide
+                assert (ROOT / "results" / f"{name}.jsonl").exists()
                 continue
             assert verdict["verdict"] == "undecided"
             few = f"a verdict needs {needed}" in verdict["note"]

@@ -1,12 +1,12 @@
 """Diagonal of the Gauss-Newton matrix of a sequence of layers, exactly or by probes.
 
-G_pp = (1/n) sum_i sum_c (J_i^T s_ic)_p^2, s_ic the columns of S_i, S_i S_i^T the Hessian
-of example i's cross entropy over its outputs. With signs r drawn at random,
-E (J_i^T S_i r)_p^2 is the inner sum: one backward pass a probe in place of one a class.
+G_pp = (1/n) sum_i sum_c (J_i^T s_ic)_p^2, s_ic the columns of S_i, S_i S_i^T the
+Hessian of example i's cross entropy over its outputs. With signs r drawn at random,
+E (J_i^T S_i r)_p^2 is the inner sum: one backward pass a probe, not one a class.
 
 For linear maps, convolutions and batch norm in evaluation mode the gradient of an
-example is a sum of products of what a layer reads and of the gradient of what it writes,
-so plain products of matrices give all that is needed, on a GPU as well.
+example is a sum of products of what a layer reads and of the gradient of what it
+writes, so plain products of matrices give all that is needed, on a GPU as well.
 """
 
 from collections.abc import Iterator
@@ -120,6 +120,7 @@ def _of_layer(
         yield "weight", delta.square().T @ a.square()
         pooled = delta
     elif isinstance(layer, nn.Conv2d):
+        assert not isinstance(layer.padding, str)
         patches = functional.unfold(
             a, layer.kernel_size, layer.dilation, layer.padding, layer.stride
         )
@@ -128,7 +129,8 @@ def _of_layer(
         pooled = delta.sum(dim=(2, 3))
     else:
         assert isinstance(layer, nn.BatchNorm2d)
-        assert layer.running_mean is not None and layer.running_var is not None
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
         each = (1, -1, 1, 1)
         spread = (layer.running_var + layer.eps).sqrt().view(each)
         normal = (a - layer.running_mean.view(each)) / spread

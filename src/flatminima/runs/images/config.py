@@ -97,7 +97,7 @@ class ImageConfig(BaseModel):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        channels, size, most, most_test = SETS[self.data]
+        _, size, most, most_test = SETS[self.data]
         for name, bound in (("n", most), ("test_n", most_test), ("size", size)):
             if getattr(self, name) > bound:
                 raise ValueError(

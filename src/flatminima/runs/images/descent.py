@@ -1,5 +1,6 @@
 """A network of images in training, on its device."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -67,8 +68,12 @@ class Descent:
         device, problem = torch.device(config.device), data(config)
         self.x, self.y = problem.x.to(device), problem.y.to(device)
         self.test_x, self.test_y = problem.test_x.to(device), problem.test_y.to(device)
-        net = network(config, arrays)
-        self.net = net.to(device, memory_format=torch.channels_last).train()
+        net = network(config, arrays).to(device).train()
+        for parameter in net.parameters():
+            if parameter.dim() == 4:
+                last = parameter.data.contiguous(memory_format=torch.channels_last)
+                parameter.data = last
+        self.net = net
         self.parameters = list(self.net.parameters())
         self.names = {p: name for name, p in self.net.named_parameters()}
         for parameter in self.parameters:
@@ -88,6 +93,7 @@ class Descent:
             }
         self.index = torch.zeros(config.batch, dtype=torch.int64, device=device)
         self.recorded: torch.cuda.CUDAGraph | None = None
+        self.recordable = config.device == "cuda"
 
     @property
     def reached(self) -> bool:
@@ -97,7 +103,7 @@ class Descent:
     def walk(self, stop: int) -> None:
         """Updates until so many are done in all."""
         order = torch.from_numpy(batches(self.config, self.step, stop))
-        if self.config.device == "cuda" and self.recorded is None:
+        if self.recordable and self.recorded is None:
             self._record()
         for chosen in order.to(self.index.device):
             self.index.copy_(chosen)
@@ -145,9 +151,15 @@ class Descent:
         torch.cuda.current_stream().wait_stream(aside)
         for tensor, old in zip(moved, saved, strict=True):
             tensor.copy_(old)
-        self.recorded = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.recorded, capture_error_mode="thread_local"):
-            self._passes()
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                self._passes()
+        except RuntimeError as error:  # the same work is done without it, only slower
+            warnings.warn(f"a GPU's work cannot be recorded: {error}", stacklevel=2)
+            self.recordable = False
+        else:
+            self.recorded = graph
 
     def recent_loss(self) -> float:
         """Mean loss of the batches since the last call."""

@@ -101,7 +101,7 @@ def sharpness(
 
 
 def _matrix(values: Tensor) -> np.ndarray:
-    """Rows of outputs and columns of inputs, kernels summed over; a bias is a column."""
+    """Rows of outputs, columns of inputs, kernels summed over; a bias is a column."""
     columns = values.shape[1] if values.dim() > 1 else 1
     return values.reshape(len(values), columns, -1).sum(dim=2).numpy()
 

@@ -9,13 +9,15 @@ by their statistics over seeds.
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from flatminima.data.images.load import files
+from flatminima.data.images.faults import DataFault
+from flatminima.data.images.load import files, images
 from flatminima.runs.images import measures
 from flatminima.runs.images.config import ImageConfig
 from flatminima.runs.images.descent import Descent, numerics
@@ -48,6 +50,22 @@ def modules(config: ImageConfig) -> tuple[str, ...]:
 def inputs(config: ImageConfig) -> tuple[Path, ...]:
     """The files of the data set, and those of an optimiser of another library."""
     return (*files(config.data), *library_files(config))
+
+
+def lacking(config: ImageConfig) -> str:
+    """Why a run cannot be computed here; empty if it can."""
+    if config.device == "cuda" and not torch.cuda.is_available():
+        return "there is no GPU"
+    try:
+        inputs(config)
+    except DataFault as fault:
+        return str(fault)
+    return ""
+
+
+def summary(config: ImageConfig, run: Run) -> dict[str, list[int]]:
+    """What committed results keep: the SHA-256 of the data set's content, as bytes."""
+    return {"data_sha256": list(bytes.fromhex(images(config.data).sha256))}
 
 
 @cache
@@ -93,7 +111,7 @@ def proceed(config: ImageConfig, run: Run | None, pause: Callable[[], bool]) -> 
 def _proceed(config: ImageConfig, run: Run | None, pause: Callable[[], bool]) -> Run:
     if run is None:
         run = Run(pd.DataFrame(), initial_arrays(config), 0, finished=False)
-    rows = run.history.to_dict("records")
+    rows: list[dict[Any, Any]] = run.history.to_dict("records")
     descent = Descent(config, run.arrays, run.step)
     longest = steps_per_call(config)
     if not rows:

@@ -10,6 +10,7 @@ from flatminima.optim.sam import sam_step
 from flatminima.runs import loop
 from flatminima.runs.images import measures, train
 from flatminima.runs.images.config import ImageConfig
+from flatminima.runs.images.descent import Descent
 from flatminima.runs.images.optimisers import KINDS
 from flatminima.runs.images.order import batches, ends_epochs, next_check
 from flatminima.runs.images.problem import balanced, data, initial_arrays, network
@@ -29,8 +30,8 @@ def config(optimiser: str, **fields) -> ImageConfig:
 def plain(config: ImageConfig) -> nn.Module:
     """The run by a plain loop, in which one optimiser lives from start to end."""
     problem = data(config)
-    module = network(config, initial_arrays(config)).train()
-    module = module.to(memory_format=torch.channels_last)
+    # laid out in memory as the engine's: other kernels round otherwise
+    module = Descent(config, initial_arrays(config), 0).net
     kind, settings = KINDS[config.optimiser]
     optimizer = kind(module.parameters(), lr=config.lr, **settings)
     for batch in torch.from_numpy(batches(config, 0, config.num_steps)):

@@ -19,7 +19,7 @@ SMALL = {
     **{"n": 100, "test_n": 50, "size": 8, "width": 2, "batch": 24},
     **{"num_epochs": 2, "sharpness_n": 20, "target_loss": 1e-3},
 }
-RATES = {"adam": 0.01, "adagrad": 0.02, "adabound": 0.01, "adashift": 0.01}
+RATES = {"adam": 0.002, "adagrad": 0.02, "adabound": 0.01, "adashift": 0.01}
 
 
 def config(optimiser: str, **fields) -> ImageConfig:

@@ -1,8 +1,8 @@
 """SAM in all its forms around any torch optimiser.
 
 min_w (1/M) sum_j max_{|e|_p <= rho} L_j(w + e), over M micro-batches j. With M = 1 it
-is the SAM of Foret et al. (2021, equations 1 and 2); more make m-SAM (their section 4.1;
-Andriushchenko & Flammarion 2022), each with an ascent of its own.
+is the SAM of Foret et al. (2021, equations 1 and 2); more make m-SAM (their section
+4.1; Andriushchenko & Flammarion 2022), each with an ascent of its own.
 """
 
 from collections.abc import Callable, Iterator

@@ -10,8 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from flatminima.data.images.faults import DataFault
+from flatminima.data.images.load import files
 from flatminima.paths import store_folder
 from flatminima.runs.images.config import NAMES, ImageConfig
+from flatminima.runs.images.descent import Descent, numerics
+from flatminima.runs.images.problem import initial_arrays
 from flatminima.sources.minimum_sharpness import LEARNING_RATES, NUM_EPOCHS, RHO
 from flatminima.sweeps import store
 from flatminima.sweeps.sweep import run_all
@@ -84,6 +88,55 @@ def seed_by_seed(
     """All runs of one seed, then all of the next: any beginning of it is of use."""
     configs = list(configs)
     return [config.with_seeds(seed, seed) for seed in seeds for config in configs]
+
+
+def planned(
+    scale: str, seeds: Iterable[int], device: str = "cpu"
+) -> tuple[list[ImageConfig], list[str]]:
+    """The runs of a scale on the data sets that are here, seed by seed.
+
+    Args:
+        scale: a name of `SCALES`.
+        seeds: of data and initialisation.
+        device: "cpu" or "cuda".
+
+    Returns:
+        The runs, and what is wrong with the data sets that cannot be used.
+    """
+    cells: list[ImageConfig] = []
+    absent, seeds = [], list(seeds)
+    for data in DATA:
+        try:
+            files(data)
+        except DataFault as fault:
+            absent.append(str(fault))
+        else:
+            cells += seed_by_seed(grid(scale, data, device=device), seeds)
+    return cells, absent
+
+
+def seconds_a_step(config: ImageConfig, steps: int = 5) -> float:
+    """What an update of a run takes on this device, after a few others."""
+    with numerics(config):
+        descent = Descent(config, initial_arrays(config), 0)
+        descent.walk(2)
+        descent.recent_loss()  # waits for a GPU
+        begun = time.perf_counter()
+        descent.walk(2 + steps)
+        descent.recent_loss()
+        return (time.perf_counter() - begun) / steps
+
+
+def pieces(configs: Sequence[ImageConfig]) -> pd.DataFrame:
+    """What an epoch takes on this device, by data set, network and radius."""
+    kinds = {(c.data, c.net, c.rho): c for c in reversed(configs)}
+    rows = []
+    for (data, net, rho), config in sorted(kinds.items()):
+        step = seconds_a_step(config)
+        epoch = step * config.n / config.batch
+        rows.append((data, net, rho, round(1e3 * step, 2), round(epoch, 2)))
+    names = ["data", "net", "rho", "milliseconds a step", "seconds an epoch"]
+    return pd.DataFrame(rows, columns=names)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ KINDS = {
     "path": PathConfig(net=NetConfig(**NET), points=3, curve_steps=2),
     "images": ImageConfig(optimiser="adashift", rho=0.05, num_epochs=3, **IMAGES),
     "images, to a target": ImageConfig(
-        optimiser="phb", to_the_end=True, num_epochs=60, target_loss=0.5, **IMAGES
+        optimiser="phb", to_the_end=True, num_epochs=12, target_loss=1.9, **IMAGES
     ),
     "oscillator": oscillator.Config(num_steps=300),
 }

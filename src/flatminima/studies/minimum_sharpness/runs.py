@@ -13,12 +13,13 @@ import pandas as pd
 from flatminima.data.images.faults import DataFault
 from flatminima.data.images.load import files
 from flatminima.paths import store_folder
+from flatminima.results.reading import Committed
 from flatminima.runs.images.config import NAMES, ImageConfig
 from flatminima.runs.images.descent import Descent, numerics
 from flatminima.runs.images.problem import initial_arrays
 from flatminima.sources.minimum_sharpness import LEARNING_RATES, NUM_EPOCHS, RHO
 from flatminima.sweeps import store
-from flatminima.sweeps.sweep import run_all
+from flatminima.sweeps.sweep import run_all, sweep_quietly
 
 NETS = ("simple", "middle", "complex")
 OPTIMISERS = tuple(NAMES)
@@ -224,3 +225,32 @@ def stopped_after(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
+
+
+def slice_of(seeds: Sequence[int], *, with_bare: bool, **fields: Any) -> pd.DataFrame:
+    """The runs of every build: one network on the embedded subset, PHB and SAM + PHB.
+
+    Args:
+        seeds: of data and initialisation.
+        with_bare: whether PHB is also run without batch norm.
+        **fields: of `ImageConfig`.
+    """
+    base = ImageConfig(optimiser="phb", lr=LEARNING_RATES["phb"], **fields)
+    changes: list[dict[str, Any]] = [{}, {"rho": RHO}]
+    if with_bare:
+        changes.append({"norm": "none"})
+    configs = [ImageConfig(**(base.model_dump() | change)) for change in changes]
+    return sweep_quietly(configs, seeds)
+
+
+def evidence(committed: Committed) -> dict[str, pd.DataFrame]:
+    """The committed runs of the grid, by the name of their scale; some may have none."""
+    found: dict[str, list[pd.DataFrame]] = {"medium": [], "paper": []}
+    for table in committed.tables:
+        full = table["size"].iloc[0] >= SCALES["paper"]["size"]
+        found["paper" if full else "medium"].append(table)
+    return {
+        name: pd.concat(tables, ignore_index=True)
+        for name, tables in found.items()
+        if tables
+    }

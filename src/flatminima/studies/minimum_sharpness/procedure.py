@@ -1,0 +1,68 @@
+"""The report's own way to minimum sharpness: descent in the factors themselves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from flatminima.sharpness.minimum import Shares
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Where descent ended.
+
+    Attributes:
+        value: of the trace.
+        epochs: steps in all, those of descents that diverged included.
+        lr: of the one that did not.
+    """
+
+    value: float
+    epochs: int
+    lr: float
+
+
+def descend(shares: Shares, lr: float = 0.1, epochs: int = 10_000) -> Descent:
+    """Gradient descent on T(alpha) from alpha = 1, the last factor 1 over the others.
+
+    Where it diverges, the learning rate is halved and the number of epochs doubled
+    (report, section III.A, which begins with 100,000 epochs). The gradient is scaled by
+    the trace at the start, so that one rate suits all networks.
+
+    Args:
+        shares: W_l and B_l of two layers or more.
+        lr: to begin with.
+        epochs: to begin with.
+
+    Raises:
+        FloatingPointError: if it still diverges after forty halvings.
+    """
+    scale, spent = shares.at(np.ones(len(shares.weights))), 0
+    for _ in range(40):
+        alphas = np.ones(len(shares.weights) - 1)
+        with np.errstate(all="ignore"):
+            for epoch in range(epochs):
+                value, slope = _trace(shares, alphas)
+                if not np.isfinite(value) or value > 10 * scale:
+                    break
+                alphas = alphas - lr / scale * slope
+            else:
+                return Descent(_trace(shares, alphas)[0], spent + epochs, lr)
+        spent, lr, epochs = spent + epoch + 1, lr / 2, epochs * 2
+    raise FloatingPointError(f"it diverges at lr = {lr}")
+
+
+def _trace(
+    shares: Shares, alphas: Float[np.ndarray, " depth_less_1"]
+) -> tuple[float, Float[np.ndarray, " depth_less_1"]]:
+    """T and its gradient over the factors of all layers but the last."""
+    products = np.cumprod(alphas)
+    weights = shares.weights[:-1] / alphas**2
+    biases = shares.biases[:-1] / products**2
+    last = shares.weights[-1] * products[-1] ** 2
+    value = weights.sum() + biases.sum() + last + shares.biases[-1]
+    # alpha_l is in every product from its own on
+    later = np.cumsum(biases[::-1])[::-1]
+    slope = -2 * (weights + later - last) / alphas
+    return float(value), slope

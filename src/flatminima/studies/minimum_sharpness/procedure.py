@@ -40,16 +40,16 @@ def descend(shares: Shares, lr: float = 0.1, epochs: int = 10_000) -> Descent:
     """
     scale, spent = shares.at(np.ones(len(shares.weights))), 0
     for _ in range(40):
-        alphas = np.ones(len(shares.weights) - 1)
-        with np.errstate(all="ignore"):
-            for epoch in range(epochs):
+        alphas, done = np.ones(len(shares.weights) - 1), 0
+        value, slope = _trace(shares, alphas)
+        while done < epochs and value <= 10 * scale:
+            alphas, done = alphas - lr / scale * slope, done + 1
+            with np.errstate(all="ignore"):
                 value, slope = _trace(shares, alphas)
-                if not np.isfinite(value) or value > 10 * scale:
-                    break
-                alphas = alphas - lr / scale * slope
-            else:
-                return Descent(_trace(shares, alphas)[0], spent + epochs, lr)
-        spent, lr, epochs = spent + epoch + 1, lr / 2, epochs * 2
+        spent += done
+        if value <= 10 * scale:
+            return Descent(value, spent, lr)
+        lr, epochs = lr / 2, epochs * 2
     raise FloatingPointError(f"it diverges at lr = {lr}")
 
 

@@ -244,7 +244,7 @@ def slice_of(seeds: Sequence[int], *, with_bare: bool, **fields: Any) -> pd.Data
 
 
 def evidence(committed: Committed) -> dict[str, pd.DataFrame]:
-    """The committed runs of the grid, by the name of their scale; some may have none."""
+    """The committed runs of the grid, by the name of their scale, where there are any."""
     found: dict[str, list[pd.DataFrame]] = {"medium": [], "paper": []}
     for table in committed.tables:
         full = table["size"].iloc[0] >= SCALES["paper"]["size"]
@@ -254,3 +254,15 @@ def evidence(committed: Committed) -> dict[str, pd.DataFrame]:
         for name, tables in found.items()
         if tables
     }
+
+
+def live_configs(rows: pd.DataFrame, count: int) -> list[ImageConfig]:
+    """The configs of the first few live runs with batch norm, for other measures.
+
+    Args:
+        rows: a row a run, with the fields of their configs.
+        count: how many at most.
+    """
+    chosen = rows[(rows["norm"] == "batch") & ~rows["diverged"]].head(count)
+    fields = list(ImageConfig.model_fields)
+    return [ImageConfig(**row) for row in chosen[fields].to_dict("records")]

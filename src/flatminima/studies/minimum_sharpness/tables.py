@@ -126,7 +126,7 @@ def between_data(values: pd.Series, first: str, second: str) -> np.ndarray:
 
 
 def kolmogorov_smirnov(rows: pd.DataFrame, measure: str) -> pd.Series:
-    """p-value of adaptive against other optimisers without SAM, by data set and seed."""
+    """p-value of adaptive against other optimisers, plain, by data set and seed."""
     rows = rows[rows["converged"] & ~rows["sam"]]
 
     def p(part: pd.DataFrame) -> float:
@@ -230,3 +230,58 @@ def _by(
 
 def _no_index(key: list[str]) -> pd.MultiIndex:
     return pd.MultiIndex.from_arrays([[] for _ in key], names=key)
+
+
+def live_summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds of the live runs, a row a rule."""
+    parts = rows.groupby(["rule", "norm"], sort=False)
+    table = parts.agg(
+        runs=("converged", "size"),
+        converged=("converged", "sum"),
+        epochs=("epoch", "mean"),
+        accuracy=("test_accuracy", "mean"),
+        gap=("gap", "mean"),
+        minimum_sharpness=(SHARP, "mean"),
+    )
+    return table.reset_index().round({"epochs": 1, "accuracy": 3, "gap": 3, SHARP: 1})
+
+
+def live_rules(
+    rows: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """PHB, SAM + PHB and PHB without batch norm, with `log_sharpness`.
+
+    A run that missed the target is compared by nothing: its measures are NaN.
+    """
+    arrived = rows["converged"]
+    sharp = rows[SHARP].where(arrived & (rows[SHARP] > 0))
+    rows = rows.assign(
+        log_sharpness=np.log(sharp), test_accuracy=rows["test_accuracy"].where(arrived)
+    )
+    bare = rows["norm"] == "none"
+    return (
+        rows[~bare & ~rows["sam"]],
+        rows[~bare & rows["sam"]],
+        rows[bare],
+    )
+
+
+def missed(rows: pd.DataFrame) -> np.ndarray:
+    """1 for every seed that did not reach the target, else 0."""
+    return (~rows["converged"]).to_numpy(float)
+
+
+def as_runs(values: pd.Series, rows: pd.DataFrame, scale: str) -> pd.DataFrame:
+    """One number a seed as a table of runs, as `decide.equals` takes it.
+
+    Args:
+        values: by data set and seed; the mean over data sets counts.
+        rows: whose seeds have NaN where there are no values at all.
+        scale: for the scorecard.
+    """
+    each = values.groupby(level=SEEDS).mean()
+    if each.empty:
+        seeds = pd.MultiIndex.from_frame(rows[SEEDS].drop_duplicates())
+        each = pd.Series(np.nan, index=seeds)
+    table = each.rename("tau").rename_axis(SEEDS).reset_index()
+    return table.assign(last=True, diverged=False, scale=scale)

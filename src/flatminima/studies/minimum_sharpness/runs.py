@@ -244,7 +244,7 @@ def slice_of(seeds: Sequence[int], *, with_bare: bool, **fields: Any) -> pd.Data
 
 
 def evidence(committed: Committed) -> dict[str, pd.DataFrame]:
-    """The committed runs of the grid, by the name of their scale, where there are any."""
+    """The committed runs of the grid, by the name of their scale."""
     found: dict[str, list[pd.DataFrame]] = {"medium": [], "paper": []}
     for table in committed.tables:
         full = table["size"].iloc[0] >= SCALES["paper"]["size"]
@@ -265,4 +265,5 @@ def live_configs(rows: pd.DataFrame, count: int) -> list[ImageConfig]:
     """
     chosen = rows[(rows["norm"] == "batch") & ~rows["diverged"]].head(count)
     fields = list(ImageConfig.model_fields)
-    return [ImageConfig(**row) for row in chosen[fields].to_dict("records")]
+    records = chosen[fields].to_dict("records")
+    return [ImageConfig(**{str(k): v for k, v in row.items()}) for row in records]

@@ -164,8 +164,8 @@ def best(rows: pd.DataFrame) -> pd.Series:
         wins = []
         for _, cell in part.groupby(["data", "net"]):
             if len(cell) >= WIDE:
-                top = cell.loc[cell["test_accuracy"].idxmax()]
-                wins.append(float(top["sam"] and top["optimiser"] == "phb"))
+                top = cell.nlargest(1, "test_accuracy")
+                wins.append(float((top["sam"] & (top["optimiser"] == "phb")).all()))
         return float(np.mean(wins)) if wins else np.nan
 
     return _by(rows, SEEDS, share)

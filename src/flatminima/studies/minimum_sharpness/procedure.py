@@ -7,6 +7,9 @@ from jaxtyping import Float
 
 from flatminima.sharpness.minimum import Shares
 
+ROUNDING = 1e-12
+"""Relative rise of the trace that is none."""
+
 
 @dataclass(frozen=True)
 class Descent:
@@ -27,8 +30,9 @@ def descend(shares: Shares, lr: float = 0.1, epochs: int = 10_000) -> Descent:
     """Gradient descent on T(alpha) from alpha = 1, the last factor 1 over the others.
 
     Where it diverges, the learning rate is halved and the number of epochs doubled
-    (report, section III.A, which begins with 100,000 epochs). The gradient is scaled by
-    the trace at the start, so that one rate suits all networks.
+    (report, section III.A, which begins with 100,000 epochs). A trace that rises is
+    taken for that: steps may also be so long that it goes up and down. The gradient
+    is divided by the trace at the start, so that one rate suits all networks.
 
     Args:
         shares: W_l and B_l of two layers or more.
@@ -40,14 +44,15 @@ def descend(shares: Shares, lr: float = 0.1, epochs: int = 10_000) -> Descent:
     """
     scale, spent = shares.at(np.ones(len(shares.weights))), 0
     for _ in range(40):
-        alphas, done = np.ones(len(shares.weights) - 1), 0
+        alphas, done, risen = np.ones(len(shares.weights) - 1), 0, False
         value, slope = _trace(shares, alphas)
-        while done < epochs and value <= 10 * scale:
-            alphas, done = alphas - lr / scale * slope, done + 1
+        while done < epochs and not risen:
+            alphas, done, before = alphas - lr / scale * slope, done + 1, value
             with np.errstate(all="ignore"):
                 value, slope = _trace(shares, alphas)
+            risen = not value <= before * (1 + ROUNDING)
         spent += done
-        if value <= 10 * scale:
+        if not risen:
             return Descent(value, spent, lr)
         lr, epochs = lr / 2, epochs * 2
     raise FloatingPointError(f"it diverges at lr = {lr}")

@@ -120,7 +120,8 @@ def distributions(rows: pd.DataFrame) -> Figure:
                 values = part[part["optimiser"] == name][metric]
                 panel.plot([place] * len(values), values, "o", color=COLOURS[0], ms=3.5)
                 panel.plot(place, values.mean(), "_", color="black", ms=16, mew=2)
-            panel.set_xticks(range(len(order)), [NAMES[name] for name in order])
+            labels = [NAMES[name] for name in order]
+            panel.set_xticks(range(len(order)), labels, rotation=30, ha="right")
             panel.margins(x=0.15)
             panel.set_ylabel(metric.replace("_", " "))
         line[0].set_title(SET_NAMES.get(data, "no run arrived"))

@@ -307,3 +307,18 @@ def test_the_papermill_lines_change_something():
         name, given = read_command_line([Path(path).stem, *options])
         defaults = CHAPTERS[name].defaults
         assert {k: v for k, v in given.items() if v != defaults[k]}, line
+
+
+def test_the_example_of_the_readme_runs(capsys):
+    """It is told as code to copy, so it is run as it stands."""
+    (example,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S
+    )
+    exec(example, {})
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == example.count("print(")
+    least, trace = (
+        float(shown[-1].split()[-1]),
+        sum(float(value) for value in re.findall(r"value=([0-9.e+-]+)", shown[0])),
+    )
+    assert 0 < least <= trace

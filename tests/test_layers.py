@@ -13,6 +13,7 @@ from flatminima.runs.kind import engine_of
 from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.nets.config import NetConfig
+from flatminima.runs.svag.config import SvagConfig
 from flatminima.sweeps.store import ROOTS
 
 FLOORS = [
@@ -45,6 +46,7 @@ CONFIGS = {
     "torch, measured": NetConfig(net="cnn", sharpness=True),
     "view": ViewConfig(net=NetConfig()),
     "path": PathConfig(net=NetConfig()),
+    "svag": SvagConfig(net=NetConfig()),
 }
 
 
@@ -107,7 +109,7 @@ def test_a_key_depends_on_one_kind_of_run(name):
     found = reachable(*engine_of(config).modules(config), *ROOTS)
     kinds = {m.split(".")[2] for m in found if m.startswith("flatminima.runs.")}
     own = config.engine.split(".")[2]
-    start = {"flow": {"mlp"}, "landscape": {"nets"}}.get(own, set())
+    start = {"flow": {"mlp"}, "landscape": {"nets"}, "svag": {"nets"}}.get(own, set())
     assert kinds - {"kind", "loop"} == {own} | start
     assert not {"sweeps", "sources", "claims", "results", "plots", "studies"} & {
         room(module) for module in found if module != "flatminima"

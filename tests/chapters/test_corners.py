@@ -21,11 +21,12 @@ from flatminima.claims.report import Report, Verdict
 from flatminima.data import xor
 from flatminima.runs.kind import Divergence
 from flatminima.runs.mlp import train
+from flatminima.runs.nets import train as nets
 from flatminima.statistics import growth
 from flatminima.sweeps import sweep
 from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT
 from flatminima_book.notebooks import read_source, tagged
-from tests.chapters.test_smoke import CHAPTERS, smoke
+from tests.chapters.test_smoke import CHAPTERS, OF_THE_SLIDES, smoke
 
 TRAINED = {"share", "beats", "equals", "attains", "crosses", "settles", "associated"}
 """Kinds of rule that decide by trained networks."""
@@ -33,7 +34,15 @@ TRAINED = {"share", "beats", "equals", "attains", "crosses", "settles", "associa
 SEEDED = [
     name for name, chapter in CHAPTERS.items() if "first_seed" in chapter.defaults
 ]
-TRAIN = [name for name, chapter in CHAPTERS.items() if "width" in chapter.defaults]
+TRAIN = [
+    name
+    for name, chapter in CHAPTERS.items()
+    if "width" in chapter.defaults and name in OF_THE_SLIDES
+]
+TORCH = ["measures", "rescaling", "stability", "landscape", "predictors"]
+"""Chapters that train torch networks which a reader's parameters might lose."""
+COMMITTED = {"predictors"}
+"""Those whose committed runs decide every claim."""
 WHOLE_CUBE = [
     name
     for name in TRAIN
@@ -189,6 +198,22 @@ def test_a_page_comes_out_where_every_run_diverges(name, store, monkeypatch, dra
     assert drawn
     if name in SEEDED:
         assert min(drawn) >= FAR
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_a_page_comes_out_where_every_torch_network_diverges(name, store, monkeypatch):
+    """Claims that are decided by what is not trained, or was committed, may hold."""
+
+    def diverge(state, config, k):
+        raise Divergence(config, state.step + 1)
+
+    monkeypatch.setattr(nets, "advance", diverge)
+    made = page(name)
+    assert all(text.startswith("diverged after") for text in made.said)
+    lost = [verdict for verdict in made.verdicts if verdict.n == 0]
+    assert {verdict.verdict for verdict in lost} <= {"undecided"}
+    assert all(verdict.note for verdict in lost)
+    assert name in COMMITTED or (lost and any(one.moved for one in made.box.told))
 
 
 @pytest.mark.parametrize("name", [name for name in SEEDED if name not in TRAIN])

@@ -35,6 +35,12 @@ CHAPTERS = {
 }
 REFUSED = {"unknown": {"seed": 3}, "out of range": {"n": 0}}
 each_chapter = pytest.mark.parametrize("name", CHAPTERS)
+OF_THE_SLIDES = {
+    *("intro", "errata", "xor", "scenario-1", "scenario-2", "scenario-3", "start"),
+    *("eight-ways", "beyond-xor", "flat-vs-right", "flattest", "flattest-flows"),
+    *("hinge", "robust", "limits", "sample-complexity"),
+}
+"""Chapters on the networks of the slides on three scenarios."""
 
 
 def smoke(name: str) -> dict:
@@ -134,10 +140,12 @@ def test_two_seeds_decide_nothing(name, executed):
         rule = known[verdict["id"]].rule
         if rule.kind in trained:
             needed = rule.min_seeds or thresholds.min_seeds
+            if verdict["n"] >= needed:  # more than were run: committed ones decide
+                continue
             assert verdict["verdict"] == "undecided"
             few = f"a verdict needs {needed}" in verdict["note"]
             assert few or (verdict["n"] == 0 and verdict["note"])
-            if "width" in CHAPTERS[name].defaults:  # of the networks of the slides
+            if name in OF_THE_SLIDES and "width" in CHAPTERS[name].defaults:
                 # some vary n
                 assert verdict["scale"].startswith("scaled-down: d = 6, n = ")
                 assert ", width 24" in verdict["scale"]

@@ -78,4 +78,7 @@ def test_every_claim_of_a_source_names_its_document():
 def test_a_denied_statement_is_reported_with_a_cross():
     """What a source says to be false is either denied, or claimed to fail."""
     denied = {c.id for c in load()[1].values() if c.reported == "✗"}
-    assert denied == {"table-bias-flattest", "table-bias-sam", "table-ln-flattest"}
+    assert denied == {
+        *("table-bias-flattest", "table-bias-sam", "table-ln-flattest"),
+        *("sam-steps", "sam-steps-line", "sam-second-line"),
+    }

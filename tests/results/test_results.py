@@ -594,6 +594,22 @@ def test_a_chaotic_setting_has_no_tolerance(tmp_path, monkeypatch):
     assert load(tmp_path / "a.jsonl").rows[0]["tolerance"] == 1e-12
 
 
+def test_no_more_of_the_cheap_runs_than_enough(tmp_path, monkeypatch, capsys):
+    paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for path, seeds in zip(paths, (range(4), range(4, 6)), strict=True):
+        collect([SMALL.with_seeds(seed, seed) for seed in seeds], path)
+    ran = []
+    monkeypatch.setattr(
+        verifying, "run_all", lambda configs, folder: ran.extend(configs)
+    )
+    monkeypatch.setattr(verifying, "_compare_all", lambda *_, finished: [])
+    monkeypatch.setattr(verifying, "CHEAP_RUNS", 3)
+    assert main(["verify", *map(str, paths)]) == 0
+    assert "6 rows; running 5 again" in capsys.readouterr().out
+    assert len({config.data_seed for config in ran}) == 5
+    assert {4, 5} < {config.data_seed for config in ran}
+
+
 def test_the_sample_is_bounded_and_decided_by_its_seed(tmp_path, monkeypatch, capsys):
     path = tmp_path / "dear.jsonl"
     collect(over_seeds([SMALL], 8), path)

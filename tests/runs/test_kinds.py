@@ -20,6 +20,7 @@ from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.nets.config import NetConfig
+from flatminima.runs.svag.config import SvagConfig
 from flatminima.sources.wen_li_ma import scale
 from flatminima.sweeps import store
 from flatminima.sweeps.table import tidy
@@ -61,6 +62,10 @@ KINDS = {
     "images, to a target": ImageConfig(
         optimiser="phb", to_the_end=True, num_epochs=12, target_loss=1.9, **IMAGES
     ),
+    "svag": SvagConfig(
+        **{"net": NetConfig(norm="batch", **NET), "amplification": 4},
+        **{"trained": "hidden", "drop_at": 30, "drop": 0.1},
+    ),
     "oscillator": oscillator.Config(num_steps=300),
 }
 WILD = {
@@ -71,6 +76,7 @@ WILD = {
     "path": PathConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
     "torch": NetConfig(lr=1e3, loss="squared", **NET),
     "images": ImageConfig(norm="none", lr=1e6, num_epochs=3, **IMAGES),
+    "svag": SvagConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
     "two layers": START.model_copy(update={"lr": 0.2, "init_scale": 1e3}),
     "flow": FlowConfig(
         start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), kind="naive"
@@ -183,6 +189,7 @@ def test_the_kinds_of_the_engine_are_those_that_are_tried():
         "flatminima.runs.landscape.connect",
         "flatminima.runs.landscape.view",
         "flatminima.runs.nets.train",
+        "flatminima.runs.svag.train",
     }
     assert engine_of(START) is train
     assert scale(START).startswith("scaled-down")

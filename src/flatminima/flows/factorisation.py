@@ -1,7 +1,7 @@
 """Matrix factorisation f = <A, U V^T>, in closed form.
 
 Ding, Drusvyatskiy, Fazel and Harchaoui, "Flat minima generalize for low-rank matrix
-recovery" (Information and Inference 13, 2024; arXiv 2203.03756).
+recovery" (arXiv 2203.03756).
 """
 
 from dataclasses import dataclass

@@ -4,6 +4,7 @@ dtheta/dt = -grad L, L = (1/2n) sum_i (f_i - y_i)^2. LSODA, the default, changes
 itself to a stiff method where the Gram matrix is ill conditioned.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,7 @@ import numpy as np
 import scipy.integrate
 from jaxtyping import Float
 
-from flatminima.flows.model import Smooth, Theta, Times, loss
+from flatminima.flows.model import Fitted, Theta, Times, loss
 from flatminima.sharpness.gauss_newton import retract
 
 Reason = Literal["interpolates", "stationary", "time", "diverged", "gave up"]
@@ -43,14 +44,25 @@ class Settled:
     reason: Reason
 
 
-def descent(model: Smooth, theta: Theta) -> Theta:
+@dataclass(frozen=True)
+class _Stop:
+    """An event of scipy's that ends a flow where a value falls to 0."""
+
+    value: Callable[[Theta], float]
+    terminal: bool = True
+
+    def __call__(self, _: float, theta: Theta) -> float:
+        return self.value(theta)
+
+
+def descent(model: Fitted, theta: Theta) -> Theta:
     """-grad L."""
     at = model.tangent(theta)
     return at.pull_back((model.y - at.f) / len(model.y))[0]
 
 
 def gradient_flow(
-    model: Smooth,
+    model: Fitted,
     start: Theta,
     times: Times,
     *,
@@ -91,7 +103,7 @@ def gradient_flow(
 
 
 def settle(
-    model: Smooth,
+    model: Fitted,
     start: Theta,
     *,
     max_time: float = 1e4,
@@ -120,40 +132,38 @@ def settle(
     unit = float(np.mean(model.y**2)) or 1.0
     far = FAR * (1 + float(np.linalg.norm(start)))
 
-    def left(_: float, theta: Theta) -> float:
+    def left(theta: Theta) -> float:
         return loss(model.tangent(theta).f, model.y) / unit - NEAR
 
-    def force(_: float, theta: Theta) -> float:
+    def force(theta: Theta) -> float:
         gradient = float(np.linalg.norm(descent(model, theta)))
         return gradient - stationary * unit**0.5
 
-    def norm(_: float, theta: Theta) -> float:
+    def room(theta: Theta) -> float:
         return far - float(np.linalg.norm(theta))
 
-    for event in (left, force, norm):
-        event.terminal = True  # type: ignore[attr-defined]
     now, theta = 0.0, start
-    if left(0, start) > 0 and force(0, start) > 0:
+    if left(start) > 0 and force(start) > 0:
         solved = scipy.integrate.solve_ivp(
             lambda _, at: descent(model, at),
             (0.0, max_time),
             start,
             method=method,
-            events=(left, force, norm),
+            events=[_Stop(left), _Stop(force), _Stop(room)],
             rtol=rtol,
             atol=atol,
         )
         now, theta = float(solved.t[-1]), solved.y[:, -1]
-        if not np.isfinite(theta).all() or norm(0, theta) <= 0:
+        if not np.isfinite(theta).all() or room(theta) <= 0:
             return Settled(theta, np.inf, now, "diverged")
         if not solved.success:
             return Settled(theta, loss(model.tangent(theta).f, model.y), now, "gave up")
-    still: Reason = "stationary" if force(0, theta) <= 0 else "time"
+    still: Reason = "stationary" if force(theta) <= 0 else "time"
     return _ended(model, theta, now, unit, still)
 
 
 def _ended(
-    model: Smooth, theta: Theta, now: float, unit: float, otherwise: Reason
+    model: Fitted, theta: Theta, now: float, unit: float, otherwise: Reason
 ) -> Settled:
     """A point at which the solver stopped, moved onto {f = y} where it is near."""
     value = loss(model.tangent(theta).f, model.y)

@@ -27,8 +27,8 @@ class Tangent(Linearised, Protocol):
 
 
 @runtime_checkable
-class Smooth(Protocol):
-    """A model over its training set."""
+class Fitted(Protocol):
+    """A model over its training set: what gradient flow needs."""
 
     @property
     def y(self) -> Float[np.ndarray, " n"]:
@@ -36,6 +36,11 @@ class Smooth(Protocol):
 
     def tangent(self, theta: Theta) -> Tangent:
         """The model around theta."""
+
+
+@runtime_checkable
+class Smooth(Fitted, Protocol):
+    """A model with its trace: what the sharpness-reduction flow needs."""
 
     def trace(self, theta: Theta) -> float:
         """(1/n) sum_i |grad f_i|^2: Tr Hess L at interpolation."""

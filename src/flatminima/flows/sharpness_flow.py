@@ -18,7 +18,7 @@ import numpy as np
 import scipy.integrate
 from jaxtyping import Float
 
-from flatminima.flows.model import Smooth, Tangent, Theta, Times
+from flatminima.flows.model import Fitted, Smooth, Tangent, Theta, Times
 from flatminima.sharpness.gauss_newton import least_norm, retract
 
 Reason = Literal["time", "bound", "flat", "stalled", "steps", "no start"]
@@ -78,7 +78,7 @@ def reduction(model: Smooth, theta: Theta) -> Theta:
     return -tangential(model.tangent(theta), model.trace_gradient(theta))
 
 
-def land(model: Smooth, theta: Theta) -> Theta | None:
+def land(model: Fitted, theta: Theta) -> Theta | None:
     """The point of {f = y} that Gauss-Newton reaches, or None if it reaches none."""
     unit = max(1.0, float(np.mean(model.y**2)))
     found = retract(

@@ -50,7 +50,7 @@ def _reordered(
     """A parameter with its axes in order, but for one that stays."""
     new = np.asarray(weight)
     for axis, units in enumerate(axes):
-        if units in orders and axis != skip:
+        if units is not None and units in orders and axis != skip:
             new = np.take(new, orders[units], axis=axis)
     return new
 

@@ -29,7 +29,9 @@ from flatminima.sweeps import store
 from flatminima.sweeps.sweep import run_all
 
 CHEAP_SECONDS = 5.0
-"""Runs up to this cost are all run again; of the others a sample is."""
+CHEAP_RUNS = 60
+"""Runs up to that cost are all run again, or so many of a file; of the others a sample
+is."""
 
 LEVEL = 1e-3
 FLOORS = {"test_accuracy": 0.01, "test_r2": 0.01, "trace": 0.02, "train_loss": 0.5}
@@ -70,8 +72,9 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
 
     Args:
         paths: files of `results/`.
-        sample: how many of the runs that cost more than 5 s to rerun, at most.
-        seed: of the sample.
+        sample: how many of the runs that cost more than 5 s to rerun, at most. Of a
+            file's cheaper runs as many as `CHEAP_RUNS` are.
+        seed: of the samples.
 
     Returns:
         One line per problem. A damaged file is said at once, before any run.
@@ -95,11 +98,13 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
     for reason, count in sorted(lacking.items()):
         print(f"not run again, {count} rows: {reason}", flush=True)
     costs = [row["provenance"]["seconds"] for _, row in rows]
-    cheap = [i for i, cost in enumerate(costs) if cost <= CHEAP_SECONDS]
-    dear = [i for i, cost in enumerate(costs) if cost > CHEAP_SECONDS]
     rng = np.random.default_rng(seed)
-    drawn = rng.choice(dear, size=min(sample, len(dear)), replace=False).tolist()
-    chosen = sorted(cheap + drawn)
+    chosen = []
+    for path in dict.fromkeys(paths):
+        own = [i for i, (file, _) in enumerate(rows) if file == path]
+        chosen += _drawn(rng, [i for i in own if costs[i] <= CHEAP_SECONDS], CHEAP_RUNS)
+    dear = [i for i, cost in enumerate(costs) if cost > CHEAP_SECONDS]
+    chosen = sorted(chosen + _drawn(rng, dear, sample))
     print(
         f"{len(rows)} rows; running {len(chosen)} again, "
         f"{sum(costs[i] for i in chosen):.0f} s of computing when they were made",
@@ -141,6 +146,11 @@ def _possible(
         else:
             possible.append((path, row))
     return possible, reasons
+
+
+def _drawn(rng: np.random.Generator, among: list[int], most: int) -> list[int]:
+    """Some of a list, without repetition; all of them if they are no more."""
+    return rng.choice(among, size=min(most, len(among)), replace=False).tolist()
 
 
 def _compare_all(

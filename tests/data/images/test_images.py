@@ -285,4 +285,4 @@ def test_an_unknown_name():
 def test_the_command_says_what_it_takes():
     words = [sys.executable, "-m", "flatminima.data.images", "mnist"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "must be one of fashion_mnist" in done.stdout
+    assert done.returncode == 2 and "'fashion_mnist'" in done.stderr

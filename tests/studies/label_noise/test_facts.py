@@ -65,3 +65,9 @@ def test_rows_of_a_seed_without_a_value_count_as_diverged():
     assert tables.as_rows(pd.Series({7: 0.2}), "constant", "said", 0.25)[
         "constant"
     ].tolist() == [0.25]
+
+
+def test_the_norms_agree_only_where_supports_are_disjoint():
+    found = facts.norms(range(5), d=9)
+    assert (found["excess"] < -0.01).all()
+    assert found["disjoint"].max() < 1e-14

@@ -70,6 +70,24 @@ def test_every_run_belongs_to_its_setting(store):
         assert found[name].missed == 0
 
 
+def test_committed_runs_of_some_settings_are_not_mixed_with_this_builds(store):
+    """Their seeds are others, and settings are compared seed by seed."""
+    fields = {"n": 40, "width": 6, "num_steps": 20, "num_checkpoints": 2}
+    one, two = (
+        ViewConfig(net=NetConfig(depth=depth, **fields), points=3, probes=2)
+        for depth in (3, 4)
+    )
+
+    class Half(Committed):
+        def of(self, config):
+            rows = pd.DataFrame({"last": [True] * 9, "diverged": False})
+            return rows if config == one else pd.DataFrame()
+
+    found = runs.run({"one": one, "two": two}, Half([], []), range(2))
+    seeds = [each.table.loc[each.table["last"], "init_seed"] for each in found.values()]
+    assert [list(each) for each in seeds] == [[0, 1], [0, 1]]
+
+
 def test_a_run_that_misses_the_loss_keeps_its_row_and_loses_its_measures():
     config = ViewConfig(net=NetConfig(target_loss=0.1))
     rows = pd.DataFrame(

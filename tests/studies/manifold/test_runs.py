@@ -102,3 +102,36 @@ def test_widths_go_from_too_few_parameters_to_many(d, n):
     assert sizes[0] * (d + 2) < n
     assert sizes[-1] * (d + 2) >= 4 * n
     assert starts.live_counts(n + 1, n)[-1] == n + 1
+
+
+def test_a_loss_has_the_dimension_if_it_has_a_second_derivative():
+    models = [runs.network(seed, **SIZE) for seed in (0, 1)]
+    found = runs.other_losses(models, [0, 1])
+    assert (found["zeros"] == found["D"] - found["n"]).all()
+    assert found["quartic"].max() < 1e-6
+
+
+@pytest.mark.parametrize("name", sorted(runs.SLOPES))
+def test_hessians_of_other_losses_are_those_of_autograd(name):
+    losses = {
+        "squared": lambda r: r**2 / 2,
+        "log cosh": lambda r: torch.log(torch.cosh(r)),
+        "quartic": lambda r: r**4,
+    }
+    model = runs.network(0, **SIZE)
+    theta = runs.start_of(model, 0)
+    x, y = torch.from_numpy(model.x), torch.from_numpy(model.y)
+
+    def loss(flat):
+        w, v = flat.split([model.width * x.shape[1], model.width])
+        f = torch.tanh(x @ w.view(model.width, -1).T) @ v
+        return losses[name](f - y).mean()
+
+    dense = torch.func.hessian(loss)(torch.from_numpy(theta))
+    np.testing.assert_allclose(runs.hessian(model, theta, name), dense, atol=1e-7)
+
+
+def test_without_a_minimiser_nothing_is_said_of_losses():
+    bad = TwoLayer(np.ones((2, 1)), np.array([0.0, 1.0]), 2)
+    found = runs.other_losses([bad], [0])
+    assert found[["zeros", "quartic"]].isna().all(axis=None)

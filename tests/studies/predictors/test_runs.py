@@ -51,7 +51,7 @@ def test_what_does_not_reach_the_target_does_not_count():
     main, shuffled = runs.evidence(NOTHING, ends())
     assert main["excluded"].tolist() == [
         "",
-        "training loss above the target at the last step",
+        "target missed",
         "diverged",
     ]
     assert main["gap"].tolist() == [0.25] * 3

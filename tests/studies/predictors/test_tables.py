@@ -43,7 +43,7 @@ def test_coefficients_know_what_ranks(rows):
     assert table.loc[("parameters", "worst"), "tau"] == -1
     random = table.loc[("random", "granulated")]
     assert random["low"] < 0 < random["high"]
-    words = tables.in_words(table.reset_index()).set_index("name")
+    words = tables.in_words(table.reset_index())
     assert words.loc["minimum", "survives"] == "everywhere"
     assert words.loc["parameters", "survives"] == ""
     assert len(words) == len(MEASURES)
@@ -135,3 +135,13 @@ def test_the_spread_counts_networks_and_points(rows):
 def test_balance_is_the_share_of_the_trace_that_rescaling_leaves(rows):
     table = rows.assign(trace=2.0, minimum=1.8)
     np.testing.assert_allclose(tables.balance(table), 0.1)
+
+
+def test_tau_may_be_that_of_another_target(rows):
+    opposed = rows.assign(test_error=-rows["gap"])
+    for found in (
+        tables.overall_by_seed(opposed, "minimum", target="test_error"),
+        tables.granulated_by_seed(opposed, "minimum", AXES, "test_error"),
+    ):
+        np.testing.assert_allclose(found, -1)
+    assert tables.worst(opposed, "minimum", AXES, "test_error") == (-1, -1, -1)

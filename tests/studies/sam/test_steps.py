@@ -117,3 +117,15 @@ def test_tables_and_figures_of_few_runs():
     figure = plots.found({"loss": (sparse, "log_test_loss"), "kinks": (line, "kinks")})
     assert len(figure.axes) == 2
     assert len(plots.balls(np.array([1.0, 0.3])).axes) == len(steps.NORMS)
+
+
+def test_the_update_for_m_sharpness_is_that_of_the_engine(land, at):
+    groups = 2
+    m_sam = with_sam(normalised=False, group=PLAIN.n // groups)
+    printed = [steps.printed_update(land, theta, 0.2, groups) for theta in at]
+    raised = [steps.group_step(land, theta, 0.2, groups) for theta in at]
+    engine = [steps.engine_step(m_sam, theta) for theta in at]
+    np.testing.assert_allclose(printed, engine, rtol=1e-12)
+    np.testing.assert_allclose(raised, engine, rtol=1e-12)
+    whole = [steps.printed_update(land, theta, 0.2, 1) for theta in at]
+    assert np.abs(np.array(whole) - printed).max() > 1e-4

@@ -143,3 +143,10 @@ def test_no_instance_is_refused():
         ValueError, match="instances = 0: must be an integer of at least 1"
     ):
         survey.memorise_spheres("bias", instances=0, n=3, d=2)
+
+
+def test_a_network_that_knows_nothing_new_is_right_on_none_of_it():
+    tables = [survey.memorise_cube("bias", d=4, sizes=(3, 9), whole=True)]
+    np.testing.assert_array_equal(survey.right_on_new(tables), [0, 0])
+    half = tables[0].assign(zero_one_error=tables[0]["predicted"] / 2)
+    np.testing.assert_array_equal(survey.right_on_new([half]), [0.5, 0.5])

@@ -1,17 +1,19 @@
 """Fetch a data set of images: `python -m flatminima.data.images fashion_mnist`."""
 
+import argparse
 import sys
 
 from flatminima.data.images.faults import DataFault
 from flatminima.data.images.load import SETS, images
 
 
-def main(names: list[str]) -> int:
+def main() -> int:
     """Fetch data sets that are not here yet; the exit status says whether all are."""
-    if not names or set(names) - set(SETS):
-        print(f"names = {names}: each must be one of {', '.join(SETS)}")
-        return 2
-    for name in names:
+    parser = argparse.ArgumentParser(
+        prog="python -m flatminima.data.images", description=__doc__
+    )
+    parser.add_argument("names", nargs="+", choices=SETS, metavar="name")
+    for name in parser.parse_args().names:
         try:
             found = images(name, download=True)
         except DataFault as fault:
@@ -22,4 +24,4 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -34,7 +34,7 @@ def escapes(table: pd.DataFrame, names: Sequence[str]) -> Figure:
         if table[level].notna().any():
             axes[0].axhline(table[level].median(), color="0.3", lw=0.8, ls=":")
             axes[0].text(
-                1, table[level].median(), label, fontsize=8, va="bottom", color="0.3"
+                1, table[level].median(), label, fontsize=8, va="top", color="0.3"
             )
     axes[0].set(xscale="log", xlabel="updates", ylabel="test error")
     axes[1].set(xscale="log", yscale="log", xlabel="updates", ylabel="Tr ∇²L")

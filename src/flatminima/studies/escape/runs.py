@@ -78,7 +78,7 @@ class Task:
     poor: Theta
 
     def error(self, theta: Theta) -> float:
-        """Share of test images on the wrong side; 1 half if the weights are lost."""
+        """Share of test images on the wrong side."""
         tested = replace(self.model, x=self.test_x, y=self.test_y)
         value = tested.hidden(theta)[0] @ tested.split(theta)[1]
         return float(np.mean(value * self.test_y <= 0))
@@ -98,7 +98,12 @@ def task(seed: int, *, n: int, extra: int, units: int) -> Task | None:
         n: training images.
         extra: further images, whose random labels the poor minimum fits as well.
         units: of the network.
+
+    Raises:
+        ValueError: if n is below 1.
     """
+    if n < 1:
+        raise ValueError(f"n = {n}: allowed are 1 <= n")
     split = digits.split(n, seed)
     x, y = _points(split.train.x), 2.0 * (split.train.y % 2) - 1.0
     others, labels = _points(split.test.x), 2.0 * (split.test.y % 2) - 1.0

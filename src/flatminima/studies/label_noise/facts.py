@@ -41,7 +41,13 @@ class Quadratic(torch.nn.Module):
 
 
 def problems(seed: int, *, d: int, n: int, sparsity: int) -> dict[str, Diagonal]:
-    """The quadratic model on inputs of signs, with sparse and with random labels."""
+    """The quadratic model on inputs of signs, with sparse and with random labels.
+
+    Raises:
+        ValueError: if n is below 1.
+    """
+    if n < 1:
+        raise ValueError(f"n = {n}: allowed are 1 <= n")
     data = sparse(n, d, sparsity, seed, signs=True)
     dense = np.random.default_rng([seed, 1]).standard_normal(d) / d**0.5
     # those of a dense map are random, and can be fitted where two rows are equal
@@ -93,6 +99,29 @@ def formulas(seeds: Iterable[int], *, d: int, n: int, sparsity: int) -> pd.DataF
         )
     columns = ["seed", "gradient", "direction", "middle", "mean", "end"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def norms(seeds: Iterable[int], *, d: int) -> pd.DataFrame:
+    """|u|^2 + |v|^2 against the l1 norm of u^2 - v^2, at random points.
+
+    Returns:
+        A row a seed: excess (of the l1 norm over |u|^2 + |v|^2, relative, at a dense
+        point; at most 0 if the inequality holds) and disjoint (relative difference of
+        the two at a point where every coordinate has u or v at 0).
+    """
+    rows = []
+    for seed in seeds:
+        rng = np.random.default_rng([seed, 3])
+        u, v = rng.standard_normal((2, d))
+        one = rng.random(d) < 0.5
+        apart = _l1_share(np.where(one, u, 0.0), np.where(one, 0.0, v))
+        rows.append({"excess": _l1_share(u, v) - 1, "disjoint": abs(apart - 1)})
+    return pd.DataFrame(rows, columns=["excess", "disjoint"])
+
+
+def _l1_share(u: np.ndarray, v: np.ndarray) -> float:
+    """The l1 norm of u^2 - v^2 over |u|^2 + |v|^2."""
+    return float(np.abs(u**2 - v**2).sum() / (u @ u + v @ v))
 
 
 def _apart(a: np.ndarray, b: np.ndarray) -> float:

@@ -228,12 +228,14 @@ def run(
         settings: configs by name.
         paper: committed runs, as from `reading.committed`.
         seeds: of the runs, which are noted as ones to be committed.
-        live: "all" to run every setting; "some" for those of `live_ones` and those of
-            which there are not more committed runs.
+        live: "all" to run every setting; "some" for those of `live_ones`, where all
+            settings have more committed runs than seeds. If one has not, all are run,
+            and no committed run is used: settings are compared seed by seed.
     """
     kept = {each: paper.of(config) for each, config in settings.items()}
+    if not all(_runs(rows) > len(seeds) for rows in kept.values()):
+        live, kept = "all", dict.fromkeys(settings, pd.DataFrame())
     wanted = set(settings if live == "all" else live_ones(settings))
-    wanted |= {each for each, rows in kept.items() if _runs(rows) <= len(seeds)}
     names = [each for each in settings if each in wanted]
     tables = dict.fromkeys(settings, pd.DataFrame())
     if names:

@@ -116,13 +116,17 @@ def numbers(shown: Mapping[str, Shown], columns: Mapping[str, str]) -> pd.DataFr
 
 
 def cell(values: Float[np.ndarray, " seeds"]) -> str:
-    """A mean with its interval, in four significant digits at most."""
+    """A mean with its interval, in three digits, or as whole numbers."""
     if not len(values):
         return "–"
     low, high = of_mean(values, thresholds())
     if not np.isfinite(low):
-        return f"{values.mean():.3g}"
-    return f"{values.mean():.3g} ({low:.3g} to {high:.3g})"
+        return _digits(float(values.mean()))
+    return f"{_digits(float(values.mean()))} ({_digits(low)} to {_digits(high)})"
+
+
+def _digits(number: float) -> str:
+    return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.3g}"
 
 
 def repeated(shown: Mapping[str, Shown], columns: Sequence[str]) -> pd.DataFrame:

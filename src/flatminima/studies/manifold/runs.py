@@ -1,6 +1,6 @@
 """Minimisers of small models, walks along them, and starts that never reach them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from flatminima.data.streams import generator
 from flatminima.flows.diagonal import Diagonal
-from flatminima.flows.model import Smooth, Theta
+from flatminima.flows.model import Fitted, Theta
 from flatminima.flows.sharpness_flow import land, tangential
 from flatminima.flows.two_layer import TwoLayer
 from flatminima.theory.certificates.basis_pursuit import basis_pursuit
@@ -52,7 +52,12 @@ def network(
         width: hidden units.
         activation: as in `TwoLayer`.
         labels: which draw of the labels.
+
+    Raises:
+        ValueError: if n is below 1.
     """
+    if n < 1:
+        raise ValueError(f"n = {n}: allowed are 1 <= n")
     x = generator(seed, "data").standard_normal((n, d))
     y = np.random.default_rng([seed, labels, 1]).standard_normal(n)
     return TwoLayer(np.hstack([x, np.ones((n, 1))]), y, width, activation)
@@ -76,23 +81,39 @@ def minimiser(model: TwoLayer, seed: int) -> Theta | None:
     return None
 
 
-def spectrum(model: Smooth, theta: Theta) -> Float[np.ndarray, " n"]:
+def spectrum(model: Fitted, theta: Theta) -> Float[np.ndarray, " n"]:
     """Eigenvalues of the tangent kernel, ascending, over the largest."""
     values = np.linalg.eigvalsh(model.tangent(theta).gram())
     return values / values[-1] if values[-1] > 0 else np.zeros_like(values)
 
 
-def rank(model: Smooth, theta: Theta) -> int:
+def rank(model: Fitted, theta: Theta) -> int:
     """Of the tangent kernel, and so of the Hessian at a minimiser."""
     return int(np.sum(spectrum(model, theta) > NULL))
 
 
-def hessian(model: TwoLayer, theta: Theta) -> Float[np.ndarray, "D D"]:
-    """Hess L, by central differences of the gradient, which is in closed form."""
+SLOPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "squared": lambda r: r,
+    "log cosh": np.tanh,
+    "quartic": lambda r: 4 * r**3,
+}
+"""Derivatives of losses of one example, r^2 / 2, log cosh(r) and r^4, in r = f - y."""
+
+
+def hessian(
+    model: TwoLayer, theta: Theta, loss: str = "squared"
+) -> Float[np.ndarray, "D D"]:
+    """Hess L, by central differences of the gradient, which is in closed form.
+
+    Args:
+        model: the model.
+        theta: where.
+        loss: of one example, one of `SLOPES`; L is its mean.
+    """
 
     def gradient(at: Theta) -> Theta:
         here = model.tangent(at)
-        return here.pull_back((here.f - model.y) / len(model.y))[0]
+        return here.pull_back(SLOPES[loss](here.f - model.y) / len(model.y))[0]
 
     h = 1e-5
     rows = [
@@ -129,6 +150,33 @@ def dimensions(models: Iterable[TwoLayer], seeds: Sequence[int]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=columns)
 
 
+def other_losses(models: Iterable[TwoLayer], seeds: Sequence[int]) -> pd.DataFrame:
+    """What the Hessians of two other losses say at the minimisers of `dimensions`.
+
+    Returns:
+        A row a model: seed, D, n, zeros (eigenvalues of the Hessian of the mean of
+        log cosh(f - y) that are 0) and quartic (largest eigenvalue of that of the mean
+        of (f - y)^4, over that of the mean of half the squared error); NaN where no
+        minimiser is found.
+    """
+    rows = []
+    for seed, model in zip(seeds, models, strict=True):
+        row: dict[str, float] = {"seed": seed, "D": model.size, "n": len(model.y)}
+        theta = minimiser(model, seed)
+        if theta is not None:
+            values = {
+                name: np.abs(np.linalg.eigvalsh(hessian(model, theta, name)))
+                for name in SLOPES
+            }
+            largest = values["log cosh"].max()
+            row |= {
+                "zeros": int(np.sum(values["log cosh"] <= 1e-8 * largest)),
+                "quartic": float(values["quartic"].max() / values["squared"].max()),
+            }
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["seed", "D", "n", "zeros", "quartic"])
+
+
 def ranks(
     seeds: Iterable[int], draws: int, *, activation: str = "tanh", **size: int
 ) -> pd.DataFrame:
@@ -151,7 +199,7 @@ def ranks(
     return pd.DataFrame(rows, columns=["seed", "labels", "rank", "smallest"])
 
 
-def tangent_power(model: Smooth, theta: Theta, seed: int) -> float:
+def tangent_power(model: Fitted, theta: Theta, seed: int) -> float:
     """The power of the distance to {f = y} in the length of a tangent step."""
     rng = np.random.default_rng([seed, 3])
     along = tangential(model.tangent(theta), rng.standard_normal(len(theta)))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from flatminima.flows.diagonal import Diagonal
 from flatminima.flows.factorisation import JacobianTangent
 from flatminima.flows.gradient_flow import Settled, settle
-from flatminima.flows.model import Smooth, Theta
+from flatminima.flows.model import Fitted, Theta
 from flatminima.flows.two_layer import TwoLayer
 from flatminima.studies.manifold.runs import network, rank, start_of
 
@@ -22,7 +22,7 @@ NUDGE = 1e-6
 """By how much of its norm a start with equal units is moved."""
 
 
-def _side(model: Smooth, start: Theta) -> Settled:
+def _side(model: Fitted, start: Theta) -> Settled:
     """The end of gradient flow, to tolerances at which its side is sure."""
     return settle(
         model, start, max_time=MAX_TIME, rtol=1e-5, atol=1e-8, stationary=1e-7
@@ -30,7 +30,7 @@ def _side(model: Smooth, start: Theta) -> Settled:
 
 
 def ends(
-    models: Sequence[Smooth], starts: Sequence[Theta], **facts: Sequence
+    models: Sequence[Fitted], starts: Sequence[Theta], **facts: Sequence
 ) -> pd.DataFrame:
     """Where gradient flow ends, a row a start.
 
@@ -115,14 +115,6 @@ class Restricted:
         """The model around phi."""
         at = self.model.tangent(self.q @ phi)
         return JacobianTangent(at.f, at.jacobian @ self.q)
-
-    def trace(self, phi: Theta) -> float:
-        """(1/n) sum |grad_phi f_i|^2."""
-        return float(np.sum(self.tangent(phi).jacobian ** 2)) / len(self.y)
-
-    def trace_gradient(self, phi: Theta) -> Theta:
-        """Not needed here: nothing follows the trace on a subspace."""
-        raise NotImplementedError
 
 
 def equal_units(model: TwoLayer) -> Float[np.ndarray, "D q"]:

@@ -7,6 +7,27 @@ import pandas as pd
 from jaxtyping import Float
 
 from flatminima.studies.pac_bayes import counterexamples
+from flatminima.theory.pac_bayes.published import foret_complexity
+
+FORET_CASES = ((1, 2, 0.5), (10, 100, 0.05), (1000, 50_000, 0.05), (10**7, 10**4, 0.01))
+"""Weights, examples and confidence for which Foret's term is looked at."""
+
+
+def foret_stalls(points: int = 400) -> Float[np.ndarray, " cases"]:
+    """Whether the term of Foret's theorem ever fails to rise with |w|^2 / rho^2.
+
+    Args:
+        points: of the grid, from 1e-6 to 1e6, evenly spaced in the logarithm.
+
+    Returns:
+        For each of `FORET_CASES` the share of neighbours between which it does not.
+    """
+    ratios = np.sqrt(np.geomspace(1e-6, 1e6, points))
+    shares = []
+    for k, n, delta in FORET_CASES:
+        values = [foret_complexity(float(ratio), k, n, delta) for ratio in ratios]
+        shares.append(float(np.mean(np.diff(values) <= 0)))
+    return np.array(shares)
 
 
 def saved(

@@ -138,6 +138,6 @@ def evidence(
 def _reasons(rows: pd.DataFrame) -> pd.Series:
     """Why networks do not count."""
     reason = pd.Series("", index=rows.index)
-    reason[rows["reached"] != 1] = "training loss above the target at the last step"
+    reason[rows["reached"] != 1] = "target missed"
     reason[rows["diverged"]] = "diverged"
     return reason

@@ -67,7 +67,10 @@ def exclusions(rows: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
 
 
 def overall_by_seed(
-    rows: pd.DataFrame, measure: str, groups: Sequence[str] = ("data",)
+    rows: pd.DataFrame,
+    measure: str,
+    groups: Sequence[str] = ("data",),
+    target: str = GAP,
 ) -> pd.Series:
     """Tau of a measure and the gap for each seed, the mean over groups.
 
@@ -75,19 +78,20 @@ def overall_by_seed(
         rows: of one design; excluded networks are left out.
         measure: column.
         groups: columns within which networks are compared.
+        target: column in place of the gap.
 
     Returns:
         Indexed by seeds, those of all rows; NaN where a seed has no pair.
     """
-    table = ranking.overall(usable(rows), measure, GAP, groups)
+    table = ranking.overall(usable(rows), measure, target, groups)
     return _over_all_seeds(rows, table)
 
 
 def granulated_by_seed(
-    rows: pd.DataFrame, measure: str, axes: Sequence[str]
+    rows: pd.DataFrame, measure: str, axes: Sequence[str], target: str = GAP
 ) -> pd.Series:
     """The same of the granulated coefficient, the mean over slices along all axes."""
-    table = ranking.slices(usable(rows), measure, GAP, axes, ["data"])
+    table = ranking.slices(usable(rows), measure, target, axes, ["data"])
     return _over_all_seeds(rows, table)
 
 
@@ -113,10 +117,10 @@ def as_runs(values: pd.Series, scale: str) -> pd.DataFrame:
 
 
 def worst(
-    rows: pd.DataFrame, measure: str, axes: Sequence[str]
+    rows: pd.DataFrame, measure: str, axes: Sequence[str], target: str = GAP
 ) -> tuple[float, float, float]:
     """Tau in the worst slice, a data set and a hyper-parameter, with its interval."""
-    table = ranking.slices(usable(rows), measure, GAP, axes, ["data"])
+    table = ranking.slices(usable(rows), measure, target, axes, ["data"])
     return ranking.worst(table, thresholds().level)
 
 
@@ -172,7 +176,7 @@ def shuffled_coefficients(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_words(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of coefficients to be read: a row a measure, a column a kind.
+    """A table of coefficients to be read: a row a measure, by name, a column a kind.
 
     Its last column says how far a measure survives: "everywhere", where its worst
     slice lies above 0, "on average", where its granulated coefficient does, or "within"
@@ -199,7 +203,8 @@ def in_words(table: pd.DataFrame) -> pd.DataFrame:
     ):
         if kind in lows:
             words[lows[kind] > 0] = word
-    return wide.assign(survives=words).reset_index()
+    table = wide.assign(survives=words).reset_index().set_index("name")
+    return table.rename_axis(index=None, columns=None)
 
 
 def spans(rows: pd.DataFrame) -> np.ndarray:

@@ -17,7 +17,7 @@ from flatminima.models import diagonal
 from flatminima.runs.descent import train
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.descent.problem import problem
-from flatminima.runs.kind import State
+from flatminima.runs.kind import Divergence, State
 from flatminima.theory.inner_maximisation import (
     conjugate,
     dual_step,
@@ -28,6 +28,9 @@ from flatminima.theory.inner_maximisation import (
 NORMS = (1.0, 1.5, 2.0, 3.0, np.inf)
 """Norms of the balls in which the inner step is derived."""
 
+
+TINY = 1e-300
+"""Rise of the loss below which there is none to share."""
 
 FAR = 1e10
 """Size of a weight at which a run has gone."""
@@ -222,19 +225,61 @@ def by_solver(g: np.ndarray, rho: float, p: float) -> float:
 def printed_mean(land: Landscape, theta: np.ndarray, groups: int) -> float:
     """(1/m) sum_j (1/n) sum_{i in S_j} l_i, m-sharpness as printed, at delta = 0."""
     n = len(land.y)
-    size = n // groups
-    parts = [slice(j * size, (j + 1) * size) for j in range(groups)]
-    sums = [size * float(land.loss(torch.tensor(theta), part)) for part in parts]
+    parts = _parts(n, groups)
+    sums = [n // groups * float(land.loss(torch.tensor(theta), part)) for part in parts]
     return sum(sums) / n / groups
 
 
+def printed_update(
+    land: Landscape, theta: np.ndarray, rho: float, groups: int
+) -> np.ndarray:
+    """w - (lr / m) sum_j ∇L_j(w + rho ∇L_j(w)), the talk's update for m-sharpness."""
+    parts = _parts(len(land.y), groups)
+    steps = [
+        land.gradient(theta + rho * land.gradient(theta, part), part) for part in parts
+    ]
+    return theta - land.config.lr * np.mean(steps, axis=0)
+
+
+def group_step(
+    land: Landscape, theta: np.ndarray, rho: float, groups: int
+) -> np.ndarray:
+    """A step along autograd's gradient of the mean over groups of their raised losses.
+
+    Each group's loss is taken where the group has climbed, rho times its own gradient
+    away, and the climb is detached.
+    """
+    at = torch.tensor(theta, requires_grad=True)
+    raised = []
+    for part in _parts(len(land.y), groups):
+        (g,) = torch.autograd.grad(land.loss(at, part), at)
+        raised.append(land.loss(at + rho * g.detach(), part))
+    (back,) = torch.autograd.grad(torch.stack(raised).mean(), at)
+    return theta - land.config.lr * back.numpy()
+
+
+def _parts(n: int, groups: int) -> list[slice]:
+    """Groups of equal size, in order."""
+    size = n // groups
+    return [slice(j * size, (j + 1) * size) for j in range(groups)]
+
+
 def path(config: DescentConfig, steps: Sequence[int]) -> list[np.ndarray]:
-    """Parameters of a run at some of its steps, ascending."""
+    """Parameters of a run at some of its steps, ascending.
+
+    They end where the run diverges, or a weight passes `FAR`.
+    """
     state, found = train.start(config), []
     for step in steps:
         if step > state.step:
-            state = train.advance(state, config, step - state.step)
-        found.append(np.concatenate(state.params))
+            try:
+                state = train.advance(state, config, step - state.step)
+            except Divergence:
+                break
+        theta = np.concatenate(state.params)
+        if not np.abs(theta).max() < FAR:
+            break
+        found.append(theta)
     return found
 
 
@@ -271,7 +316,7 @@ def attained(
     draws = generator(seed, "directions").standard_normal((starts, theta.size))
     draws *= rho / np.linalg.norm(draws, axis=1, keepdims=True)
     tried = np.vstack([one, several, second, -second, draws])
-    best = search(loss, gradient, tried, rho, steps=30) - here
+    best = max(search(loss, gradient, tried, rho, steps=30) - here, TINY)
     rises = loss(np.vstack([one, several, second])) - here
     names = ("one step", "three steps", "second order")
     shares = dict(zip(names, (rises / best).tolist(), strict=True))

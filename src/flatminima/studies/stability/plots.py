@@ -227,9 +227,9 @@ def noise(
     left.set(xlabel="η / exact threshold", ylabel="log growth an update")
     floor = 1e-300
     every = max(len(losses) // 250, 1)
-    at = np.arange(0, len(losses), every)
-    shown = np.maximum(losses[at, :SHOWN], floor)
-    right.plot(at, shown, color="0.75", lw=0.5)
+    steps = np.arange(0, len(losses), every)
+    shown = np.maximum(losses[steps, :SHOWN], floor)
+    right.plot(steps, shown, color="0.75", lw=0.5)
     right.plot(np.median(losses, axis=1), color=_COLOURS[3], label="median path")
     right.plot(
         losses.mean(axis=1),

@@ -1,6 +1,6 @@
 """The constructions, verified on many instances, as tables for the chapters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,23 @@ def memorise_cube(
             }
         )
     return pd.DataFrame(rows)
+
+
+def right_on_new(
+    tables: Iterable[pd.DataFrame],
+) -> Float[np.ndarray, " training_sets"]:
+    """Share of the points that a network has not seen on which it is right.
+
+    Args:
+        tables: from `memorise_cube`; training sets that hold every point are left out.
+
+    Returns:
+        One a training set. All errors are counted as errors on new points, which is
+        what they are where the network interpolates.
+    """
+    rows = pd.concat(tables)
+    rows = rows[rows["predicted"] > 0]
+    return (1 - rows["zero_one_error"] / rows["predicted"]).to_numpy(float)
 
 
 def generalise_cube(

@@ -145,8 +145,18 @@ speed: $(STAMP) ## Race the kernels again, for the chapter on speed
 	@$(BIN)/python -m benchmarks.kernels
 	@$(BIN)/python -m benchmarks.architectures
 
+# With SCALE: as many whole runs of a grid as fit into BUDGET seconds, for the chapters
+# that have one; the next call goes on. DEVICE=cuda for a GPU.
+BUDGET ?= 600
+DEVICE ?= cpu
 results: $(STAMP) ## Commit paper-scale runs to results/: CHAPTERS="scenario-1"
 	@test -n "$(CHAPTERS)" || { echo 'Say which: make results CHAPTERS=scenario-1'; exit 1; }
+ifneq ($(SCALE),)
+	@for chapter in $(CHAPTERS); do \
+	  $(BIN)/python -m flatminima.studies.$$(echo $$chapter | tr - _) \
+	    --scale $(SCALE) --budget $(BUDGET) --device $(DEVICE) || exit 1; \
+	done
+else
 	@mkdir -p _build/record
 	@for chapter in $(CHAPTERS); do \
 	  record="$$(pwd -P)/_build/record/$$chapter.jsonl"; rm -f "$$record"; \
@@ -154,6 +164,7 @@ results: $(STAMP) ## Commit paper-scale runs to results/: CHAPTERS="scenario-1"
 	    $(PRESS) chapter $$chapter -f params/$$chapter/paper.yml && \
 	  $(BIN)/python -m flatminima.results collect "$$record" results/$$chapter.jsonl || exit 1; \
 	done
+endif
 
 verify-results: $(STAMP) ## Check results/ and run cheap ones and a sample again
 	@$(BIN)/python -m flatminima.results verify

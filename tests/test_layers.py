@@ -8,6 +8,7 @@ import flatminima
 from flatminima.identity import imported_modules, reachable
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
+from flatminima.runs.images.config import ImageConfig
 from flatminima.runs.kind import engine_of
 from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp.config import Config
@@ -40,6 +41,7 @@ CONFIGS = {
     "batch norm": Config(architecture="sim_bn"),
     "descent": DescentConfig(model="product"),
     "flow": FlowConfig(start=Config(architecture="bias"), kind="naive"),
+    "images": ImageConfig(),
     "torch": NetConfig(data="clusters"),
     "torch, measured": NetConfig(net="cnn", sharpness=True),
     "view": ViewConfig(net=NetConfig()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import warnings
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def start() -> None:
     refuse_another(Path.cwd())
     check(shell.user_ns.get("In", []), shell.user_ns)
     _steady_outputs(shell)
+    # of the progress bars of downloads, on every page whose chapter can load images
+    warnings.filterwarnings("ignore", "IProgress not found")
 
 
 def check(history: Sequence[str], namespace: MutableMapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from flatminima.identity import reachable
 from flatminima.runs import loop
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
+from flatminima.runs.images.config import ImageConfig
 from flatminima.runs.kind import Run, engine_of, input_files
 from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp import train
@@ -27,6 +28,10 @@ from tests.runs import oscillator
 
 SMALL = {"d": 4, "n": 6, "width": 5, "num_steps": 60, "num_checkpoints": 4}
 NET = {"n": 40, "width": 6, "batch": 7, "num_steps": 60, "num_checkpoints": 4}
+IMAGES = {
+    **{"n": 60, "test_n": 30, "size": 8, "width": 2, "batch": 20},
+    **{"sharpness_n": 20},
+}
 START = Config(architecture="bias", **SMALL)
 KINDS = {
     "two layers": START.model_copy(update={"rho": 0.05, "measure_at": (7,)}),
@@ -53,6 +58,10 @@ KINDS = {
         **{"begin": "spoiled", "spoil_steps": 20, "points": 3, "probes": 2},
     ),
     "path": PathConfig(net=NetConfig(**NET), points=3, curve_steps=2),
+    "images": ImageConfig(optimiser="adashift", rho=0.05, num_epochs=3, **IMAGES),
+    "images, to a target": ImageConfig(
+        optimiser="phb", to_the_end=True, num_epochs=12, target_loss=1.9, **IMAGES
+    ),
     "svag": SvagConfig(
         **{"net": NetConfig(norm="batch", **NET), "amplification": 4},
         **{"trained": "hidden", "drop_at": 30, "drop": 0.1},
@@ -66,6 +75,7 @@ WILD = {
     ),
     "path": PathConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
     "torch": NetConfig(lr=1e3, loss="squared", **NET),
+    "images": ImageConfig(norm="none", lr=1e6, num_epochs=3, **IMAGES),
     "svag": SvagConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
     "two layers": START.model_copy(update={"lr": 0.2, "init_scale": 1e3}),
     "flow": FlowConfig(
@@ -175,6 +185,7 @@ def test_the_kinds_of_the_engine_are_those_that_are_tried():
         "flatminima.runs.descent.train",
         "flatminima.runs.mlp.train",
         "flatminima.runs.flow.run",
+        "flatminima.runs.images.train",
         "flatminima.runs.landscape.connect",
         "flatminima.runs.landscape.view",
         "flatminima.runs.nets.train",

@@ -24,7 +24,7 @@ from flatminima.results.rows import (
     setting,
     summary,
 )
-from flatminima.runs.kind import Run
+from flatminima.runs.kind import Run, engine_of
 from flatminima.sweeps import store
 from flatminima.sweeps.sweep import run_all
 
@@ -63,7 +63,8 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
     rerun must give the same bits. Elsewhere it must agree within the row's
     tolerance; a chaotic run, and one that an older engine made, is compared with
     the committed runs of its setting by statistics over seeds. Where these are
-    fewer than two, nothing is compared.
+    fewer than two, nothing is compared. Rows whose kind says that their runs cannot
+    be computed here, such as for want of their data, are counted with the reason.
 
     The reruns have a store of their own, so that none of them is a run that was
     committed. A verification that is interrupted or fails says how it stands, and the
@@ -93,6 +94,9 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
             problems.append(str(error))
     if problems:
         return problems
+    rows, lacking = _possible(rows)
+    for reason, count in sorted(lacking.items()):
+        print(f"not run again, {count} rows: {reason}", flush=True)
     costs = [row["provenance"]["seconds"] for _, row in rows]
     rng = np.random.default_rng(seed)
     chosen = []
@@ -123,6 +127,25 @@ def verify(paths: Sequence[Path], sample: int, seed: int) -> list[str]:
     else:
         shutil.rmtree(folder, ignore_errors=True)
     return problems
+
+
+def _possible(
+    rows: Sequence[tuple[Path, dict[str, Any]]],
+) -> tuple[list[tuple[Path, dict[str, Any]]], Counter[str]]:
+    """The rows whose runs can be computed here, and why others cannot, with counts."""
+    possible, reasons = [], Counter[str]()
+    known: dict[bytes, str] = {}
+    for path, row in rows:
+        its = setting(row)
+        if its not in known:
+            config = config_of(row)
+            why = getattr(engine_of(config), "lacking", lambda config: "")
+            known[its] = why(config)
+        if known[its]:
+            reasons[known[its]] += 1
+        else:
+            possible.append((path, row))
+    return possible, reasons
 
 
 def _drawn(rng: np.random.Generator, among: list[int], most: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -45,9 +46,11 @@ def provenance(seconds: float, threads: int) -> dict[str, Any]:
 
     Returns:
         seconds, threads, date (UTC), device (see `processor`, with the `settings` of
-        this process if it has any), system, python and process.
+        this process if it has any), system, python and process; gpu, if this process
+        has used one.
     """
     chosen = {"settings": found} if (found := settings()) else {}
+    gpu = {"gpu": name} if (name := _gpu()) else {}
     return {
         "seconds": seconds,
         "threads": threads,
@@ -56,4 +59,13 @@ def provenance(seconds: float, threads: int) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "process": os.getpid(),
+        **gpu,
     }
+
+
+def _gpu() -> str:
+    """Name of the GPU that this process has used; empty if it has used none."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return ""
+    return torch.cuda.get_device_name()

@@ -1,0 +1,231 @@
+"""A network of images in training, on its device."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from flatminima.optim.sam import ascended, statistics_kept
+from flatminima.runs.images import measures
+from flatminima.runs.images.config import ImageConfig
+from flatminima.runs.images.optimisers import kept, optimiser, restore
+from flatminima.runs.images.order import batches
+from flatminima.runs.images.problem import data, network
+
+BEFORE = "before."
+WARM_UP = 3
+"""Passes before a GPU's work is recorded, in which libraries choose and allocate."""
+
+
+@contextmanager
+def numerics(config: ImageConfig) -> Iterator[None]:
+    """One thread, and of a GPU's ways the ones that give the same bits every time.
+
+    Raises:
+        RuntimeError: if the config asks for a GPU and there is none.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(
+            "device = 'cuda': torch finds no GPU here; take device = 'cpu', or a torch "
+            "that was built with CUDA on a machine that has one"
+        )
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = torch.get_num_threads(), cudnn.deterministic, cudnn.benchmark
+    coarse = cudnn.allow_tf32, matmul.allow_tf32
+    torch.set_num_threads(1)
+    cudnn.deterministic, cudnn.benchmark = True, False
+    cudnn.allow_tf32 = matmul.allow_tf32 = config.precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        _, cudnn.deterministic, cudnn.benchmark = before
+        cudnn.allow_tf32, matmul.allow_tf32 = coarse
+
+
+class Descent:
+    """A network, its images and its optimiser, changed in place by updates.
+
+    Attributes:
+        config: the run.
+        step: updates done.
+        reached_at: updates, interpolated, at which the target was reached; NaN before.
+        before: weights and buffers at the last look at the loss; None if it was left
+            out.
+        at: updates done by the weights that the network has now: `step`, but for
+            `as_before`.
+    """
+
+    def __init__(
+        self, config: ImageConfig, arrays: Mapping[str, np.ndarray], step: int
+    ):
+        """Take up a state: weights, and what else `arrays` gave, if there is any."""
+        self.config, self.step, self.at = config, step, step
+        device, problem = torch.device(config.device), data(config)
+        self.x, self.y = problem.x.to(device), problem.y.to(device)
+        self.test_x, self.test_y = problem.test_x.to(device), problem.test_y.to(device)
+        net = network(config, arrays).to(device).train()
+        for parameter in net.parameters():
+            if parameter.dim() == 4:
+                last = parameter.data.contiguous(memory_format=torch.channels_last)
+                parameter.data = last
+        self.net = net
+        self.parameters = list(self.net.parameters())
+        self.names = {p: name for name, p in self.net.named_parameters()}
+        for parameter in self.parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        self.optimiser = optimiser(config, self.parameters)
+        restore(self.optimiser, self.names, arrays)
+        self.total = torch.zeros((), dtype=torch.float64, device=device)
+        self.count = int(arrays.get("recent_steps", 0))
+        self.total += float(arrays.get("recent_losses", 0.0))
+        self.reached_at = float(arrays.get("reached_at", np.nan))
+        self.before: dict[str, Tensor] | None = None
+        self.before_at = int(arrays.get("before_step", 0))
+        own = self.net.state_dict()
+        if f"{BEFORE}{next(iter(own))}" in arrays:
+            self.before = {
+                name: torch.tensor(arrays[f"{BEFORE}{name}"]).to(device) for name in own
+            }
+        self.index = torch.zeros(config.batch, dtype=torch.int64, device=device)
+        self.recorded: torch.cuda.CUDAGraph | None = None
+        self.recordable = config.device == "cuda"
+
+    @property
+    def reached(self) -> bool:
+        """Whether the target loss has been reached."""
+        return not np.isnan(self.reached_at)
+
+    def walk(self, stop: int) -> None:
+        """Updates until so many are done in all."""
+        order = torch.from_numpy(batches(self.config, self.step, stop))
+        if self.recordable and self.recorded is None:
+            self._record()
+        for chosen in order.to(self.index.device):
+            self.index.copy_(chosen)
+            if self.recorded is None:
+                self._passes()
+            else:
+                self.recorded.replay()
+            self.optimiser.step()
+        self.count += stop - self.step
+        self.step = self.at = stop
+
+    def _passes(self) -> None:
+        """The gradient of an update in place; its batch's loss joins the total."""
+        x, y = self.x.index_select(0, self.index), self.y.index_select(0, self.index)
+        x = x.contiguous(memory_format=torch.channels_last)
+        loss = self._backward(x, y)
+        if self.config.rho > 0:
+            with (
+                ascended(self.parameters, self.config.rho),
+                statistics_kept(self.net),
+            ):
+                self._backward(x, y)
+        self.total += loss
+
+    def _backward(self, x: Tensor, y: Tensor) -> Float[Tensor, ""]:
+        grads = [p.grad for p in self.parameters if p.grad is not None]
+        torch._foreach_zero_(grads)
+        loss = nn.functional.cross_entropy(self.net(x), y)
+        loss.backward()
+        return loss.detach()
+
+    def _record(self) -> None:
+        """Record the passes of an update as one graph of a GPU's work.
+
+        A step of these networks is hundreds of small pieces of work, which a GPU does
+        faster than Python can ask for them.
+        """
+        moved = [*self.net.buffers(), self.total]
+        saved = [tensor.clone() for tensor in moved]
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(WARM_UP):
+                self._passes()
+        torch.cuda.current_stream().wait_stream(aside)
+        for tensor, old in zip(moved, saved, strict=True):
+            tensor.copy_(old)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                self._passes()
+        except RuntimeError as error:  # the same work is done without it, only slower
+            warnings.warn(f"a GPU's work cannot be recorded: {error}", stacklevel=2)
+            self.recordable = False
+        else:
+            self.recorded = graph
+
+    def recent_loss(self) -> float:
+        """Mean loss of the batches since the last call."""
+        mean = float(self.total) / self.count
+        self.total.zero_()
+        self.count = 0
+        return mean
+
+    def finite(self) -> bool:
+        """Whether all weights are."""
+        return all(bool(torch.isfinite(p).all()) for p in self.parameters)
+
+    def performance(self) -> dict[str, float]:
+        """Losses and accuracies, in evaluation mode."""
+        self.net.eval()
+        found = measures.performance(
+            self.net, (self.x, self.y), (self.test_x, self.test_y)
+        )
+        self.net.train()
+        return found
+
+    def sharpness(self) -> dict[str, float]:
+        """The columns of `measures.SHARPNESS`."""
+        return measures.sharpness(self.config, self.net, self.x, self.y)
+
+    def remember(self) -> None:
+        """Keep the weights and buffers as they are now, for the next look."""
+        own = self.net.state_dict()
+        self.before = {name: value.clone() for name, value in own.items()}
+        self.before_at = self.step
+
+    def forget(self) -> None:
+        """Keep none."""
+        self.before = None
+
+    @contextmanager
+    def as_before(self) -> Iterator[None]:
+        """The network as it was when it was remembered."""
+        assert self.before is not None
+        now = {name: value.clone() for name, value in self.net.state_dict().items()}
+        self.net.load_state_dict(self.before)
+        self.at = self.before_at
+        try:
+            yield
+        finally:
+            self.net.load_state_dict(now)
+            self.at = self.step
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Weights and buffers by name."""
+        own = self.net.state_dict()
+        return {name: _array(value) for name, value in own.items()}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that is needed to go on."""
+        arrays = self.weights() | kept(self.optimiser, self.names)
+        arrays["recent_losses"] = _array(self.total)
+        arrays["recent_steps"] = np.array(self.count)
+        arrays["reached_at"] = np.array(self.reached_at)
+        if self.before is not None and not self.reached:
+            arrays |= {
+                f"{BEFORE}{n}": _array(value) for n, value in self.before.items()
+            }
+            arrays["before_step"] = np.array(self.before_at)
+        return arrays
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().contiguous().numpy().copy()

@@ -1,0 +1,128 @@
+"""The figures of the chapter."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from flatminima.plots.style import WIDTH
+from flatminima.runs.images.config import NAMES
+from flatminima.studies.minimum_sharpness.tables import SHARP
+
+COLOURS = sns.color_palette("colorblind")
+SAM_STYLES = {
+    False: ("optimiser alone", COLOURS[7], "o"),
+    True: ("SAM", COLOURS[3], "^"),
+}
+NET_NAMES = {
+    "simple": "SimpleBatch",
+    "middle": "MiddleBatch",
+    "complex": "ComplexBatch",
+}
+SET_NAMES = {
+    "fashion_mnist_subset": "Fashion-MNIST, the subset",
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10",
+}
+
+
+def _arrived(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["converged"] & (rows[SHARP] > 0)]
+
+
+def bars(rows: pd.DataFrame) -> Figure:
+    """Test accuracy and minimum sharpness: means over seeds, as figures 1 and 2.
+
+    Args:
+        rows: from `tables.ends`; runs that did not converge are left out.
+    """
+    rows = _arrived(rows)
+    sets = [name for name in SET_NAMES if name in set(rows["data"])] or [""]
+    size = (WIDTH, 2.4 * len(sets) + 0.6)
+    figure, axes = plt.subplots(len(sets), 2, figsize=size, squeeze=False)
+    for line, data in zip(axes, sets, strict=True):
+        part = rows[rows["data"] == data]
+        _dots(line[0], part, "test_accuracy", "test accuracy")
+        _dots(line[1], part, SHARP, "minimum sharpness")
+        if len(part):
+            line[1].set_yscale("log")
+        line[0].set_title(SET_NAMES.get(data, "no run arrived"))
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _dots(axes: Axes, rows: pd.DataFrame, metric: str, label: str) -> None:
+    """One column an optimiser and network; a dot a seed, a dash their mean."""
+    columns = [
+        (net, name)
+        for net in NET_NAMES
+        for name in NAMES
+        if len(rows[(rows["net"] == net) & (rows["optimiser"] == name)])
+    ]
+    for sam, (words, colour, marker) in SAM_STYLES.items():
+        shift = 0.15 if sam else -0.15
+        places, values = [], []
+        for place, (net, name) in enumerate(columns):
+            which = (rows["net"] == net) & (rows["optimiser"] == name)
+            found = rows[which & (rows["sam"] == sam)][metric]
+            places += [place + shift] * len(found)
+            values += found.tolist()
+        axes.plot(places, values, marker, color=colour, ms=3.5, alpha=0.7, label=words)
+    labels = [f"{NAMES[name]}, {net}" for net, name in columns]
+    axes.set_xticks(range(len(columns)), labels, rotation=90, fontsize=7)
+    axes.set_ylabel(label)
+
+
+def scatter(rows: pd.DataFrame) -> Figure:
+    """Gap against minimum sharpness, as figure 3: a panel a data set.
+
+    Args:
+        rows: from `tables.ends`; runs that did not converge are left out.
+    """
+    rows = _arrived(rows)
+    sets = [name for name in SET_NAMES if name in set(rows["data"])] or [""]
+    figure, axes = plt.subplots(1, len(sets), figsize=(WIDTH, 3.2), squeeze=False)
+    for panel, data in zip(axes[0], sets, strict=True):
+        part = rows[rows["data"] == data]
+        for sam, (words, colour, marker) in SAM_STYLES.items():
+            chosen = part[part["sam"] == sam]
+            panel.plot(
+                *(chosen["gap"], chosen[SHARP], marker),
+                **{"color": colour, "ms": 4, "alpha": 0.7, "label": words},
+            )
+        if len(part):
+            panel.set_yscale("log")
+        panel.set(xlabel="training minus test accuracy", ylabel="minimum sharpness")
+        panel.set_title(SET_NAMES.get(data, "no run arrived"))
+    axes[0, 0].legend()
+    return figure
+
+
+def distributions(rows: pd.DataFrame) -> Figure:
+    """Accuracy and minimum sharpness by optimiser without SAM, as figures 4 and 8.
+
+    Args:
+        rows: from `tables.ends`; runs that did not converge are left out.
+    """
+    rows = _arrived(rows)
+    rows = rows[~rows["sam"]]
+    sets = [name for name in SET_NAMES if name in set(rows["data"])] or [""]
+    size = (WIDTH, 2.3 * len(sets) + 0.3)
+    figure, axes = plt.subplots(len(sets), 2, figsize=size, squeeze=False)
+    for line, data in zip(axes, sets, strict=True):
+        part = rows[rows["data"] == data]
+        for panel, metric in zip(line, ("test_accuracy", SHARP), strict=True):
+            order = part.groupby("optimiser")[metric].mean().sort_values().index
+            for place, name in enumerate(order):
+                values = part[part["optimiser"] == name][metric]
+                panel.plot([place] * len(values), values, "o", color=COLOURS[0], ms=3.5)
+                panel.plot(place, values.mean(), "_", color="black", ms=16, mew=2)
+            labels = [NAMES[name] for name in order]
+            panel.set_xticks(range(len(order)), labels, rotation=30, ha="right")
+            panel.margins(x=0.15)
+            panel.set_ylabel(metric.replace("_", " "))
+        line[0].set_title(SET_NAMES.get(data, "no run arrived"))
+    return figure

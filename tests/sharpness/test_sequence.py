@@ -1,0 +1,86 @@
+"""The diagonal of sequences: the general one, autograd, and the error of probes."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from flatminima.models.nets import report
+from flatminima.models.nets.parts import initialise
+from flatminima.sharpness import sequence
+from flatminima.sharpness.diagonal import gauss_newton_diagonal
+from flatminima.sharpness.landscape import landscape
+from flatminima.sharpness.minimum import minimum_sharpness
+from flatminima.sharpness.rescaling import folded
+
+
+def problem(norm: str) -> tuple[nn.Sequential, torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(0)
+    net = report.build(report.Constants("simple", 2, norm), (1, 8, 8), 10)
+    initialise(net, "relu", rng)
+    x = torch.from_numpy(rng.normal(size=(12, 1, 8, 8)))
+    y = torch.from_numpy(rng.integers(0, 10, 12))
+    net = net.double()
+    net(3 * x + 1)  # statistics of batch norm that are not those of the start
+    with torch.no_grad():
+        for part in net:
+            if isinstance(part, nn.BatchNorm2d):
+                part.weight *= torch.linspace(0.5, 2, len(part.weight))
+                part.bias += 0.1
+    return net.eval(), x, y
+
+
+def flat(diagonal: dict[str, torch.Tensor]) -> torch.Tensor:
+    return torch.cat([value.reshape(-1) for value in diagonal.values()])
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_it_is_the_general_diagonal(norm, monkeypatch):
+    net, x, y = problem(norm)
+    expected = gauss_newton_diagonal(landscape(net, x, y, "cross_entropy"))
+    found = sequence.diagonal(net, x, y)
+    assert list(found) == [name for name, _ in net.named_parameters()]
+    torch.testing.assert_close(flat(found), expected, rtol=1e-10, atol=1e-14)
+    monkeypatch.setattr(sequence, "NUMBERS", 1)  # one example a pass
+    torch.testing.assert_close(flat(sequence.diagonal(net, x, y)), expected)
+
+
+def test_of_a_relu_network_it_is_the_diagonal_of_the_hessian():
+    net, x, y = problem("none")
+    at = landscape(net, x, y, "cross_entropy")
+    hessian = torch.func.hessian(at.loss)(at.theta)
+    found = flat(sequence.diagonal(net, x, y))
+    torch.testing.assert_close(found, hessian.diagonal(), rtol=1e-9, atol=1e-12)
+
+
+def test_its_shares_give_minimum_sharpness():
+    net, x, y = problem("batch")
+    plain = folded(net)
+    found = sequence.diagonal(plain, x, y)
+    shares = minimum_sharpness(net, x, y, "cross_entropy").shares
+    names = [n for n, part in plain.named_children() if isinstance(part, nn.Conv2d)]
+    for number, name in enumerate(names):
+        one = float(found[f"{name}.weight"].sum())
+        assert one == pytest.approx(shares.weights[number], rel=1e-10)
+        one = float(found[f"{name}.bias"].sum())
+        assert one == pytest.approx(shares.biases[number], rel=1e-10)
+
+
+def test_probes_are_right_on_average():
+    net, x, y = problem("batch")
+    exact = float(flat(sequence.diagonal(net, x, y)).sum())
+    draws = [
+        float(flat(sequence.diagonal(net, x, y, probes=2, seed=seed)).sum())
+        for seed in range(100)
+    ]
+    error = np.std(draws, ddof=1) / 10
+    assert error < 0.03 * exact
+    assert abs(np.mean(draws) - exact) < 3 * error
+
+
+def test_it_refuses_what_it_does_not_know():
+    x, y = torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64)
+    with pytest.raises(ValueError, match="part 1, PReLU"):
+        sequence.diagonal(nn.Sequential(nn.Linear(3, 2), nn.PReLU()), x, y)
+    with pytest.raises(ValueError, match="probes = -1"):
+        sequence.diagonal(nn.Sequential(nn.Linear(3, 2)), x, y, probes=-1)

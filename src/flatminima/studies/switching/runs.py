@@ -1,0 +1,166 @@
+"""The runs of the chapter: SAM in one part of training, and what it is compared with.
+
+Training without SAM is called ERM, as in the talk. ERM → SAM uses SAM from a share of
+training on, SAM → ERM until then.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from flatminima.results.reading import Committed
+from flatminima.runs.images.config import ImageConfig
+from flatminima.sweeps.table import COMMITTED
+
+Way = Literal["ERM → SAM", "SAM → ERM"]
+TO_SAM: Way = "ERM → SAM"
+TO_ERM: Way = "SAM → ERM"
+RANDOM = "ERM → random"
+
+TIMES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 1.0)
+"""Shares of training at which the rule is switched; they are closer near the end."""
+
+HALF, LATE, LAST = 0.5, 0.75, 0.9
+"""Of these: the middle, the late switch that is looked at epoch by epoch, and the last
+tenth."""
+
+NEVER = 1e-9
+"""A target loss that no run reaches: all have the same length."""
+
+MEDIUM: dict[str, Any] = {
+    **{"data": "fashion_mnist", "n": 2000, "test_n": 10_000, "size": 14},
+    **{"net": "simple", "width": 16, "optimiser": "phb", "lr": 0.05, "rho": 0.2},
+    **{"weight_decay": 5e-4, "batch": 125, "num_epochs": 60, "sharpness_n": 500},
+}
+"""Fields of the committed runs. 125 images divide the training set, so that every epoch
+has sixteen updates."""
+
+LONGER = 2
+"""Times as many epochs for the run of ERM that takes as many gradients as SAM."""
+
+
+def switched(way: Way, share: float, **fields: Any) -> ImageConfig:
+    """A run whose rule is switched after a share of its epochs.
+
+    Args:
+        way: from which rule to which.
+        share: 0 to 1. ERM → SAM is SAM at 0 and ERM at 1, and SAM → ERM the reverse.
+        **fields: of `ImageConfig`; `rho` is that of SAM.
+
+    Raises:
+        ValueError: if the share or a field is out of range.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share = {share}: must be from 0 to 1")
+    base = {"target_loss": NEVER, **fields}
+    begun = share if way == TO_SAM else 0.0
+    ended = 1.0 if way == TO_SAM else share
+    erm = ImageConfig(**(base | {"rho": 0.0, "perturbed": "weights"}))
+    if begun >= ended:
+        return erm
+    if begun > 0:
+        base["sam_from"] = begun * erm.num_epochs
+    if ended < 1:
+        base["sam_until"] = ended * erm.num_epochs
+    return ImageConfig(**base)
+
+
+def both_ways(times: Sequence[float], **fields: Any) -> list[ImageConfig]:
+    """ERM → SAM and SAM → ERM at some times, each run once.
+
+    Args:
+        times: shares of training.
+        **fields: of `ImageConfig`; `rho` is that of SAM.
+    """
+    cells = [switched(way, t, **fields) for way in (TO_SAM, TO_ERM) for t in times]
+    return list(dict.fromkeys(cells))
+
+
+def medium(**fields: Any) -> list[ImageConfig]:
+    """The settings of the committed runs, seeds aside.
+
+    ERM, SAM and the late switches have a row an epoch. So has the longer run of ERM, of
+    which the learning rate is constant: its rows are those of any shorter one.
+
+    Args:
+        **fields: of `ImageConfig`, in place of those of `MEDIUM`.
+    """
+    base = MEDIUM | fields
+    fine = {"rows_every": 1}
+    by_epoch = both_ways((0.0, LATE, 1.0), **base, **fine)
+    rest = both_ways([t for t in TIMES if t not in (0.0, LATE, 1.0)], **base)
+    drawn = [
+        switched(TO_SAM, t, **base, perturbed="random", measured="nothing")
+        for t in (LATE, LAST)
+    ]
+    length = base | {"num_epochs": LONGER * base["num_epochs"]}
+    longer = switched(TO_SAM, 1.0, **length, **fine, measured="nothing")
+    falling = both_ways((0.0, HALF, LAST, 1.0), **base, schedule="cosine")
+    return [*by_epoch, *rest, *drawn, longer, *falling]
+
+
+def planned(
+    seeds: Iterable[int] = range(100, 110), device: str = "cuda", **fields: Any
+) -> list[ImageConfig]:
+    """The committed runs in the order in which they are to be done, seed by seed.
+
+    Args:
+        seeds: each draws images, weights and the order of the images.
+        device: "cpu" or "cuda".
+        **fields: of `ImageConfig`, in place of those of `MEDIUM`.
+    """
+    settings = medium(device=device, **fields)
+    return [config.with_seeds(seed, seed) for seed in seeds for config in settings]
+
+
+def evidence(committed: Committed) -> pd.DataFrame:
+    """The rows of all committed runs, labelled; none if there are no runs."""
+    tables = committed.tables
+    rows = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return labelled(rows)
+
+
+def labelled(rows: pd.DataFrame) -> pd.DataFrame:
+    """What each run is, from the fields of its config.
+
+    Args:
+        rows: from `sweep`, or of committed runs.
+
+    Returns:
+        With `way` ("ERM", "SAM", `TO_SAM`, `TO_ERM` or `RANDOM`), `share`, that of the
+        epochs at which the rule is switched, and `error`, the share of test images
+        that are wrong; NaN where the run diverged.
+    """
+    if rows.empty:
+        return pd.DataFrame(columns=["way", "share", "error"])
+    until = pd.to_numeric(rows["sam_until"])  # None for never
+    begun = rows["sam_from"] / rows["num_epochs"]
+    ended = until / rows["num_epochs"]
+    plain = rows["rho"] == 0
+    chosen = [
+        *(plain, rows["perturbed"] == "random"),
+        *(ended.notna(), begun > 0),
+    ]
+    way = np.select(chosen, ["ERM", RANDOM, TO_ERM, TO_SAM], "SAM")
+    share = np.select(chosen, [1.0, begun, ended, begun], 0.0)
+    error = (1 - rows["test_accuracy"]).where(~rows["diverged"])
+    return rows.assign(way=way, share=share, error=error)
+
+
+def scale(rows: pd.DataFrame) -> str:
+    """How runs compare with the source's, for the scorecard.
+
+    Args:
+        rows: from `sweep` or `evidence`; all have one size.
+    """
+    if rows.empty:
+        return f"scaled-down: no runs{COMMITTED}"
+    first = rows.iloc[0]
+    ended = COMMITTED if str(first["scale"]).endswith(COMMITTED) else ""
+    return (
+        f"scaled-down: {first['data']}, n = {first['n']}, "
+        f"{first['size']}x{first['size']}, width {first['width']}, "
+        f"{rows['num_epochs'].min()} epochs{ended}"
+    )

@@ -175,6 +175,17 @@ READING_GROUP = {
         "sparse combinations": ["r1d-kinks"],
         "stable over initialisations": ["r1d-stable"],
     },
+    "Additional results": {
+        "a method at the beginning has little influence": ["switching-beginning"],
+        "continuous in the time of switching": [
+            "switching-continuous-sam",
+            "switching-continuous-erm",
+        ],
+        "a connected valley": ["switching-valley"],
+        "some directions generalise better": ["switching-directions"],
+        "Figure 9: SAM escapes the worse minimum": ["switching-escape"],
+        "Figure 9: gradually": ["switching-escape-gradual"],
+    },
     "Discussion": {
         "a proxy for a deeper property": ["sam-proxy"],
         "adversarial training of weights": ["sam-adversarial", "sam-random"],

@@ -40,8 +40,9 @@ def test_the_plan_has_every_run_once_seed_by_seed():
     assert {c.device for c in cells} == {"cuda"}
     seeds = [c.data_seed for c in cells]
     assert seeds == sorted(seeds) and set(seeds) == set(range(100, 110))
-    constant = [c for c in runs.medium() if c.schedule == "constant"]
-    same = [c for c in constant if c.num_epochs == runs.MEDIUM["num_epochs"]]
+    falling = [c for c in runs.medium() if c.schedule == "cosine"]
+    same = [c for c in falling if c.num_epochs == runs.MEDIUM["num_epochs"]]
+    assert sorted({c.num_epochs for c in falling}) == [60, 75, 120]
     assert len(same) == 2 * (len(runs.TIMES) - 2) + 2 + 2
     assert all(c.target_loss == runs.NEVER for c in cells)
 
@@ -50,7 +51,10 @@ def test_what_a_run_is_follows_from_its_config():
     cells = runs.both_ways((0.0, 0.25, 1.0), **SIZE)
     cells.append(runs.switched(runs.TO_SAM, 0.5, **SIZE, perturbed="random"))
     rows = pd.DataFrame(
-        [c.columns | {"test_accuracy": 0.75, "diverged": False} for c in cells]
+        [
+            c.columns | {"test_accuracy": 0.75, "test_loss": 0.5, "diverged": False}
+            for c in cells
+        ]
     )
     found = runs.labelled(rows)
     assert list(zip(found["way"], found["share"], strict=True)) == [

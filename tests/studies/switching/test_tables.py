@@ -17,7 +17,12 @@ def row(config, seed: int, error: float, **more) -> dict:
     own = config.with_seeds(seed, seed)
     return own.columns | {
         **{"epoch": float(own.num_epochs), "step": own.num_steps, "last": True},
-        **{"test_accuracy": 1 - error, "train_loss": 0.1, "diverged": False},
+        **{
+            "test_accuracy": 1 - error,
+            "train_loss": 0.1,
+            "test_loss": 3 * error,
+            "diverged": False,
+        },
         **{"minimum_sharpness": 20.0, "sam_sharpness": 0.1, "rule": own.rule},
         **{"scale": f"scaled-down: {own.data}{COMMITTED}"},
         **more,
@@ -53,12 +58,12 @@ def at_the_end(config, begun, ended):
     return 0.2 - 0.02 * (ended == 1)
 
 
-def constant(rows: pd.DataFrame) -> pd.DataFrame:
-    return tables.ends(tables.of_setting(rows, "constant", EPOCHS))
+def falling(rows: pd.DataFrame) -> pd.DataFrame:
+    return tables.ends(tables.of_setting(rows, "cosine", EPOCHS))
 
 
 def test_curves_meet_erm_and_sam_at_opposite_ends():
-    there, back = tables.both(constant(grid(linear)))
+    there, back = tables.both(falling(grid(linear)))
     assert list(there.columns) == list(back.columns) == list(runs.TIMES)
     assert there.index.equals(back.index) and len(there) == len(SEEDS)
     assert there[0.0].to_numpy() == pytest.approx(0.18)
@@ -73,7 +78,7 @@ def test_curves_meet_erm_and_sam_at_opposite_ends():
     [(linear, (0.01, 0.01)), (only_late, (0.0, 0.02)), (at_the_end, (0.0, 0.02))],
 )
 def test_the_effects_of_the_halves_add_up_to_the_gain(error, effects):
-    curves = tables.both(constant(grid(error, noise=1e-3)))
+    curves = tables.both(falling(grid(error, noise=1e-3)))
     first, second = tables.halves(curves)
     assert first + second == pytest.approx(tables.gain(curves))
     assert (first.mean(), second.mean()) == pytest.approx(effects, abs=1e-3)
@@ -86,12 +91,12 @@ def test_an_effect_of_the_other_sign_is_not_little():
 
 
 def test_a_cliff_is_told_from_a_slope():
-    there, back = tables.both(constant(grid(linear)))
+    there, back = tables.both(falling(grid(linear)))
     assert tables.largest_step(there) == pytest.approx(0.25 * 0.02)
     assert tables.largest_step(back) == pytest.approx(0.25 * 0.02)
     whole = tables.gain((there, back))
     assert (tables.below_half(tables.largest_step(there), whole) > 0).all()
-    cliff, _ = tables.both(constant(grid(at_the_end)))
+    cliff, _ = tables.both(falling(grid(at_the_end)))
     assert tables.largest_step(cliff) == pytest.approx(0.02)
     assert (tables.below_half(tables.largest_step(cliff), whole) < 0).all()
 
@@ -114,7 +119,7 @@ def test_a_size_follows_the_mean():
 
 
 def test_the_table_of_steps_has_every_step_once():
-    found = tables.steps(*tables.both(constant(grid(only_late))))
+    found = tables.steps(*tables.both(falling(grid(only_late))))
     assert len(found) == 2 * (len(runs.TIMES) - 1)
     shares = found.groupby("way")["share of the gain"].sum()
     assert shares[runs.TO_SAM] == pytest.approx(1)
@@ -122,7 +127,7 @@ def test_the_table_of_steps_has_every_step_once():
 
 
 def test_runs_are_compared_by_seed():
-    rows = constant(grid(only_late))
+    rows = falling(grid(only_late))
     late = (runs.TO_SAM, runs.LAST)
     tenth = tables.against(rows, tables.ERM, late)
     assert tenth == pytest.approx(0.02 * 0.4) and len(tenth) == len(SEEDS)
@@ -171,37 +176,30 @@ def test_a_gradual_escape_is_told_from_a_sudden_one(taken, gradual):
 
 
 def test_erm_goes_on_for_as_many_gradients():
-    rows = by_epoch(slow)
-    long = runs.switched(
-        runs.TO_SAM,
-        1.0,
-        **runs.MEDIUM | {"num_epochs": runs.LONGER * EPOCHS, "rows_every": 1},
-    )
-    more = [
-        row(long, seed, error, epoch=epoch, last=epoch == 2 * EPOCHS)
-        for seed in SEEDS
-        for epoch, error in ((1.25 * EPOCHS, 0.19), (2.0 * EPOCHS, 0.17))
-    ]
-    rows = pd.concat([rows, runs.labelled(pd.DataFrame(more))])
+    rows = grid(only_late)
+    long = rows["num_epochs"] > EPOCHS
+    accuracy = rows["test_accuracy"].where(~long, 1 - 0.1 - rows["num_epochs"] / 1000)
+    ends = tables.ends(runs.labelled(rows.assign(test_accuracy=accuracy)))
+    ends = tables.of_setting(ends, "cosine")
     late = (runs.TO_SAM, runs.LATE)
-    assert tables.longer(rows, EPOCHS, *late, factor=1.25) == pytest.approx(
-        0.19 - 0.185
-    )
-    assert tables.longer(rows, EPOCHS, *late, factor=2) == pytest.approx(0.17 - 0.185)
+    for factor in (runs.MORE, runs.TWICE):
+        own = 0.1 + factor * EPOCHS / 1000
+        found = tables.longer(ends, late, factor)
+        assert found == pytest.approx(own - 0.18) and len(found) == len(SEEDS)
 
 
 def test_diverged_runs_are_in_no_comparison():
     rows = grid(linear)
     lost = (rows["data_seed"] == 100) & (rows["way"] == "ERM")
     rows = runs.labelled(rows.assign(diverged=rows["diverged"] | lost))
-    there, back = tables.both(constant(rows))
+    there, back = tables.both(falling(rows))
     assert len(there) == len(back) == len(SEEDS) - 1
-    assert tables.summary(tables.ends(rows))["diverged"].sum() == 3
+    assert tables.summary(tables.ends(rows))["diverged"].sum() == 4
 
 
 def test_nothing_decides_nothing():
     rows = runs.labelled(pd.DataFrame())
-    ends = constant(rows)
+    ends = falling(rows)
     curves = tables.both(ends)
     first, second = tables.halves(curves)
     step, whole = tables.largest_step(curves[0]), tables.gain(curves)
@@ -209,7 +207,7 @@ def test_nothing_decides_nothing():
     for found in (
         *(first, second, step, whole, tables.little(first, second)),
         *(tables.below_half(step, whole), tables.against(ends, tables.ERM, late)),
-        *(tables.longer(rows, EPOCHS, *late, factor=2), tables.most(step, whole)),
+        *(tables.longer(rows, late, 2.0), tables.most(step, whole)),
         tables.gradual(
             tables.after_switch(
                 tables.by_epoch(rows, *late), tables.by_epoch(rows, *tables.ERM), 1.0
@@ -226,7 +224,7 @@ def test_figures_are_drawn(seeds):
     rows = grid(only_late, seeds) if len(seeds) else runs.labelled(pd.DataFrame())
     fine = by_epoch(slow, seeds) if len(seeds) else rows
     for figure in (
-        plots.timing({"all": constant(rows), "none": constant(rows[:0])}),
+        plots.timing({"all": falling(rows), "none": falling(rows[:0])}),
         plots.epochs(fine, runs.LATE),
     ):
         figure.draw_without_rendering()

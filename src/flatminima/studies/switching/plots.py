@@ -33,40 +33,45 @@ LINES = {
 }
 """Colour and line of the straight lines from the end of ERM."""
 
+METRICS = {"error": 100.0, "test_loss": 1.0}
+"""What is drawn against the time of the switch, and in which unit."""
+
 NONE = "no run to show"
 
 
 def timing(panels: Mapping[str, pd.DataFrame]) -> Figure:
-    """Final test error against the time of the switch, a panel a set of runs.
+    """Final test error and test loss against the time of the switch.
 
     Args:
-        panels: from `tables.ends`, each of one schedule and length, by title.
+        panels: from `tables.ends`, each of one schedule and length, by title; a column
+            each.
     """
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(WIDTH, 3.2), sharex=True, squeeze=False
+        2, len(panels), figsize=(WIDTH, 5.0), sharex=True, squeeze=False
     )
-    for axis, (title, rows) in zip(axes[0], panels.items(), strict=True):
-        for way in (TO_SAM, TO_ERM):
-            of = tables.curve(rows, way)
-            if of.shape[1] > 2 or (way == TO_SAM and of.shape[1]):
-                _band(axis, of.columns, 100 * of.to_numpy(float), way)
-        if not rows.empty:
+    for column, (title, rows) in zip(axes.T, panels.items(), strict=True):
+        for axis, (metric, unit) in zip(column, METRICS.items(), strict=True):
+            for way in (TO_SAM, TO_ERM):
+                of = tables.curve(rows, way, metric)
+                if of.shape[1] > 2 or (way == TO_SAM and of.shape[1]):
+                    _band(axis, of.columns, unit * of.to_numpy(float), way)
             drawn = rows[rows["way"] == RANDOM]
-            colour, _, marker = STYLES[RANDOM]
             for share, part in drawn.groupby("share"):
-                values = 100 * part["error"].dropna().to_numpy(float)
-                _dot(axis, share, values, colour, marker)
-        if not axis.has_data():
-            say_why(axis, NONE)
-        axis.set(title=title, xlabel="time of the switch (share of training)")
+                _dot(axis, share, unit * part[metric].dropna().to_numpy(float))
+            if not axis.has_data():
+                say_why(axis, NONE)
+        column[0].set_title(title)
+        column[-1].set_xlabel("time of the switch")
     axes[0, 0].set_ylabel("final test error (%)")
-    _legend(figure, axes[0])
+    axes[1, 0].set_ylabel("final test loss")
+    _legend(figure, axes.ravel())
     return figure
 
 
-def _dot(
-    axis: Axes, at: float, values: np.ndarray, colour: object, marker: str
-) -> None:
+def _dot(axis: Axes, at: float, values: np.ndarray) -> None:
+    if not len(values):
+        return
+    colour, _, marker = STYLES[RANDOM]
     low, high = mean_ends(values, thresholds().level)
     axis.plot(at, values.mean(), marker, color=colour, ms=5, label=RANDOM)
     axis.vlines(at, low, high, color=colour, lw=1.2)

@@ -31,14 +31,16 @@ NEVER = 1e-9
 
 MEDIUM: dict[str, Any] = {
     **{"data": "fashion_mnist", "n": 2000, "test_n": 10_000, "size": 14},
-    **{"net": "simple", "width": 16, "optimiser": "phb", "lr": 0.05, "rho": 0.2},
+    **{"net": "simple", "width": 16, "optimiser": "phb", "lr": 0.1, "rho": 0.2},
     **{"weight_decay": 5e-4, "batch": 125, "num_epochs": 60, "sharpness_n": 500},
+    "schedule": "cosine",
 }
-"""Fields of the committed runs. 125 images divide the training set, so that every epoch
-has sixteen updates."""
+"""Fields of the committed runs. The learning rate falls, as that of the source does.
+125 images divide the training set, so that every epoch has sixteen updates."""
 
-LONGER = 2
-"""Times as many epochs for the run of ERM that takes as many gradients as SAM."""
+MORE, TWICE = 2 - LATE, 2.0
+"""Times as many epochs for runs of ERM that take as many gradients as the late switch
+to SAM, and as SAM throughout: an update of SAM takes two."""
 
 
 def switched(way: Way, share: float, **fields: Any) -> ImageConfig:
@@ -81,24 +83,27 @@ def both_ways(times: Sequence[float], **fields: Any) -> list[ImageConfig]:
 def medium(**fields: Any) -> list[ImageConfig]:
     """The settings of the committed runs, seeds aside.
 
-    ERM, SAM and the late switches have a row an epoch. So has the longer run of ERM, of
-    which the learning rate is constant: its rows are those of any shorter one.
+    ERM, SAM and the late switches have a row an epoch.
 
     Args:
         **fields: of `ImageConfig`, in place of those of `MEDIUM`.
     """
     base = MEDIUM | fields
-    fine = {"rows_every": 1}
-    by_epoch = both_ways((0.0, LATE, 1.0), **base, **fine)
-    rest = both_ways([t for t in TIMES if t not in (0.0, LATE, 1.0)], **base)
+    fine, bare = {"rows_every": 1}, {"measured": "nothing"}
+    shown = (0.0, LATE, 1.0)
+    by_epoch = both_ways(shown, **base, **fine)
+    rest = both_ways([t for t in TIMES if t not in shown], **base)
     drawn = [
-        switched(TO_SAM, t, **base, perturbed="random", measured="nothing")
-        for t in (LATE, LAST)
+        switched(TO_SAM, t, **base, **bare, perturbed="random") for t in (LATE, LAST)
     ]
-    length = base | {"num_epochs": LONGER * base["num_epochs"]}
-    longer = switched(TO_SAM, 1.0, **length, **fine, measured="nothing")
-    falling = both_ways((0.0, HALF, LAST, 1.0), **base, schedule="cosine")
-    return [*by_epoch, *rest, *drawn, longer, *falling]
+    lengths = [round(factor * base["num_epochs"]) for factor in (MORE, TWICE)]
+    longer = [
+        switched(TO_SAM, 1.0, **base | {"num_epochs": length}, **bare)
+        for length in lengths
+    ]
+    level = base | {"schedule": "constant"}
+    held = both_ways(shown, **level, **fine) + both_ways((HALF, LAST), **level)
+    return [*by_epoch, *rest, *drawn, *longer, *held]
 
 
 def planned(
@@ -131,10 +136,10 @@ def labelled(rows: pd.DataFrame) -> pd.DataFrame:
     Returns:
         With `way` ("ERM", "SAM", `TO_SAM`, `TO_ERM` or `RANDOM`), `share`, that of the
         epochs at which the rule is switched, and `error`, the share of test images
-        that are wrong; NaN where the run diverged.
+        that are wrong. This and `test_loss` are NaN where the run diverged.
     """
     if rows.empty:
-        return pd.DataFrame(columns=["way", "share", "error"])
+        return pd.DataFrame(columns=["way", "share", "error", "test_loss"])
     until = pd.to_numeric(rows["sam_until"])  # None for never
     begun = rows["sam_from"] / rows["num_epochs"]
     ended = until / rows["num_epochs"]
@@ -145,8 +150,11 @@ def labelled(rows: pd.DataFrame) -> pd.DataFrame:
     ]
     way = np.select(chosen, ["ERM", RANDOM, TO_ERM, TO_SAM], "SAM")
     share = np.select(chosen, [1.0, begun, ended, begun], 0.0)
-    error = (1 - rows["test_accuracy"]).where(~rows["diverged"])
-    return rows.assign(way=way, share=share, error=error)
+    kept = ~rows["diverged"].astype(bool)
+    error, loss = 1 - rows["test_accuracy"], rows["test_loss"]
+    return rows.assign(
+        way=way, share=share, error=error.where(kept), test_loss=loss.where(kept)
+    )
 
 
 def scale(rows: pd.DataFrame) -> str:

@@ -1,9 +1,9 @@
 """What the runs say, one number a seed.
 
-Effects are differences of test errors, as shares of test images. Where a number picks
-the largest of several steps, or asks for a size whatever its sign, each seed is read
-at the step and with the sign that the *other* seeds have. A seed's own noise then
-cannot choose it.
+Effects are differences of test errors, as shares of test images, or of test losses.
+Where a number picks the largest of several steps, or asks for a size whatever its sign,
+each seed is read at the step and with the sign that the *other* seeds have. A seed's
+own noise then cannot choose it.
 """
 
 import numpy as np
@@ -43,15 +43,18 @@ def ends(rows: pd.DataFrame) -> pd.DataFrame:
     logarithms = {}
     for name, measure in MEASURES.items():
         values = last.get(measure, pd.Series(np.nan, index=last.index)).astype(float)
-        logarithms[name] = np.log(values.where(values > 0))
+        logarithms[name] = np.log(values.where((values > 0) & last["error"].notna()))
     return last.assign(**logarithms)
 
 
-def of_setting(rows: pd.DataFrame, schedule: str, num_epochs: int) -> pd.DataFrame:
-    """The runs of one schedule and length."""
+def of_setting(
+    rows: pd.DataFrame, schedule: str, num_epochs: int | None = None
+) -> pd.DataFrame:
+    """The runs of one schedule and length, or of all lengths."""
     if rows.empty:
         return rows
-    return rows[(rows["schedule"] == schedule) & (rows["num_epochs"] == num_epochs)]
+    chosen = rows[rows["schedule"] == schedule]
+    return chosen if num_epochs is None else chosen[chosen["num_epochs"] == num_epochs]
 
 
 def curve(rows: pd.DataFrame, way: str, metric: str = "error") -> Curve:
@@ -252,24 +255,26 @@ def after_switch(
 
 
 def longer(
-    rows: pd.DataFrame, num_epochs: int, way: str, share: float, factor: float
+    rows: pd.DataFrame,
+    own: tuple[str, float],
+    factor: float,
+    metric: str = "error",
 ) -> Float[np.ndarray, " seeds"]:
-    """Test error of ERM of a greater length minus that of a run, by seed.
+    """A metric of a longer run of ERM minus that of another run, by seed.
 
     Args:
-        rows: labelled, of a constant learning rate and all lengths.
-        num_epochs: of the run.
-        way, share: which run.
+        rows: from `ends`, of one schedule and all lengths.
+        own: the way of the other run, of the least length, and where it switches.
         factor: how many times as many epochs ERM has.
+        metric: column.
     """
     if rows.empty:
         return np.array([])
-    long = rows[rows["num_epochs"] > num_epochs]
-    at = np.isclose(long["epoch"], factor * num_epochs)
-    plain = long[at & (long["way"] == "ERM")].set_index(SEEDS)["error"]
-    short = ends(of_setting(rows, "constant", num_epochs))
-    own = short[(short["way"] == way) & np.isclose(short["share"], share)]
-    return (plain - own.set_index(SEEDS)["error"]).dropna().to_numpy(float)
+    length = rows["num_epochs"].min()
+    long = rows[np.isclose(rows["num_epochs"], factor * length, atol=0.5)]
+    both = pd.concat([long[long["way"] == "ERM"], rows[rows["num_epochs"] == length]])
+    other = both.assign(way=both["way"].where(both["num_epochs"] == length, "longer"))
+    return against(other, ("longer", 1.0), own, metric)
 
 
 def of_others(
@@ -311,6 +316,7 @@ def _means(rows: pd.DataFrame) -> pd.DataFrame:
             diverged=("diverged", "sum"),
             train_loss=("train_loss", "mean"),
             error=("error", "mean"),
+            test_loss=("test_loss", "mean"),
             log_sharpness=("log_sharpness", "mean"),
             log_rise=("log_rise", "mean"),
         )
@@ -318,9 +324,8 @@ def _means(rows: pd.DataFrame) -> pd.DataFrame:
     )
     table["minimum sharpness"] = np.exp(table.pop("log_sharpness"))
     table["rise"] = np.exp(table.pop("log_rise"))
-    return table.round(
-        {"share": 3, "train_loss": 4, "error": 4, "minimum sharpness": 1, "rise": 4}
-    )
+    places = {"share": 3, "train_loss": 4, "error": 4, "test_loss": 3}
+    return table.round(places | {"minimum sharpness": 1, "rise": 4})
 
 
 def _column(of: Curve, share: float) -> Float[np.ndarray, " seeds"]:

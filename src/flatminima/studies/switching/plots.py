@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from flatminima.plots.style import WIDTH, say_why
 from flatminima.statistics.intervals import mean_ends
@@ -166,6 +167,9 @@ def valley(lines: Mapping[str, Sequence[Line]]) -> Figure:
         if not axis.has_data():
             say_why(axis, NONE)
     left.set(yscale="log", ylabel="training loss")
+    left.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    left.yaxis.set_minor_formatter(NullFormatter())
     right.set_ylabel("test error (%)")
     _legend(figure, axes)
     return figure

@@ -1,6 +1,7 @@
 """The figures of the chapter, in the style of `plots.style`."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,17 +56,18 @@ def timing(panels: Mapping[str, pd.DataFrame]) -> Figure:
             for way in (TO_SAM, TO_ERM):
                 of = tables.curve(rows, way, metric)
                 if of.shape[1] > 2 or (way == TO_SAM and of.shape[1]):
-                    _band(axis, of.columns, unit * of.to_numpy(float), way)
+                    _band(axis, tables.places(of), unit * of.to_numpy(float), way)
             drawn = rows[rows["way"] == RANDOM]
-            for share, part in drawn.groupby("share"):
-                _dot(axis, share, unit * part[metric].dropna().to_numpy(float))
+            for share in sorted(set(drawn["share"])):
+                part = drawn[drawn["share"] == share]
+                _dot(axis, float(share), unit * part[metric].dropna().to_numpy(float))
             if not axis.has_data():
                 say_why(axis, NONE)
         column[0].set_title(title)
         column[-1].set_xlabel("time of the switch")
     axes[0, 0].set_ylabel("final test error (%)")
     axes[1, 0].set_ylabel("final test loss")
-    _legend(figure, axes.ravel())
+    _legend(figure, list(axes.ravel()))
     return figure
 
 
@@ -79,11 +81,11 @@ def _dot(axis: Axes, at: float, values: np.ndarray) -> None:
 
 
 def _band(
-    axis: Axes, x: Sequence[float], values: np.ndarray, rule: str, label: str = ""
+    axis: Axes, x: np.ndarray, values: np.ndarray, rule: str, label: str = ""
 ) -> None:
     """A mean over seeds with its 95 % interval."""
     colour, line, marker = STYLES[rule]
-    markers = {"marker": marker, "ms": 4} if len(x) < 15 else {}
+    markers: dict[str, Any] = {"marker": marker, "ms": 4} if len(x) < 15 else {}
     mean = values.mean(axis=0)
     axis.plot(x, mean, color=colour, ls=line, label=label or rule, **markers)
     low, high = mean_ends(values.T, thresholds().level)
@@ -116,11 +118,13 @@ def epochs(rows: pd.DataFrame, share: float, begin: float = 0.5) -> Figure:
     )
     at = {"ERM": 1.0, "SAM": 0.0, TO_SAM: share, TO_ERM: share}
     of = {way: tables.by_epoch(rows, way, when) for way, when in at.items()}
-    length = max((c.columns.max() for c in of.values() if not c.empty), default=1.0)
+    ends = [tables.places(each)[-1] for each in of.values() if not each.empty]
+    length = float(max(ends, default=1.0))
     for way, each in of.items():
-        shown = each[[e for e in each.columns if e >= begin * length]]
-        if not shown.empty:
-            _band(left, shown.columns, 100 * shown.to_numpy(float), way)
+        epoch = tables.places(each)
+        late = epoch >= begin * length
+        if late.any():
+            _band(left, epoch[late], 100 * each.to_numpy(float)[:, late], way)
     pairs = {TO_SAM: ("ERM", 1.0), TO_ERM: ("SAM", -1.0)}
     for way, (kept, sign) in pairs.items():
         fall = tables.after_switch(of[way], of[kept], share * length)
@@ -187,7 +191,9 @@ def escape(ways: Mapping[str, Sequence[pd.DataFrame]]) -> Figure:
             values = np.array([one[column].to_numpy(float) for one in each])
             kept = values[np.isfinite(values).all(axis=1)]
             if len(kept):
-                _band(axis, each[0]["update"], kept, rule, f"onwards by {rule}")
+                _band(
+                    axis, each[0]["update"].to_numpy(), kept, rule, f"onwards by {rule}"
+                )
     for axis, label in zip(axes, ("training loss", "distance"), strict=True):
         axis.set(xlabel="updates after the end of ERM", ylabel=label)
         if not axis.has_data():

@@ -250,8 +250,13 @@ def after_switch(
     if switched.empty or kept.empty:
         return np.zeros((0, 0))
     seeds = switched.index.intersection(kept.index)
-    epochs = [e for e in switched.columns if e >= epoch and e in kept.columns]
-    return (kept - switched).loc[seeds, epochs].to_numpy(float)
+    fall = (kept - switched).loc[seeds].dropna(axis=1)
+    return fall.to_numpy(float)[:, places(fall) >= epoch]
+
+
+def places(of: Curve) -> Float[np.ndarray, " times"]:
+    """The times, or epochs, of a curve."""
+    return np.array(of.columns, float)
 
 
 def longer(
@@ -330,5 +335,5 @@ def _means(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _column(of: Curve, share: float) -> Float[np.ndarray, " seeds"]:
     """One time of a curve; no seeds if it has not that time."""
-    near = [time for time in of.columns if np.isclose(time, share)]
-    return of[near[0]].to_numpy(float) if near else np.array([])
+    near = np.isclose(places(of), share)
+    return of.to_numpy(float)[:, near].ravel()

@@ -89,8 +89,8 @@ class RaceConfig(BaseModel):
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The fields that a table shows."""
-        return self.model_dump()
+        """The fields that a table shows, and `test_points`: none are held out."""
+        return self.model_dump() | {"test_points": 0}
 
 
 Method = Literal[

@@ -41,6 +41,9 @@ TARGETS = (0.05, 0.01, 0.001)
 BUDGET = 30_000
 """Full gradients that a racer may spend."""
 
+TUNING_BUDGET = 10_000
+"""Full gradients of a run that serves to choose a setting."""
+
 CHECKPOINTS = 40
 
 TUNING_SEEDS = range(3)
@@ -54,9 +57,9 @@ STRENGTHS = {
     "1-sam": (0.03, 0.1, 0.3, 1.0),
     "m-sam": (0.03, 0.1, 0.3, 1.0),
     "n-sam": (0.03, 0.1, 0.3, 1.0),
-    "label-noise": (0.1, 0.3, 1.0, 3.0),
-    "penalty": (0.001, 0.003, 0.01, 0.03),
-    "hutchinson": (0.001, 0.003, 0.01, 0.03),
+    "label-noise": (0.3, 1.0, 3.0, 10.0),
+    "penalty": (0.003, 0.01, 0.03, 0.1),
+    "hutchinson": (0.003, 0.01, 0.03, 0.1),
 }
 """Radius, noise, or factor of the trace."""
 
@@ -171,7 +174,9 @@ def tune(instance: str, method: str) -> dict[float, Setting]:
     options = settings(instance, method)
     scores = []
     for setting in options:
-        table = sweep_quietly([racer(instance, method, setting)], TUNING_SEEDS)
+        table = sweep_quietly(
+            [racer(instance, method, setting, budget=TUNING_BUDGET)], TUNING_SEEDS
+        )
         found = arrivals(table)
         scores.append(
             {

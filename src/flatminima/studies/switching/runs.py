@@ -38,6 +38,18 @@ MEDIUM: dict[str, Any] = {
 """Fields of the committed runs. The learning rate falls, as that of the source does.
 125 images divide the training set, so that every epoch has sixteen updates."""
 
+SMALL: dict[str, Any] = {
+    **MEDIUM,
+    **{"n": 500, "test_n": 2000, "size": 10, "rho": 0.05},
+    **{"batch": 50, "num_epochs": 32, "sharpness_n": 100},
+}
+"""The same at a scale of one core and minutes: ten updates an epoch."""
+
+SMALL_TIMES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
+
+SCALES = {"small": SMALL, "medium": MEDIUM}
+"""Fields of the committed runs, by the name of a scale."""
+
 MORE, TWICE = 2 - LATE, 2.0
 """Times as many epochs for runs of ERM that take as many gradients as the late switch
 to SAM, and as SAM throughout: an update of SAM takes two."""
@@ -81,7 +93,7 @@ def both_ways(times: Sequence[float], **fields: Any) -> list[ImageConfig]:
 
 
 def medium(**fields: Any) -> list[ImageConfig]:
-    """The settings of the committed runs, seeds aside.
+    """The settings of the scale of a GPU, seeds aside.
 
     ERM, SAM and the late switches have a row an epoch.
 
@@ -96,35 +108,76 @@ def medium(**fields: Any) -> list[ImageConfig]:
     drawn = [
         switched(TO_SAM, t, **base, **bare, perturbed="random") for t in (LATE, LAST)
     ]
-    lengths = [round(factor * base["num_epochs"]) for factor in (MORE, TWICE)]
-    longer = [
-        switched(TO_SAM, 1.0, **base | {"num_epochs": length}, **bare)
-        for length in lengths
-    ]
     level = base | {"schedule": "constant"}
     held = both_ways(shown, **level, **fine) + both_ways((HALF, LAST), **level)
-    return [*by_epoch, *rest, *drawn, *longer, *held]
+    return [*by_epoch, *rest, *drawn, *_longer(base), *held]
+
+
+def small(**fields: Any) -> list[ImageConfig]:
+    """The settings of the scale of one core, seeds aside: what a claim needs.
+
+    Sharpness is measured where a claim compares it, and ERM and the late switch to SAM
+    have a row an epoch, SAM and the late switch to ERM one at every third.
+
+    Args:
+        **fields: of `ImageConfig`, in place of those of `SMALL`.
+    """
+    base = SMALL | fields
+    bare = base | {"measured": "nothing"}
+    measured = [
+        switched(TO_SAM, 1.0, **base, rows_every=1),
+        switched(TO_SAM, 0.0, **base, rows_every=3),
+        switched(TO_SAM, LAST, **base),
+    ]
+    late = [
+        switched(TO_SAM, LATE, **bare, rows_every=1),
+        switched(TO_ERM, LATE, **bare, rows_every=3),
+    ]
+    others = [t for t in SMALL_TIMES if 0 < t < 1 and t != LATE]
+    rest = [switched(TO_SAM, t, **bare) for t in others if t != LAST]
+    rest += [switched(TO_ERM, t, **bare) for t in others]
+    drawn = [switched(TO_SAM, LATE, **bare, perturbed="random")]
+    level = bare | {"schedule": "constant"}
+    held = [*both_ways((0.0, HALF, 1.0), **level), switched(TO_SAM, LAST, **level)]
+    return [*measured, *late, *rest, *drawn, *_longer(base), *held]
+
+
+def _longer(base: dict[str, Any]) -> list[ImageConfig]:
+    """ERM for as many gradients as the late switch to SAM, and as SAM."""
+    lengths = [round(factor * base["num_epochs"]) for factor in (MORE, TWICE)]
+    bare = {"measured": "nothing"}
+    return [
+        switched(TO_SAM, 1.0, **base | bare | {"num_epochs": length})
+        for length in lengths
+    ]
 
 
 def planned(
-    seeds: Iterable[int] = range(100, 110), device: str = "cuda", **fields: Any
+    scale: str = "medium",
+    seeds: Iterable[int] = range(100, 110),
+    device: str = "cpu",
 ) -> list[ImageConfig]:
     """The committed runs in the order in which they are to be done, seed by seed.
 
     Args:
+        scale: a name of `SCALES`.
         seeds: each draws images, weights and the order of the images.
         device: "cpu" or "cuda".
-        **fields: of `ImageConfig`, in place of those of `MEDIUM`.
+
+    Raises:
+        ValueError: if there is no such scale.
     """
-    settings = medium(device=device, **fields)
+    if scale not in SCALES:
+        raise ValueError(f"scale = {scale!r}: must be one of {', '.join(SCALES)}")
+    settings = (small if scale == "small" else medium)(device=device)
     return [config.with_seeds(seed, seed) for seed in seeds for config in settings]
 
 
 def evidence(committed: Committed) -> pd.DataFrame:
-    """The rows of all committed runs, labelled; none if there are no runs."""
+    """The rows of committed runs, labelled; those of the largest scale that has any."""
     tables = committed.tables
     rows = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    return labelled(rows)
+    return labelled(rows[rows["n"] == rows["n"].max()] if len(rows) else rows)
 
 
 def labelled(rows: pd.DataFrame) -> pd.DataFrame:

@@ -42,6 +42,17 @@ class Committed:
         """The fields of these."""
         return [config.model_dump(mode="json") for config in self.configs]
 
+    @cached_property
+    def by_config(self) -> dict[RunConfig, pd.DataFrame]:
+        """The tables by the configs of their runs."""
+        return dict(zip(self.configs, self.tables, strict=True))
+
+    @cached_property
+    def histories(self) -> dict[RunConfig, dict[str, list]]:
+        """The columns of the file by the configs of their runs."""
+        rows = zip(self.configs, self.rows, strict=True)
+        return {config: row["history"] for config, row in rows}
+
     @property
     def older(self) -> list[bool]:
         """For every run, whether another engine than the present one made it."""

@@ -34,17 +34,57 @@ def test_a_share_out_of_range_is_refused(share):
         runs.switched(runs.TO_SAM, share, **SIZE)
 
 
-def test_the_plan_has_every_run_once_seed_by_seed():
-    cells = runs.planned()
+@pytest.mark.parametrize("scale", runs.SCALES)
+def test_the_plan_has_every_run_once_seed_by_seed(scale):
+    cells = runs.planned(scale, device="cuda")
     assert len(set(cells)) == len(cells)
     assert {c.device for c in cells} == {"cuda"}
     seeds = [c.data_seed for c in cells]
     assert seeds == sorted(seeds) and set(seeds) == set(range(100, 110))
-    falling = [c for c in runs.medium() if c.schedule == "cosine"]
-    same = [c for c in falling if c.num_epochs == runs.MEDIUM["num_epochs"]]
-    assert sorted({c.num_epochs for c in falling}) == [60, 75, 120]
-    assert len(same) == 2 * (len(runs.TIMES) - 2) + 2 + 2
     assert all(c.target_loss == runs.NEVER for c in cells)
+
+
+@pytest.mark.parametrize(
+    ("cells", "length", "times"),
+    [(runs.medium(), 60, runs.TIMES), (runs.small(), 32, runs.SMALL_TIMES)],
+)
+def test_a_scale_has_both_ways_at_all_times_and_the_controls(cells, length, times):
+    falling = [c for c in cells if c.schedule == "cosine"]
+    assert sorted({c.num_epochs for c in falling}) == [
+        *(length, round(runs.MORE * length), 2 * length)
+    ]
+    rows = runs.labelled(
+        pd.DataFrame(
+            c.columns | {"test_accuracy": 0.5, "test_loss": 1.0, "diverged": False}
+            for c in falling
+            if c.num_epochs == length
+        )
+    )
+    found = set(zip(rows["way"], rows["share"], strict=True))
+    inner = [t for t in times if 0 < t < 1]
+    wanted = {(way, t) for way in (runs.TO_SAM, runs.TO_ERM) for t in inner}
+    assert wanted | {("ERM", 1.0), ("SAM", 0.0), (runs.RANDOM, runs.LATE)} <= found
+    held = [c for c in cells if c.schedule == "constant"]
+    assert {c.num_epochs for c in held} == {length} and len(held) >= 5
+
+
+def test_an_unknown_scale_is_refused():
+    with pytest.raises(ValueError, match=r"scale = 'huge'.*small, medium"):
+        runs.planned("huge")
+
+
+def test_a_scale_that_was_only_begun_decides_nothing():
+    def table(config, seed):
+        own = config.with_seeds(seed, seed)
+        more = {"test_accuracy": 0.5, "test_loss": 1.0, "diverged": False}
+        return pd.DataFrame([own.columns | more])
+
+    small, medium = runs.small()[0], runs.medium()[0]
+    tables = [table(small, s) for s in (100, 101)] + [table(medium, 100)]
+    assert set(runs.evidence(Committed([], tables))["n"]) == {small.n}
+    tables.append(table(medium, 101))
+    rows = runs.evidence(Committed([], tables))
+    assert set(rows["n"]) == {medium.n} and runs.epochs_of(rows) == medium.num_epochs
 
 
 def test_what_a_run_is_follows_from_its_config():

@@ -174,10 +174,22 @@ def planned(
 
 
 def evidence(committed: Committed) -> pd.DataFrame:
-    """The rows of committed runs, labelled; those of the largest scale that has any."""
+    """The rows of committed runs, labelled: of one scale.
+
+    That is the scale of most seeds, and of several the largest: a scale that was only
+    begun decides nothing.
+    """
     tables = committed.tables
     rows = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    return labelled(rows[rows["n"] == rows["n"].max()] if len(rows) else rows)
+    if len(rows):
+        seeds = rows.groupby("n")["data_seed"].nunique()
+        rows = rows[rows["n"] == max(seeds.index, key=lambda n: (seeds[n], n))]
+    return labelled(rows)
+
+
+def epochs_of(rows: pd.DataFrame) -> int:
+    """The passes over the images of all runs but the longer ones of ERM."""
+    return int(rows["num_epochs"].min()) if len(rows) else SMALL["num_epochs"]
 
 
 def labelled(rows: pd.DataFrame) -> pd.DataFrame:

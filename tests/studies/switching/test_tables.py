@@ -101,6 +101,15 @@ def test_a_cliff_is_told_from_a_slope():
     assert (tables.below_half(tables.largest_step(cliff), whole) < 0).all()
 
 
+def test_a_curve_is_drawn_from_erm():
+    there, back = tables.both(falling(grid(linear)))
+    for way, of in ((runs.TO_SAM, there), (runs.TO_ERM, back)):
+        drawn = tables.from_erm(of, way)
+        assert drawn.to_numpy().max() == pytest.approx(0)
+        assert drawn.to_numpy().min() == pytest.approx(-0.02)
+    assert tables.from_erm(there, runs.TO_SAM)[1.0].to_numpy() == pytest.approx(0)
+
+
 def test_noise_has_no_largest_step():
     """The largest of many steps of noise is large, but not at the others' place."""
     noise = np.random.default_rng(1).normal(size=(2000, 9))
@@ -171,7 +180,9 @@ def test_a_gradual_escape_is_told_from_a_sudden_one(taken, gradual):
         runs.LATE * EPOCHS,
     )
     assert fall.shape == (len(SEEDS), EPOCHS // 4 + 1)
-    assert fall[:, 0] == pytest.approx(0) and fall[:, -1] == pytest.approx(0.015)
+    assert list(fall.columns) == list(range(EPOCHS // 4 + 1))
+    assert fall[0.0].to_numpy() == pytest.approx(0)
+    assert fall[EPOCHS / 4].to_numpy() == pytest.approx(0.015)
     assert ((tables.gradual(fall) > 0) == gradual).all()
 
 

@@ -42,7 +42,7 @@ NONE = "no run to show"
 
 
 def timing(panels: Mapping[str, pd.DataFrame]) -> Figure:
-    """Final test error and test loss against the time of the switch.
+    """Final test error and loss, minus those of ERM, against the time of the switch.
 
     Args:
         panels: from `tables.ends`, each of one schedule and length, by title; a column
@@ -54,19 +54,22 @@ def timing(panels: Mapping[str, pd.DataFrame]) -> Figure:
     for column, (title, rows) in zip(axes.T, panels.items(), strict=True):
         for axis, (metric, unit) in zip(column, METRICS.items(), strict=True):
             for way in (TO_SAM, TO_ERM):
-                of = tables.curve(rows, way, metric)
+                of = tables.from_erm(tables.curve(rows, way, metric), way)
                 if of.shape[1] > 2 or (way == TO_SAM and of.shape[1]):
                     _band(axis, tables.places(of), unit * of.to_numpy(float), way)
-            drawn = rows[rows["way"] == RANDOM]
-            for share in sorted(set(drawn["share"])):
-                part = drawn[drawn["share"] == share]
-                _dot(axis, float(share), unit * part[metric].dropna().to_numpy(float))
+            drawn = set(rows["share"][rows["way"] == RANDOM])
+            for share in sorted(drawn):
+                at = (RANDOM, share)
+                apart = tables.against(rows, at, tables.ERM, metric)
+                _dot(axis, float(share), unit * apart)
             if not axis.has_data():
                 say_why(axis, NONE)
+            else:
+                axis.axhline(0, color="0.6", lw=0.8, ls=":")
         column[0].set_title(title)
         column[-1].set_xlabel("time of the switch")
-    axes[0, 0].set_ylabel("final test error (%)")
-    axes[1, 0].set_ylabel("final test loss")
+    axes[0, 0].set_ylabel("test error minus ERM's (points)")
+    axes[1, 0].set_ylabel("test loss minus ERM's")
     _legend(figure, list(axes.ravel()))
     return figure
 
@@ -105,44 +108,63 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
         )
 
 
-def epochs(rows: pd.DataFrame, share: float, begin: float = 0.5) -> Figure:
+def epochs(rows: pd.DataFrame, share: float, begin: float = 0.6) -> Figure:
     """The late switch epoch by epoch, as the source's figure 9.
 
     Args:
-        rows: labelled, of one schedule and length, with a row an epoch.
+        rows: labelled, of one schedule and length, with rows at several epochs.
         share: of training at which the rule is switched.
         begin: share of training from which the figure shows it.
     """
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(WIDTH, 3.3), gridspec_kw={"width_ratios": [1.5, 1]}
+    figure, axes = plt.subplots(
+        2, 2, figsize=(WIDTH, 5.0), sharex="col", width_ratios=[1.3, 1]
     )
+    labels = {"error": "test error (%)", "test_loss": "test loss"}
+    for (left, right), (metric, unit) in zip(axes, METRICS.items(), strict=True):
+        _by_epoch(left, right, rows, metric, share, begin)
+        for axis in (left, right):
+            if not axis.has_data():
+                say_why(axis, NONE)
+        left.set_ylabel(labels[metric])
+        right.set_ylabel("points" if unit > 1 else "test loss")
+    axes[1, 0].set_xlabel("epoch")
+    axes[1, 1].set_xlabel("epochs after the switch")
+    if axes[0, 1].get_legend_handles_labels()[0]:
+        axes[0, 1].legend(loc="best")
+    _legend(figure, list(axes[:, 0]))
+    return figure
+
+
+def _by_epoch(
+    left: Axes,
+    right: Axes,
+    rows: pd.DataFrame,
+    metric: str,
+    share: float,
+    begin: float,
+) -> None:
+    """Means over seeds, and what the switches change, seed by seed."""
+    unit = METRICS[metric]
     at = {"ERM": 1.0, "SAM": 0.0, TO_SAM: share, TO_ERM: share}
-    of = {way: tables.by_epoch(rows, way, when) for way, when in at.items()}
+    of = {way: tables.by_epoch(rows, way, when, metric) for way, when in at.items()}
     ends = [tables.places(each)[-1] for each in of.values() if not each.empty]
     length = float(max(ends, default=1.0))
     for way, each in of.items():
         epoch = tables.places(each)
         late = epoch >= begin * length
         if late.any():
-            _band(left, epoch[late], 100 * each.to_numpy(float)[:, late], way)
+            colour, line, _ = STYLES[way]
+            mean = unit * each.to_numpy(float)[:, late].mean(axis=0)
+            left.plot(epoch[late], mean, color=colour, ls=line, label=way)
+            left.axvline(share * length, color="0.6", lw=0.8, ls=":")
     pairs = {TO_SAM: ("ERM", 1.0), TO_ERM: ("SAM", -1.0)}
     for way, (kept, sign) in pairs.items():
         fall = tables.after_switch(of[way], of[kept], share * length)
         if fall.size:
-            epoch = np.arange(fall.shape[1])
             label = "gained by SAM" if way == TO_SAM else "lost without SAM"
-            _band(right, epoch, 100 * sign * fall, way, label)
-    for axis in (left, right):
-        if not axis.has_data():
-            say_why(axis, NONE)
-    left.axvline(share * length, color="0.6", lw=0.8, ls=":")
-    right.axhline(0, color="0.6", lw=0.8, ls=":")
-    left.set(xlabel="epoch", ylabel="test error (%)")
-    right.set(xlabel="epochs after the switch", ylabel="percentage points")
-    if right.lines[1:]:
-        right.legend(loc="upper left")
-    _legend(figure, [left])
-    return figure
+            values = unit * sign * fall.to_numpy(float)
+            _band(right, tables.places(fall), values, way, label)
+            right.axhline(0, color="0.6", lw=0.8, ls=":")
 
 
 def valley(lines: Mapping[str, Sequence[Line]]) -> Figure:

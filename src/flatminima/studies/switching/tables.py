@@ -90,6 +90,13 @@ def gain(curves: tuple[Curve, Curve]) -> Float[np.ndarray, " seeds"]:
     return _column(there, 1.0) - _column(there, 0.0)
 
 
+def from_erm(of: Curve, way: str) -> Curve:
+    """A curve minus its own end at which there is no SAM, seed by seed."""
+    if of.empty:
+        return of
+    return of.sub(_column(of, 1.0 if way == TO_SAM else 0.0), axis=0)
+
+
 def halves(
     curves: tuple[Curve, Curve],
 ) -> tuple[Float[np.ndarray, " seeds"], Float[np.ndarray, " seeds"]]:
@@ -133,15 +140,15 @@ def below_half(
     return CLIFF * whole - step if len(step) else step
 
 
-def gradual(fall: Float[np.ndarray, "seeds epochs"]) -> Float[np.ndarray, " seeds"]:
+def gradual(fall: Curve) -> Float[np.ndarray, " seeds"]:
     """Half of a fall, as it is at its end, minus its largest step.
 
     Args:
         fall: from `after_switch`.
     """
-    if not fall.size:
+    if fall.empty:
         return np.array([])
-    return below_half(largest_step(pd.DataFrame(fall)), fall[:, -1])
+    return below_half(largest_step(fall), fall.to_numpy(float)[:, -1])
 
 
 def most(
@@ -238,20 +245,23 @@ def by_epoch(
     return fine.pivot_table(metric, SEEDS, "epoch").dropna()
 
 
-def after_switch(
-    switched: Curve, kept: Curve, epoch: float
-) -> Float[np.ndarray, "seeds epochs"]:
+def after_switch(switched: Curve, kept: Curve, epoch: float) -> Curve:
     """By how much a switched run is lower than one that was not, epoch by epoch.
 
     Args:
         switched, kept: from `by_epoch`, one run up to the epoch.
-        epoch: of the switch, from which the columns begin with a difference of 0.
+        epoch: of the switch.
+
+    Returns:
+        By seeds and epochs since the switch, of which 0 has a difference of 0.
     """
     if switched.empty or kept.empty:
-        return np.zeros((0, 0))
-    seeds = switched.index.intersection(kept.index)
-    fall = (kept - switched).loc[seeds].dropna(axis=1)
-    return fall.to_numpy(float)[:, places(fall) >= epoch]
+        return pd.DataFrame()
+    fall = (kept - switched).dropna(axis=0, how="all").dropna(axis=1)
+    since = places(fall) - epoch
+    return pd.DataFrame(
+        fall.to_numpy(float)[:, since >= 0], fall.index, since[since >= 0]
+    )
 
 
 def places(of: Curve) -> Float[np.ndarray, " times"]:

@@ -198,6 +198,23 @@ def unsolved(arrived: pd.DataFrame, instance: str) -> Float[np.ndarray, " seeds"
     return np.log(rows.groupby(SEEDS)["least"].min() / 1.01).to_numpy()
 
 
+def flatter(
+    arrived: pd.DataFrame, instance: str, first: str, other: str
+) -> Float[np.ndarray, " seeds"]:
+    """ln of the least ratio of another method over that of the first, one a seed.
+
+    Args:
+        arrived: from `chosen`.
+        instance: on which.
+        first, other: methods; above 0 where the first gets flatter.
+    """
+    rows = arrived[(arrived["instance"] == instance) & arrived["least"].notna()]
+    least = rows.groupby([*SEEDS, "method"])["least"].min().unstack()
+    if first not in least or other not in least:
+        return np.empty(0)
+    return (least[other] / least[first]).dropna().map(np.log).to_numpy(dtype=float)
+
+
 def within(
     arrived: pd.DataFrame,
     method: str,

@@ -56,7 +56,7 @@ def settings(
     *,
     scales: Sequence[float],
     shares: Sequence[float],
-    dims: Sequence[int],
+    multiples: Sequence[int],
     noises: Sequence[float],
     batches: Sequence[int],
 ) -> dict[str, list[Setting]]:
@@ -65,7 +65,7 @@ def settings(
     Args:
         scales: factors of the inputs, whose squares are those of the trace.
         shares: of signs in common, which move the largest eigenvalue.
-        dims: coordinates.
+        multiples: of the base's coordinates.
         noises: sizes of the label noise, over that of the base.
         batches: examples of a step.
     """
@@ -86,7 +86,7 @@ def settings(
             base,
             *(
                 Setting(f"d = {BASE_D * k}", partial(quadratic, d=BASE_D * k))
-                for k in dims
+                for k in multiples
             ),
         ],
         "noise": [

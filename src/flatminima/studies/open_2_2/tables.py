@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from flatminima.claims.register import load
 from flatminima.statistics.intervals import of_mean
 from flatminima.statistics.thresholds import thresholds
 from flatminima.studies.open_2_2.runs import BASE, FULL, MODELS, Setting
@@ -104,6 +105,16 @@ def products(found: pd.DataFrame, setting: str, unit: str = "trace") -> pd.Serie
     """log10 of the largest lr times a curvature, by seed."""
     chosen = by_seed(found, "largest", setting) * by_seed(found, unit, setting)
     return chosen.map(np.log10)
+
+
+def decades(found: pd.DataFrame, column: str) -> pd.Series:
+    """log10 of a column of the base, by seed."""
+    return by_seed(found, column, BASE).map(np.log10)
+
+
+def metric_of(claim: str) -> str:
+    """The column that the rule of a claim reads."""
+    return load()[1][claim].rule.metric
 
 
 def gains(table: pd.DataFrame, column: str, rate: float) -> pd.Series:

@@ -1,8 +1,8 @@
 """Noisy descent beside the flows: its steps, and their projection to {f = y}.
 
 The compiled loop is `kernels.noisy`; this is its door. The projection Phi(theta) is
-the limit of gradient flow from theta (Li, Wang and Arora, arXiv 2110.06914, section
-3.2): a point near {f = y} and the interpolator that belongs to it.
+the limit of gradient flow from theta (Li, Wang and Arora, arXiv 2110.06914): for a
+point near {f = y} the interpolator that belongs to it.
 """
 
 from collections.abc import Sequence

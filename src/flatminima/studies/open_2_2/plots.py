@@ -48,7 +48,7 @@ def _interval(values: pd.Series) -> tuple[float, float, float]:
 
 def _points(
     axis: Axes,
-    at: Sequence[float],
+    at: Sequence[float] | np.ndarray,
     columns: Sequence[pd.Series],
     colour: tuple,
     marker: str,

@@ -6,6 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from flatminima.plots.style import WIDTH, say_why
 from flatminima.statistics.intervals import of_mean
@@ -19,6 +20,9 @@ SHOWN = [name for name in COLUMNS if name != "run"]
 
 LOWEST = 0.3
 """Cosine from which cells begin to be coloured."""
+
+DARK = 0.55
+"""Cosine above which a cell's number is white."""
 
 
 def answer(table: pd.DataFrame) -> Figure:
@@ -45,7 +49,7 @@ def _cosines(axis: Axes, values: np.ndarray) -> None:
     for (row, column), value in np.ndenumerate(values):
         known = np.isfinite(value)
         text = f"{value:.2f}".replace("0.", ".") if known else "–"
-        ink = "white" if known and value > 0.75 else "0.25"
+        ink = "white" if known and value > DARK else "0.2"
         axis.text(column, row, text, ha="center", va="center", fontsize=7.5, color=ink)
     names = ["Tr", "λ max", "log det", "Adam's", "its own"]
     axis.set_xticks(range(len(names)), names, fontsize=8, rotation=30)
@@ -63,16 +67,19 @@ def _ends(axis: Axes, table: pd.DataFrame) -> None:
     ):
         at, middle = [], []
         for k, rule in enumerate(EVERY):
-            values = of_rule(table, rule, "end")[model].dropna().to_numpy()
-            low, high = of_mean(values, thresholds())
+            values = np.log(of_rule(table, rule, "end")[model].dropna().to_numpy())
+            low, high = np.exp(of_mean(values, thresholds()))
             at.append(k + shift)
-            middle.append(values.mean() if len(values) else np.nan)
+            middle.append(np.exp(values.mean()) if len(values) else np.nan)
             axis.hlines(k + shift, low, high, color=colour, lw=1.4)
         axis.plot(middle, at, marker, color=colour, ms=4.5, label=model)
-    axis.set(xlabel="trace at the end / at the start")
+    axis.set(xscale="log", xlabel="trace, end over start")
+    axis.set_xticks([0.5, 1, 2])
+    axis.xaxis.set_major_formatter(ScalarFormatter())
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_title("after a long run", fontsize=9.5)
     axis.grid(axis="y", color="0.93", lw=0.6)
     if table.empty:
         say_why(axis, "no start interpolates")
         return
-    axis.legend(fontsize=7.5, loc="lower right")
+    axis.legend(fontsize=7.5, loc="upper right")

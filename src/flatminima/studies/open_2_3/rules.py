@@ -59,12 +59,12 @@ class Frame:
     """The Hessian at a point of {f = y}, by directions.
 
     Attributes:
-        values: its n eigenvalues that are not 0, ascending.
+        eigenvalues: its n that are not 0, ascending.
         normal: their directions, one a column.
         along: the other directions, a basis of the tangent space of {f = y}.
     """
 
-    values: Float[np.ndarray, " n"]
+    eigenvalues: Float[np.ndarray, " n"]
     normal: Float[np.ndarray, "D n"]
     along: Float[np.ndarray, "D rest"]
 
@@ -97,7 +97,7 @@ def shapes(of: Frame, variance: float) -> dict[str, Float[np.ndarray, "D k"]]:
     """
     everywhere = np.hstack([of.normal, of.along])
     bases = {
-        SHAPED: of.normal * np.sqrt(of.values),
+        SHAPED: of.normal * np.sqrt(of.eigenvalues),
         NORMAL: of.normal,
         TOP: of.normal[:, -1:],
         ALONG: of.along,
@@ -165,10 +165,10 @@ def drift(model: Model, start: Theta, shape: Float[np.ndarray, "D k"]) -> Theta:
 
     Noise of covariance Sigma, normal to {f = y}, has the stationary covariance S with
     H S + S H = lr Sigma, and S moves the point by -(1/2) P grad^3 L [S], with P the
-    projection to the tangent space: Li, Wang and Arora (arXiv 2110.06914), Theorem
-    4.6, in the form of its section 4. At f = y the tangential part of grad^3 L [S] is
-    that of the gradient of (1/n) sum grad f_i^T S grad f_i, S held. For Sigma = H it is
-    that of Tr / 2.
+    projection to the tangent space: the framework for arbitrary covariances of Li, Wang
+    and Arora (arXiv 2110.06914). At f = y the tangential part of grad^3 L [S] is that
+    of the gradient of (1/n) sum grad f_i^T S grad f_i, S held. For Sigma = H it is that
+    of Tr / 2.
 
     Args:
         model: the model.
@@ -180,7 +180,7 @@ def drift(model: Model, start: Theta, shape: Float[np.ndarray, "D k"]) -> Theta:
     """
     of = frame(model, start)
     inside = of.normal.T @ shape
-    both = of.values[:, None] + of.values[None, :]
+    both = of.eigenvalues[:, None] + of.eigenvalues[None, :]
     spread = (inside @ inside.T) / both
     values, vectors = np.linalg.eigh(spread)
     root = of.normal @ (vectors * np.sqrt(np.clip(values, 0, None)))
@@ -199,7 +199,7 @@ def slope(value: Callable[[Theta], float], theta: Theta, step: float = 1e-5) -> 
 
 def log_determinant(model: Model, theta: Theta) -> float:
     """log of the product of the eigenvalues of H that are not 0."""
-    return float(np.sum(np.log(frame(model, theta).values)))
+    return float(np.sum(np.log(frame(model, theta).eigenvalues)))
 
 
 def largest(model: Model, theta: Theta) -> float:

@@ -70,8 +70,9 @@ def decades(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def lengths(table: pd.DataFrame, rule: str) -> Float[np.ndarray, " runs"]:
-    """Root mean square movement, one a model and seed; infinite where a run was lost."""
-    return of_rule(table, rule, "length").fillna(np.inf).to_numpy().ravel()
+    """Root mean square movement, one a model and seed; infinite where it is lost."""
+    values = of_rule(table, rule, "length").fillna(np.inf).to_numpy().ravel()
+    return values if values.size else np.array([np.inf])
 
 
 def metric_of(claim: str) -> str:

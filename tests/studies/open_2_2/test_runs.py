@@ -179,4 +179,5 @@ def test_powers_are_taken_over_a_sweep_and_need_all_of_it():
     powers = tables.powers(found, sweep, "trace")
     assert powers[0] == pytest.approx(-1.0)
     assert np.isnan(powers[1])
+    assert tables.number(found)[0] == pytest.approx(0.15)
     assert tables.limits(table.iloc[:0], 0.15).empty

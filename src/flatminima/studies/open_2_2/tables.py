@@ -117,6 +117,11 @@ def metric_of(claim: str) -> str:
     return load()[1][claim].rule.metric
 
 
+def number(found: pd.DataFrame) -> pd.Series:
+    """The largest lr of the base times its trace, by seed."""
+    return by_seed(found, "largest", BASE) * by_seed(found, "trace", BASE)
+
+
 def gains(table: pd.DataFrame, column: str, rate: float) -> pd.Series:
     """log2 of the distance over another one at one rate: the least of the models.
 

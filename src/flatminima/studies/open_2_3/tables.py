@@ -121,3 +121,13 @@ def means(table: pd.DataFrame, model: str) -> pd.DataFrame:
     groups = table[table["model"] == model].groupby("rule")[columns]
     shown = groups.mean().where(2 * groups.count() >= groups.size().max())
     return shown.reindex(list(EVERY))
+
+
+def movements(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds of how short runs moved: a row a rule, columns by model.
+
+    Args:
+        table: from `runs.table`.
+    """
+    columns = ["run", "steady", "fall"]
+    return pd.concat({name: means(table, name)[columns] for name in MODELS}, axis=1)

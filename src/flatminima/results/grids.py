@@ -1,0 +1,428 @@
+"""Grids too dear for one sitting: what is missing, what it costs, and some of it.
+
+A study that has one keeps it in its `runs.py`: `planned()` returns the configs in the
+order in which they are wanted, seed by seed. It may take `scale`, a name of that
+module's `SCALES`; without, the grid has the scale "medium" alone.
+"""
+
+import importlib
+import json
+import signal
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flatminima.paths import store_folder
+from flatminima.results.collecting import collect
+from flatminima.results.reading import load
+from flatminima.results.rows import engine_now
+from flatminima.runs.images.config import ImageConfig
+from flatminima.runs.images.descent import Descent, numerics
+from flatminima.runs.images.problem import initial_arrays
+from flatminima.runs.images.train import lacking, products
+from flatminima.sweeps import store
+from flatminima.sweeps.sweep import run_all
+
+CHEAP = frozenset(
+    {
+        *("data_seed", "init_seed", "optimiser", "lr", "weight_decay", "schedule"),
+        *("label_noise", "num_epochs", "target_loss", "to_the_end", "sam_from"),
+        *("sam_until", "rows_every", "measured", "sharpness_n", "probes", "test_n"),
+    }
+)
+"""Fields on which the seconds of a step hardly depend."""
+
+SECONDS_A_PIECE = 1.0
+"""For how long the steps of a kind are timed."""
+
+SHARE_OF_TIMING = 0.3
+"""Of a budget, after which no further kind is timed."""
+
+Kind = tuple[tuple[str, Any], ...]
+"""Fields of a config, by name."""
+
+
+def planned(chapter: str, scale: str = "medium") -> list[ImageConfig]:
+    """The runs that a chapter wants, in their order.
+
+    Args:
+        chapter: its name, such as "m-sharpness".
+        scale: a name of its study's `SCALES`.
+
+    Raises:
+        ValueError: if the chapter has no such study, its study no grid, or the grid no
+            such scale.
+    """
+    name = f"flatminima.studies.{chapter.replace('-', '_')}.runs"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if not name.startswith(str(error.name)):
+            raise
+        raise ValueError(
+            f"chapter = {chapter!r}: there is no {name}; allowed is a chapter whose "
+            "study plans a grid of runs"
+        ) from error
+    plan = getattr(module, "planned", None)
+    if plan is None:
+        raise ValueError(
+            f"chapter = {chapter!r}: {name} has no planned(); allowed is a chapter "
+            "whose study plans a grid of runs"
+        )
+    takes_scale = "scale" in signature(plan).parameters
+    known = sorted(getattr(module, "SCALES", {})) if takes_scale else ["medium"]
+    if scale not in known:
+        raise ValueError(f"scale = {scale!r}: must be one of {', '.join(known)}")
+    return list(plan(scale=scale) if takes_scale else plan())
+
+
+def placed(
+    configs: Iterable[ImageConfig], device: str, seeds: int | None = None
+) -> list[ImageConfig]:
+    """The same runs on a device, those of the first few seeds only.
+
+    Args:
+        configs: in their order, which is kept.
+        device: "cpu" or "cuda"; a CPU has one precision.
+        seeds: how many of the seeds of data to keep; by default all.
+    """
+    configs = list(configs)
+    first = list(dict.fromkeys(config.data_seed for config in configs))[:seeds]
+    change: dict[str, Any] = {"device": device}
+    if device == "cpu":
+        change["precision"] = "float32"
+    return [
+        type(config)(**(config.model_dump() | change))
+        for config in configs
+        if config.data_seed in first
+    ]
+
+
+def possible(
+    configs: Iterable[ImageConfig],
+) -> tuple[list[ImageConfig], list[str]]:
+    """Those that can be computed here, and why the others cannot."""
+    configs = list(configs)
+    reasons = {name: "" for name in dict.fromkeys((c.data, c.device) for c in configs)}
+    for config in reversed(configs):
+        reasons[config.data, config.device] = lacking(config)
+    here = [c for c in configs if not reasons[c.data, c.device]]
+    return here, list(dict.fromkeys(filter(None, reasons.values())))
+
+
+def kind(config: ImageConfig) -> Kind:
+    """The fields of a config that decide what a step takes; of rho, whether it is 0."""
+    fields = config.model_dump(exclude=set(CHEAP)) | {"rho": config.rho > 0}
+    return tuple(fields.items())
+
+
+def seconds_a_step(
+    config: ImageConfig, steps: int = 5, most: float = SECONDS_A_PIECE
+) -> float:
+    """What an update of a run takes on this device, after another.
+
+    Args:
+        config: the run.
+        steps: how many are timed at most.
+        most: seconds after which no further one is begun.
+    """
+    with numerics(config):
+        descent = Descent(config, initial_arrays(config), 0)
+        descent.walk(1)
+        descent.recent_loss()  # waits for a GPU
+        begun, done = time.perf_counter(), 0
+        while done < steps and (done == 0 or time.perf_counter() - begun < most):
+            descent.walk(descent.step + 1)
+            descent.recent_loss()
+            done += 1
+        return (time.perf_counter() - begun) / done
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an update of a kind takes on this device.
+
+    Attributes:
+        seconds: of one.
+        timed: whether it was done; else it is that of another kind, in proportion to
+            the multiplications.
+    """
+
+    seconds: float
+    timed: bool = True
+
+
+def steps(configs: Iterable[ImageConfig], most: float = np.inf) -> dict[Kind, Step]:
+    """Time a step of every kind, the smallest first, while there is time.
+
+    Args:
+        configs: the runs.
+        most: seconds after which no further kind is timed, but always one.
+    """
+    kinds = {kind(config): config for config in configs}
+    found: dict[Kind, Step] = {}
+    begun, rate = time.monotonic(), 0.0
+    for key, config in sorted(kinds.items(), key=lambda item: work(item[1])):
+        expected = rate * work(config)
+        # one step warms up, and one at least is timed
+        if found and time.monotonic() - begun + 2 * expected > most:
+            found[key] = Step(expected, timed=False)
+            continue
+        found[key] = Step(seconds_a_step(config))
+        rate = found[key].seconds / work(config)
+    return found
+
+
+def work(config: ImageConfig) -> float:
+    """Multiplications of the forward passes of a step, roughly."""
+    return float(products(config) * config.batch * (2 if config.rho > 0 else 1))
+
+
+def pieces(configs: Iterable[ImageConfig], each: Mapping[Kind, Step]) -> pd.DataFrame:
+    """What the steps and epochs of some runs take on this device.
+
+    Args:
+        configs: the runs.
+        each: from `steps`.
+
+    Returns:
+        A row a kind of step: data, net and the fields in which the kinds differ, then
+        milliseconds a step, seconds an epoch, runs, how many there are of it, and
+        whether it was timed.
+    """
+    members: defaultdict[Kind, list[ImageConfig]] = defaultdict(list)
+    for config in configs:
+        members[kind(config)].append(config)
+    rows = []
+    for key, runs in members.items():
+        step = each[key]
+        costs = {
+            "milliseconds a step": round(1e3 * step.seconds, 2),
+            "seconds an epoch": round(step.seconds * runs[0].n / runs[0].batch, 2),
+            "runs": len(runs),
+            "timed": "yes" if step.timed else "no",
+        }
+        rows.append(dict(key) | costs)
+    table = pd.DataFrame(rows)
+    alike = [
+        name
+        for name in table.columns[:-4]
+        if name not in ("data", "net") and len(set(table[name])) == 1
+    ]
+    return table.drop(columns=alike)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far some runs are.
+
+    Attributes:
+        done: those that are finished here, and the seconds that they took.
+        missing: those that are not.
+    """
+
+    done: dict[ImageConfig, float]
+    missing: tuple[ImageConfig, ...]
+
+    def __str__(self) -> str:
+        whole = len(self.done) + len(self.missing)
+        lines = [f"{len(self.done)} of {whole} runs are finished here"]
+        names = Counter(f"{c.data}, {c.net}, {c.rule}" for c in self.missing)
+        lines += [f"  {count} missing: {name}" for name, count in names.items()]
+        return "\n".join(lines)
+
+    def forecast(self, each: Mapping[Kind, Step]) -> str:
+        """What those that are missing will take, in words.
+
+        A setting of which other seeds are finished takes their mean. Of the others all
+        epochs are counted, at the seconds of a step: at most so much, since most runs
+        stop at their target.
+
+        Args:
+            each: from `steps`.
+        """
+        known: defaultdict[ImageConfig, list[float]] = defaultdict(list)
+        for config, seconds in self.done.items():
+            known[config.with_seeds(0, 0)].append(seconds)
+        told, most = 0.0, 0.0
+        for config in self.missing:
+            if times := known.get(config.with_seeds(0, 0)):
+                told += sum(times) / len(times)
+            else:
+                most += each[kind(config)].seconds * config.num_steps
+        return (
+            f"{len(self.missing)} runs are missing. One process takes {told:.0f} s for "
+            f"those of which other seeds are finished, and at most {most:.0f} s for "
+            f"the others, measures left out: {(told + most) / 3600:.2f} h in all"
+        )
+
+
+def progress(configs: Iterable[ImageConfig]) -> Progress:
+    """What of some runs is in the store, and what it cost."""
+    folder, missing, done = store_folder(), [], {}
+    for config in configs:
+        record = store.load_record(folder, config)
+        if record is None:
+            missing.append(config)
+        else:
+            done[config] = float(record["provenance"]["seconds"])
+    return Progress(done, tuple(missing))
+
+
+def uncommitted(
+    configs: Iterable[ImageConfig], path: Path
+) -> tuple[list[ImageConfig], int]:
+    """Those that a file of results does not hold, and how many it does.
+
+    A run of the present engine counts on whatever device it was made.
+
+    Args:
+        configs: the runs.
+        path: the file; it need not exist.
+    """
+    images = [row for row in load(path).rows if row["module"] == ImageConfig.engine]
+    rows = [row for row in images if row["engine"] == engine_now(row)]
+    held = {_anywhere(ImageConfig(**row["config"])) for row in rows}
+    configs = list(configs)
+    rest = [config for config in configs if _anywhere(config) not in held]
+    return rest, len(configs) - len(rest)
+
+
+def _anywhere(config: ImageConfig) -> ImageConfig:
+    return placed([config], "cpu")[0]
+
+
+def advance(
+    configs: Sequence[ImageConfig], seconds: float, workers: int | None = None
+) -> Progress:
+    """Do as many of some runs, in their order, as fit into a time.
+
+    What was begun is kept, and the next call goes on with it.
+
+    Args:
+        configs: which runs.
+        seconds: after which to stop.
+        workers: processes, by default one a core.
+
+    Returns:
+        How far they are then.
+    """
+    try:
+        with stopped_after(seconds):
+            run_all(configs, workers, processes=True)
+    except KeyboardInterrupt:
+        if time.monotonic() < _stop_at:
+            raise
+    return progress(configs)
+
+
+_stop_at = float("inf")
+
+
+@contextmanager
+def stopped_after(seconds: float) -> Iterator[None]:
+    """As if Ctrl-C were pressed after some seconds, which a sweep takes well."""
+    global _stop_at
+    _stop_at = time.monotonic() + seconds
+    handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def merge(path: Path, new: Path) -> int:
+    """Put the lines of one file of results into another, in place of those it has.
+
+    Args:
+        path: is replaced; it need not exist.
+        new: whose runs count where both have them.
+
+    Returns:
+        How many lines there are then.
+    """
+    lines = {}
+    for file in (path, new):
+        if file.is_file():
+            for line in file.read_text().splitlines():
+                row = json.loads(line)
+                lines[row["module"], json.dumps(row["config"], sort_keys=True)] = line
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.tmp")
+    draft.write_text("".join(f"{line}\n" for line in lines.values()))
+    draft.replace(path)
+    return len(lines)
+
+
+def commit(configs: Sequence[ImageConfig], path: Path) -> int:
+    """Write finished runs to a file of results, and leave its other lines.
+
+    Args:
+        configs: those that are in the store.
+        path: of the file.
+
+    Returns:
+        How many lines it has then.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        new = Path(folder) / "new.jsonl"
+        collect(configs, new)
+        return merge(path, new)
+
+
+def go_on(
+    chapter: str,
+    path: Path,
+    *,
+    scale: str = "medium",
+    budget: float = 600.0,
+    device: str = "cpu",
+    workers: int | None = None,
+    seeds: int | None = None,
+) -> list[str]:
+    """Print what of a chapter's grid is missing, do some of it, and commit that.
+
+    Args:
+        chapter: its name.
+        path: the file of results to add to.
+        scale: see `planned`.
+        budget: seconds in all. What the steps are timed for counts.
+        device: "cpu" or "cuda".
+        workers: processes, by default one a core.
+        seeds: how many of the planned ones, by default all.
+
+    Returns:
+        What kept it from doing anything; empty if nothing did.
+    """
+    begun = time.monotonic()
+    whole = placed(planned(chapter, scale), device, seeds)
+    rest, held = uncommitted(whole, path)
+    print(f"{held} of {len(whole)} runs are committed: {path}")
+    cells, reasons = possible(rest)
+    if rest and not cells:
+        return reasons
+    for reason in reasons:
+        print(f"left out: {reason}")
+    now = progress(cells)
+    print(now)
+    if now.missing:
+        each = steps(now.missing, budget * SHARE_OF_TIMING)
+        print(pieces(now.missing, each).to_string(index=False))
+        print(now.forecast(each))
+        left = max(1.0, budget - (time.monotonic() - begun))
+        now = advance(cells, left, workers)
+        print(f"{len(now.done)} of {len(cells)} runs are finished here now")
+    if now.done:
+        print(f"committed {commit(list(now.done), path)} runs: {path}")
+    return []

@@ -68,9 +68,18 @@ def test_what_cannot_be_run_here_has_its_reason(monkeypatch):
         return "cifar10 is not there" if config.data == "cifar10" else ""
 
     monkeypatch.setattr(grids, "lacking", lacking)
+    monkeypatch.setattr(grids, "too_few", lambda config: "")
     other = TINY.model_copy(update={"data": "cifar10"})
     found = grids.possible([TINY, other, SAM, other])
     assert found == ([TINY, SAM], ["cifar10 is not there"])
+
+
+def test_a_set_that_is_here_in_part_says_so(monkeypatch):
+    few = SimpleNamespace(train_x=range(50), test_x=range(30))
+    monkeypatch.setattr(grids, "images", lambda name: few)
+    less = TINY.model_copy(update={"n": 50})
+    reason = "n = 60: the fashion_mnist_subset that was found has 50"
+    assert grids.possible([TINY, less, SAM]) == ([less], [reason])
 
 
 def test_a_step_is_timed_once_a_kind():
@@ -99,7 +108,7 @@ def test_what_is_done_and_what_the_rest_costs(store):
     found = grids.progress([TINY, twin, SAM])
     assert list(found.done) == [TINY] and found.missing == (twin, SAM)
     assert "1 of 3 runs are finished here" in str(found)
-    assert "1 missing: fashion_mnist_subset, simple, SAM + SGD" in str(found)
+    assert "2 missing: fashion_mnist_subset, simple (SGD, SAM + SGD)" in str(found)
     words = found.forecast(each)
     most = each[grids.kind(SAM)].seconds * SAM.num_steps
     assert f"{found.done[TINY]:.0f} s for those" in words

@@ -10,7 +10,7 @@ import json
 import signal
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flatminima.data.images.load import images
 from flatminima.paths import store_folder
 from flatminima.results.collecting import collect
 from flatminima.results.reading import load
@@ -112,11 +113,28 @@ def possible(
 ) -> tuple[list[ImageConfig], list[str]]:
     """Those that can be computed here, and why the others cannot."""
     configs = list(configs)
-    reasons = {name: "" for name in dict.fromkeys((c.data, c.device) for c in configs)}
-    for config in reversed(configs):
-        reasons[config.data, config.device] = lacking(config)
-    here = [c for c in configs if not reasons[c.data, c.device]]
-    return here, list(dict.fromkeys(filter(None, reasons.values())))
+    asked = ("data", "device", "n", "test_n")
+    kinds = {tuple(getattr(c, name) for name in asked): c for c in reversed(configs)}
+    reasons = {key: lacking(config) or too_few(config) for key, config in kinds.items()}
+    here = [
+        config
+        for config in configs
+        if not reasons[tuple(getattr(config, name) for name in asked)]
+    ]
+    return here, sorted(set(filter(None, reasons.values())))
+
+
+def too_few(config: ImageConfig) -> str:
+    """Why a data set, which may be here in part, does not do; empty if it does."""
+    whole = images(config.data)
+    there = {"n": len(whole.train_x), "test_n": len(whole.test_x)}
+    for name, most in there.items():
+        if getattr(config, name) > most:
+            return (
+                f"{name} = {getattr(config, name)}: the {config.data} that was found "
+                f"has {most}"
+            )
+    return ""
 
 
 def kind(config: ImageConfig) -> Kind:
@@ -236,8 +254,12 @@ class Progress:
     def __str__(self) -> str:
         whole = len(self.done) + len(self.missing)
         lines = [f"{len(self.done)} of {whole} runs are finished here"]
-        names = Counter(f"{c.data}, {c.net}, {c.rule}" for c in self.missing)
-        lines += [f"  {count} missing: {name}" for name, count in names.items()]
+        places: defaultdict[str, list[str]] = defaultdict(list)
+        for config in self.missing:
+            places[f"{config.data}, {config.net}"].append(config.rule)
+        for place, rules in places.items():
+            names = ", ".join(dict.fromkeys(rules))
+            lines.append(f"  {len(rules)} missing: {place} ({names})")
         return "\n".join(lines)
 
     def forecast(self, each: Mapping[Kind, Step]) -> str:

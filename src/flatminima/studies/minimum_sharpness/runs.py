@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from flatminima.results.reading import Committed
@@ -16,6 +17,22 @@ ADAPTIVE = ("adam", "adagrad", "adabound", "adashift")
 DATA = ("fashion_mnist", "cifar10")
 SEEDS = range(100, 110)
 """Of the committed runs; pilots use those below 100."""
+
+FEW = 3
+"""Seeds of the grid that come first, and those of what stands beside it."""
+
+TESTED = 5
+"""Seeds of the grid on which tuned learning rates are compared with defaults."""
+
+TUNING_SEEDS = range(3)
+FACTORS = (0.3, 1.0, 3.0)
+"""Of the default learning rate, among which tuning chooses."""
+
+BARE_FACTORS = {"phb": (1.0, 0.3, 0.1), "adam": (1.0, 0.3, 3.0)}
+"""Of the default learning rate, without batch norm."""
+
+END = ("fashion_mnist", "simple")
+"""Data set and network of the runs that go on to the last epoch, and of the tuning."""
 
 SCALES: dict[str, dict[str, Any]] = {
     "medium": {
@@ -81,13 +98,83 @@ def seed_by_seed(
 
 
 def planned(scale: str = "medium") -> list[ImageConfig]:
-    """The runs of a scale on both data sets, seed by seed.
+    """All runs of a scale, in the order in which they are wanted.
+
+    First `FEW` seeds of the grid on both data sets, then what stands beside it: without
+    batch norm, and at other learning rates. Then the other seeds of the grid.
 
     Args:
         scale: a name of `SCALES`.
     """
-    configs = [config for data in DATA for config in grid(scale, data, device="cuda")]
-    return seed_by_seed(configs, SEEDS)
+    few, tested = SEEDS[:FEW], SEEDS[:TESTED]
+    other = [config for config in tuning(scale) if config.lr != _default(config)]
+    cells = [
+        *(_to_the_end(config) for config in _main(scale, few)),
+        *seed_by_seed(without_norm(scale), few),
+        *seed_by_seed(tuning(scale), TUNING_SEEDS),
+        *seed_by_seed(other, tested),
+        *_main(scale, SEEDS[FEW:]),
+    ]
+    return [config.model_copy(update={"device": "cuda"}) for config in cells]
+
+
+def _main(scale: str, seeds: Iterable[int]) -> list[ImageConfig]:
+    return seed_by_seed([c for data in DATA for c in grid(scale, data)], seeds)
+
+
+def _to_the_end(config: ImageConfig) -> ImageConfig:
+    """The smallest network on Fashion-MNIST goes on after its target."""
+    goes_on = (config.data, config.net) == END
+    return config.model_copy(update={"to_the_end": True}) if goes_on else config
+
+
+def tuning(scale: str) -> list[ImageConfig]:
+    """All rules on one network, at learning rates around the default."""
+    data, net = END
+    return [
+        config.model_copy(update={"lr": factor * config.lr})
+        for config in grid(scale, data, nets=[net])
+        for factor in FACTORS
+    ]
+
+
+def without_norm(scale: str) -> list[ImageConfig]:
+    """All networks without batch norm, by an optimiser of each kind, at three rates."""
+    configs = grid(scale, DATA[0], optimisers=list(BARE_FACTORS), norm="none")
+    return [
+        config.model_copy(update={"lr": factor * config.lr})
+        for config in configs
+        if config.rho == 0
+        for factor in BARE_FACTORS[config.optimiser]
+    ]
+
+
+def _default(config: ImageConfig) -> float:
+    return LEARNING_RATES[config.optimiser]
+
+
+def at_default(table: pd.DataFrame) -> pd.Series:
+    """Which rows have the default learning rate of their optimiser."""
+    default = table["optimiser"].map(LEARNING_RATES)
+    return pd.Series(np.isclose(table["lr"], default), index=table.index)
+
+
+def grid_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Of committed runs those of the grid: batch norm, defaults, fresh seeds."""
+    fresh = table["data_seed"] >= SEEDS[0]
+    return table[(table["norm"] == "batch") & fresh & at_default(table)]
+
+
+def tuning_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Of committed runs those of the network that is tuned, at all rates and seeds."""
+    data, net = END
+    one = (table["data"] == data) & (table["net"] == net)
+    return table[one & (table["norm"] == "batch")]
+
+
+def without_norm_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Of committed runs those without batch norm."""
+    return table[table["norm"] == "none"]
 
 
 def slice_of(seeds: Sequence[int], *, with_bare: bool, **fields: Any) -> pd.DataFrame:

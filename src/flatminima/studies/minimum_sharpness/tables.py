@@ -15,6 +15,9 @@ from flatminima.studies.minimum_sharpness.runs import ADAPTIVE
 from flatminima.sweeps.table import SEEDS
 
 SHARP = "minimum_sharpness"
+OWN = "sam_sharpness"
+"""The sharpness that SAM lowers: the rise of the loss within its radius."""
+
 CELL = ["data", "net", "optimiser", *SEEDS]
 REPORTED_ORDER = ("sgd", "adabound", "adam", "phb", "adashift", "adagrad")
 """Of the report's means, on both data sets (section III.D)."""
@@ -72,7 +75,10 @@ def shares(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def taus(
-    rows: pd.DataFrame, measure: str = SHARP, sam: bool | None = None
+    rows: pd.DataFrame,
+    measure: str = SHARP,
+    sam: bool | None = None,
+    other: str = "gap",
 ) -> pd.Series:
     """Kendall's tau of a measure and the gap, by data set and seed.
 
@@ -80,6 +86,7 @@ def taus(
         rows: from `ends`; runs that did not converge are left out.
         measure: column.
         sam: within SAM, within plain runs, or over both together.
+        other: column in place of the gap.
 
     Returns:
         Indexed by data set and seeds; without those with fewer than `WIDE` runs.
@@ -91,9 +98,32 @@ def taus(
     def tau(part: pd.DataFrame) -> float:
         if len(part) < WIDE:
             return np.nan
-        return float(stats.kendalltau(part[measure], part["gap"]).statistic)
+        return float(stats.kendalltau(part[measure], part[other]).statistic)
 
     return _by(rows, ["data", *SEEDS], tau)
+
+
+def significance(rows: pd.DataFrame) -> np.ndarray:
+    """.05 minus the p-value of minimum sharpness and gap, the largest of a seed."""
+    rows = rows[rows["converged"]]
+
+    def p(part: pd.DataFrame) -> float:
+        if len(part) < WIDE:
+            return np.nan
+        return float(stats.kendalltau(part[SHARP], part["gap"]).pvalue)
+
+    each = _by(rows, ["data", *SEEDS], p)
+    return 0.05 - each.groupby(level=SEEDS).max().to_numpy(float)
+
+
+def gap_ranges(rows: pd.DataFrame) -> pd.Series:
+    """Largest minus smallest gap, by data set and seed."""
+    rows = rows[rows["converged"]]
+
+    def spread(part: pd.DataFrame) -> float:
+        return float(np.ptp(part["gap"])) if len(part) >= WIDE else np.nan
+
+    return _by(rows, ["data", *SEEDS], spread)
 
 
 def of_data(values: pd.Series, data: str) -> np.ndarray:

@@ -53,9 +53,11 @@ def _share(count: int, total: int) -> str:
 def _median(values: np.ndarray) -> str:
     if not len(values):
         return ""
-    ends = (float(end) for end in intervals.of_median(values, load()[0]))
-    known = (end if np.isfinite(end) else None for end in ends)
-    return numbers(float(np.median(values)), *known)
+    low, high = intervals.of_median(values, load()[0])
+    middle = float(np.median(values))
+    if not np.isfinite([low, high]).all():
+        return numbers(middle, None, None)
+    return numbers(middle, low, high)
 
 
 def resolution(rows: pd.DataFrame) -> pd.DataFrame:

@@ -110,7 +110,7 @@ def connection(rows: pd.DataFrame) -> Figure:
     figure = _clouds(rows[rows[OWN] > 0], OWN, SHARP)
     for panel in figure.axes:
         panel.set(xlabel="SAM's own sharpness", ylabel="minimum sharpness")
-        if panel.lines and any(len(line.get_xdata()) for line in panel.lines):
+        if panel.get_yscale() == "log":  # there is a mark
             panel.set_xscale("log")
     return figure
 

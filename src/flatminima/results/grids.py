@@ -202,7 +202,11 @@ def steps(configs: Iterable[ImageConfig], most: float = np.inf) -> dict[Kind, St
 
 def work(config: ImageConfig) -> float:
     """Multiplications of the forward passes of a step, roughly."""
-    return float(products(config) * config.batch * (2 if config.rho > 0 else 1))
+    images = config.batch
+    if config.rho > 0:
+        moved = config.n if config.m == config.n else config.batch
+        images += moved * (config.ascent_steps + 2 * config.second_order)
+    return float(products(config) * images)
 
 
 def pieces(configs: Iterable[ImageConfig], each: Mapping[Kind, Step]) -> pd.DataFrame:

@@ -112,8 +112,9 @@ def moments(table: pd.DataFrame, every: int = 50) -> pd.DataFrame:
         plain and SAM: means over seeds.
     """
     gone_on = table[table["to_the_end"]]
-    parts = {"at the target": tables.ends(gone_on)}
-    for epoch in range(every, int(gone_on["num_epochs"].max() or 0) + 1, every):
+    last = int(gone_on["num_epochs"].max()) if len(gone_on) else 0
+    parts = {"at the target": tables.ends(gone_on)} if last else {}
+    for epoch in range(every, last + 1, every):
         parts[f"epoch {epoch}"] = at_epoch(gone_on, epoch)
     lines: list[dict[str, Any]] = []
     for name, rows in parts.items():
@@ -170,12 +171,13 @@ def at_rates(rows: pd.DataFrame, rates: Rates) -> pd.DataFrame:
 
 
 def tuned_and_default(
-    tuned: pd.DataFrame, default: pd.DataFrame
+    tuned: pd.DataFrame, default: pd.DataFrame, live: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Mean accuracy over rules by seed, of those that arrived at both rates.
 
     Args:
         tuned, default: rows of one network, a row a rule and seed.
+        live: other runs, whose seeds have no accuracy where there are none of these.
 
     Returns:
         Two tables as `decide.equals` takes them, with the column `accuracy`.
@@ -187,7 +189,10 @@ def tuned_and_default(
     ]
     both = pd.concat(kept, axis=1, join="inner", keys=["tuned", "default"])
     means = both.groupby(level=SEED_COLUMNS).mean()
-    scale = str(default["scale"].iloc[0]) if len(default) else "none"
+    scale = str((default if len(default) else live)["scale"].iloc[0])
+    if means.empty:
+        seeds = pd.MultiIndex.from_frame(live[SEED_COLUMNS].drop_duplicates())
+        means = pd.DataFrame(np.nan, index=seeds, columns=["tuned", "default"])
     first, second = (
         means[name]
         .rename("accuracy")

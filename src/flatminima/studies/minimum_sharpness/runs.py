@@ -89,6 +89,11 @@ def grid(
     ]
 
 
+def plain_nets(scale: str) -> list[ImageConfig]:
+    """A run of every network without SAM on Fashion-MNIST, to show the networks."""
+    return [config for config in grid(scale, optimisers=["sgd"]) if config.rho == 0]
+
+
 def seed_by_seed(
     configs: Iterable[ImageConfig], seeds: Iterable[int]
 ) -> list[ImageConfig]:
@@ -155,7 +160,7 @@ def _default(config: ImageConfig) -> float:
 
 def at_default(table: pd.DataFrame) -> pd.Series:
     """Which rows have the default learning rate of their optimiser."""
-    default = table["optimiser"].map(LEARNING_RATES)
+    default = table["optimiser"].map(LEARNING_RATES).astype(float)
     return pd.Series(np.isclose(table["lr"], default), index=table.index)
 
 

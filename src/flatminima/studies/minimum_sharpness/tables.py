@@ -60,7 +60,9 @@ def pairs(rows: pd.DataFrame) -> pd.DataFrame:
     """
     rows = rows[rows["converged"]]
     plain, sam = (rows[rows["sam"] == which].set_index(CELL) for which in (False, True))
-    both = plain.join(sam, how="inner", lsuffix="_plain", rsuffix="_sam")
+    both = plain.merge(
+        sam, left_index=True, right_index=True, suffixes=("_plain", "_sam")
+    )
     gain = both["test_accuracy_sam"] - both["test_accuracy_plain"]
     ratio = both[f"{SHARP}_sam"] / both[f"{SHARP}_plain"]
     return pd.DataFrame({"gain": gain, "ratio": ratio}).reset_index()

@@ -157,17 +157,26 @@ def chosen(rows: pd.DataFrame) -> Rates:
     return best
 
 
+def tested(rows: pd.DataFrame) -> pd.DataFrame:
+    """The fresh seeds that were run at other rates than the default, too.
+
+    Args:
+        rows: from `tables.ends`, of the network that is tuned.
+    """
+    fresh = rows[rows["data_seed"] >= SEEDS[0]]
+    return fresh[fresh["data_seed"].isin(fresh[~runs.at_default(fresh)]["data_seed"])]
+
+
 def at_rates(rows: pd.DataFrame, rates: Rates) -> pd.DataFrame:
-    """Of fresh seeds the rows whose learning rate is that of their rule.
+    """The rows whose learning rate is that of their rule.
 
     Args:
         rows: from `tables.ends`.
         rates: as from `chosen`.
     """
-    fresh = rows[rows["data_seed"] >= SEEDS[0]]
-    rules = zip(fresh["optimiser"], fresh["sam"], strict=True)
+    rules = zip(rows["optimiser"], rows["sam"], strict=True)
     wanted = np.array([rates.get(rule, np.nan) for rule in rules], dtype=float)
-    return fresh[np.isclose(fresh["lr"], wanted)]
+    return rows[np.isclose(rows["lr"].astype(float), wanted)]
 
 
 def tuned_and_default(
@@ -204,11 +213,16 @@ def tuned_and_default(
 
 
 def tuning_table(rows: pd.DataFrame, rates: Rates) -> pd.DataFrame:
-    """A row a rule: default and tuned rate, and what fresh seeds come to at both."""
+    """A row a rule: default and tuned rate, and what seeds come to at both.
+
+    Args:
+        rows: from `tested`; a seed counts where it arrived at both rates.
+        rates: from `chosen`.
+    """
     lines = []
     for (name, sam), rate in rates.items():
         here = rows[(rows["optimiser"] == name) & (rows["sam"] == sam)]
-        here = here[here["converged"] & (here["data_seed"] >= SEEDS[0])]
+        here = here[here["converged"]]
         own = runs.at_default(here)
         tuned = here[np.isclose(here["lr"], rate)]
         seeds = set(tuned["data_seed"]) & set(here[own]["data_seed"])

@@ -1,10 +1,13 @@
 """The figures of the chapter."""
 
+from typing import Literal
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from flatminima.plots.style import WIDTH
 from flatminima.runs.images.config import NAMES
@@ -40,14 +43,14 @@ def bars(rows: pd.DataFrame) -> Figure:
     """
     rows = rows[~rows["diverged"] & (rows[SHARP] > 0)]
     sets = [name for name in SET_NAMES if name in set(rows["data"])] or [""]
-    size = (WIDTH, 2.4 * len(sets) + 0.6)
+    size = (WIDTH, 3.0 * len(sets) + 0.6)
     figure, axes = plt.subplots(len(sets), 2, figsize=size, squeeze=False)
     for line, data in zip(axes, sets, strict=True):
         part = rows[rows["data"] == data]
         _dots(line[0], part, "test_accuracy", "test accuracy")
         _dots(line[1], part, SHARP, "minimum sharpness")
         if len(part):
-            line[1].set_yscale("log")
+            _in_decades(line[1], "y")
         line[0].set_title(SET_NAMES.get(data, "no run arrived"))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     if handles:
@@ -84,6 +87,15 @@ def _dots(axes: Axes, rows: pd.DataFrame, metric: str, label: str) -> None:
     axes.set_ylabel(label)
 
 
+def _in_decades(axes: Axes, which: Literal["x", "y"]) -> None:
+    """A logarithmic axis with plain numbers at 1, 2 and 5 of every decade."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _xy(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
     return [x for x, _ in points], [y for _, y in points]
 
@@ -111,7 +123,7 @@ def connection(rows: pd.DataFrame) -> Figure:
     for panel in figure.axes:
         panel.set(xlabel="SAM's own sharpness", ylabel="minimum sharpness")
         if panel.get_yscale() == "log":  # there is a mark
-            panel.set_xscale("log")
+            _in_decades(panel, "x")
     return figure
 
 
@@ -129,7 +141,7 @@ def _clouds(rows: pd.DataFrame, across: str, up: str) -> Figure:
                 **{"color": colour, "ms": 4, "alpha": 0.7, "label": words},
             )
         if len(part):
-            panel.set_yscale("log")
+            _in_decades(panel, "y")
         panel.set_title(SET_NAMES.get(data, "no run arrived"))
     axes[0, 0].legend()
     return figure

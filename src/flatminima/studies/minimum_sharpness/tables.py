@@ -233,19 +233,29 @@ def reported_order(rows: pd.DataFrame) -> pd.Series:
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row a data set, network, optimiser and SAM: how many, and means over seeds."""
-    parts = rows.groupby(["data", "net", "optimiser", "sam"], sort=False)
-    table = parts.agg(
-        runs=("converged", "size"),
-        converged=("converged", "sum"),
-        epochs=("epoch", "mean"),
-        accuracy=("test_accuracy", "mean"),
-        gap=("gap", "mean"),
-        minimum_sharpness=(SHARP, "mean"),
-        trace=("trace", "mean"),
-    ).reset_index()
-    table["optimiser"] = table["optimiser"].map(NAMES)
-    return table.round({"epochs": 1, "accuracy": 3, "gap": 3, SHARP: 1, "trace": 1})
+    """A row a data set, network and optimiser: means over seeds, plain and under SAM.
+
+    Args:
+        rows: from `ends`; those that did not converge count under `arrived` alone.
+
+    Returns:
+        arrived, as "9/10"; epochs, accuracy, gap and sharpness; each twice.
+    """
+    cell = ["data", "net", "optimiser"]
+    found: dict[str, pd.Series] = {}
+    for sam, words in ((False, ""), (True, "SAM ")):
+        part = rows[rows["sam"] == sam]
+        all_runs = part.groupby(cell, sort=False)["converged"]
+        there = part[part["converged"]].groupby(cell, sort=False)
+        counts = all_runs.sum().astype(int).astype(str)
+        found[f"{words}arrived"] = counts + "/" + all_runs.size().astype(str)
+        for name, column, digits in (
+            *(("epochs", "epoch", 1), ("accuracy", "test_accuracy", 3)),
+            *(("gap", "gap", 3), ("sharpness", SHARP, 1)),
+        ):
+            found[f"{words}{name}"] = there[column].mean().round(digits)
+    table = pd.concat(found, axis=1).reset_index()
+    return table.assign(optimiser=table["optimiser"].map(NAMES))
 
 
 def _by(

@@ -9,7 +9,6 @@ import pandas as pd
 from flatminima.results.reading import Committed
 from flatminima.runs.images.config import NAMES, ImageConfig
 from flatminima.sources.minimum_sharpness import LEARNING_RATES, NUM_EPOCHS, RHO
-from flatminima.sweeps.sweep import sweep_quietly
 
 NETS = ("simple", "middle", "complex")
 OPTIMISERS = tuple(NAMES)
@@ -182,11 +181,10 @@ def without_norm_of(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["norm"] == "none"]
 
 
-def slice_of(seeds: Sequence[int], *, with_bare: bool, **fields: Any) -> pd.DataFrame:
+def slice_of(*, with_bare: bool, **fields: Any) -> list[ImageConfig]:
     """The runs of every build: one network on the embedded subset, PHB and SAM + PHB.
 
     Args:
-        seeds: of data and initialisation.
         with_bare: whether PHB is also run without batch norm.
         **fields: of `ImageConfig`.
     """
@@ -194,8 +192,7 @@ def slice_of(seeds: Sequence[int], *, with_bare: bool, **fields: Any) -> pd.Data
     changes: list[dict[str, Any]] = [{}, {"rho": RHO}]
     if with_bare:
         changes.append({"norm": "none"})
-    configs = [ImageConfig(**(base.model_dump() | change)) for change in changes]
-    return sweep_quietly(configs, seeds)
+    return [ImageConfig(**(base.model_dump() | change)) for change in changes]
 
 
 def evidence(committed: Committed) -> dict[str, pd.DataFrame]:

@@ -291,14 +291,19 @@ def live_summary(rows: pd.DataFrame) -> pd.DataFrame:
 def live_rules(
     rows: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """PHB, SAM + PHB and PHB without batch norm, with `log_sharpness`.
+    """PHB, SAM + PHB and PHB without batch norm, with `log_sharpness` and `balance`.
+
+    The balance of layers is minimum sharpness over the trace: 1 where no rescaling of
+    them lowers it.
 
     A run that missed the target is compared by nothing: its measures are NaN.
     """
     arrived = rows["converged"]
     sharp = rows[SHARP].where(arrived & (rows[SHARP] > 0))
     rows = rows.assign(
-        log_sharpness=np.log(sharp), test_accuracy=rows["test_accuracy"].where(arrived)
+        log_sharpness=np.log(sharp),
+        balance=sharp / rows["folded_trace"],
+        test_accuracy=rows["test_accuracy"].where(arrived),
     )
     bare = rows["norm"] == "none"
     return (

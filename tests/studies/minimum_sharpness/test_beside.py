@@ -94,7 +94,7 @@ def test_tuning_takes_the_best_rate_at_which_all_arrive():
     )
     more = tables.ends(at_defaults(seeds=(105,)))  # not run at other rates
     tested = beside.tested(pd.concat([rows, more], ignore_index=True))
-    tuned, default = beside.at_rates(tested, rates), runs.grid_of(tested)
+    tuned, default = beside.at_rates(tested, rates), runs.defaults_of(tested)
     assert set(tuned["data_seed"]) == set(default["data_seed"]) == {100, 101}
     first, second = beside.tuned_and_default(tuned, default, rows)
     gain = first["accuracy"] - second["accuracy"]
@@ -132,11 +132,31 @@ def test_what_misses_the_target_at_one_rate_and_at_all():
 
 def test_the_grid_is_told_from_what_stands_beside_it():
     whole = pd.concat([tried(), at_defaults().assign(norm="none")], ignore_index=True)
-    kept = runs.grid_of(whole)
+    kept = runs.defaults_of(whole)
     assert len(kept) == 24 and set(kept["norm"]) == {"batch"}
     assert (kept["data_seed"] >= 100).all() and runs.at_default(kept).all()
     assert len(runs.without_norm_of(whole)) == 144
     assert len(runs.tuning_of(whole)) == len(tried())
+
+
+def test_a_seed_that_is_not_whole_waits():
+    table = at_defaults(seeds=(100, 101))
+    lost = (table["data_seed"] == 101) & (table["data"] == "cifar10")
+    part = table[~(lost & (table["net"] == "complex"))]
+    kept = runs.grid_of(part)
+    assert kept.groupby(["data", "data_seed"]).size().to_dict() == {
+        ("cifar10", 100): 36,
+        ("fashion_mnist", 100): 36,
+        ("fashion_mnist", 101): 36,
+    }
+    assert runs.grid_of(table[:0]).empty
+
+
+def test_the_balance_of_layers_is_a_share_of_the_trace():
+    rows = tables.ends(at_defaults()).assign(folded_trace=1e3)
+    phb, sam, bare = tables.live_rules(rows)
+    assert phb["balance"].to_numpy() == pytest.approx(phb[tables.SHARP] / 1e3)
+    assert not len(bare) and len(sam) == len(phb)
 
 
 def test_the_plan_has_what_every_table_asks_for():

@@ -84,14 +84,17 @@ def _dots(axes: Axes, rows: pd.DataFrame, metric: str, label: str) -> None:
             axes.plot(*_xy(lost), "x", label=f"{words}, target missed", **style)
     labels = [f"{NAMES[name]}, {net}" for net, name in columns]
     axes.set_xticks(range(len(columns)), labels, rotation=90, fontsize=7)
+    axes.set_xlim(-0.6, max(len(columns), 1) - 0.4)
     axes.set_ylabel(label)
 
 
 def _in_decades(axes: Axes, which: Literal["x", "y"]) -> None:
-    """A logarithmic axis with plain numbers at 1, 2 and 5 of every decade."""
+    """A logarithmic axis with plain numbers, the more the less it spans."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    low, high = axis.get_view_interval()
+    subs = (1.0, 2.0, 5.0) if high > 5 * low else (1.0, 2.0, 3.0, 4.0, 5.0, 7.0)
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

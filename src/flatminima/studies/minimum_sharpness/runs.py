@@ -164,7 +164,19 @@ def at_default(table: pd.DataFrame) -> pd.Series:
 
 
 def grid_of(table: pd.DataFrame) -> pd.DataFrame:
-    """Of committed runs those of the grid: batch norm, defaults, fresh seeds."""
+    """Of committed runs those of the grid, of seeds with which it is whole.
+
+    A budget may end amid a seed, whose pairs would be those of some networks only.
+    """
+    found, cell = defaults_of(table), ["net", "optimiser", "rho"]
+    seed = ["data", "data_seed"]
+    counts = found[[*seed, *cell]].drop_duplicates().groupby(seed).size()
+    whole = counts.index[counts == 2 * len(NETS) * len(OPTIMISERS)]
+    return found[pd.MultiIndex.from_frame(found[seed]).isin(whole)]
+
+
+def defaults_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Of committed runs those with batch norm, at default rates, of fresh seeds."""
     fresh = table["data_seed"] >= SEEDS[0]
     return table[(table["norm"] == "batch") & fresh & at_default(table)]
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from flatminima.data.images.faults import DataFault
-from flatminima.results import grids
+from flatminima.results import grids, pieces
 from flatminima.runs.images.config import ImageConfig
 from flatminima.sweeps.sweep import fetch
 
@@ -84,9 +84,9 @@ def test_a_set_that_is_here_in_part_says_so(monkeypatch):
 def test_a_step_is_timed_once_a_kind():
     wide = TINY.model_copy(update={"width": 3})
     cells = [TINY, SAM, SAM.with_seeds(101, 101), wide]
-    each = grids.steps(cells)
+    each = pieces.steps(cells)
     assert len(each) == 3 and all(step.seconds > 0 for step in each.values())
-    table = grids.pieces(cells, each)
+    table = pieces.pieces(cells, each)
     assert table["rho"].tolist() == [False, True, False]
     assert table["width"].tolist() == [2, 2, 3]
     assert table["runs"].tolist() == [1, 2, 1]
@@ -94,22 +94,22 @@ def test_a_step_is_timed_once_a_kind():
 
 
 def test_where_time_is_short_a_step_follows_from_its_multiplications():
-    each = grids.steps([SAM, TINY], most=0.0)
-    first, second = each[grids.kind(TINY)], each[grids.kind(SAM)]
+    each = pieces.steps([SAM, TINY], most=0.0)
+    first, second = each[pieces.kind(TINY)], each[pieces.kind(SAM)]
     assert first.timed and not second.timed
     assert second.seconds == pytest.approx(2 * first.seconds)
-    assert grids.pieces([TINY, SAM], each)["timed"].tolist() == ["yes", "no"]
+    assert pieces.pieces([TINY, SAM], each)["timed"].tolist() == ["yes", "no"]
 
 
 def test_what_is_done_and_what_the_rest_costs(store):
     fetch(TINY)
-    twin, each = TINY.with_seeds(101, 101), grids.steps([TINY, SAM])
+    twin, each = TINY.with_seeds(101, 101), pieces.steps([TINY, SAM])
     found = grids.progress([TINY, twin, SAM])
     assert list(found.done) == [TINY] and found.missing == (twin, SAM)
     assert "1 of 3 runs are finished here" in str(found)
     assert "2 missing: fashion_mnist_subset, simple (SGD, SAM + SGD)" in str(found)
     words = found.forecast(each)
-    most = each[grids.kind(SAM)].seconds * SAM.num_steps
+    most = each[pieces.kind(SAM)].seconds * SAM.num_steps
     assert f"{found.done[TINY]:.0f} s for those" in words
     assert f"at most {most:.0f} s for the others" in words
 

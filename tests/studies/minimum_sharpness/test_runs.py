@@ -1,7 +1,9 @@
 """The grid and its order."""
 
+import pandas as pd
 import pytest
 
+from flatminima.results.reading import Committed
 from flatminima.sources.minimum_sharpness import scale
 from flatminima.studies.minimum_sharpness import runs
 
@@ -38,4 +40,52 @@ def test_it_refuses(bad):
 def test_a_plan_begins_with_both_data_sets(scale):
     cells = runs.planned(scale)
     assert {c.data for c in cells[:72]} == set(runs.DATA)
-    assert {c.data_seed for c in cells[:72]} == {100}
+    assert len({c.data_seed for c in cells[:72]}) == 1
+    assert min(c.data_seed for c in cells[:72]) >= runs.SEEDS[0]
+
+
+def committed(*counts: tuple[str, int]) -> Committed:
+    """A row a run of some seeds of the grids of scales, as a file would have them."""
+    tables = []
+    for name, seeds in counts:
+        configs = [c for data in runs.DATA for c in runs.grid(name, data)]
+        cells = runs.seed_by_seed(configs, runs.SEEDS[:seeds])
+        rows = [c.columns | {"scale": f"{scale(c)}, committed"} for c in cells]
+        tables.append(pd.DataFrame(rows))
+    return Committed([], tables)
+
+
+def test_scales_are_told_apart_by_their_sizes():
+    found = runs.evidence(committed(("medium", 1), ("small", 2)))
+    assert list(found) == ["small", "medium"]
+    assert [len(table) for table in found.values()] == [144, 72]
+    assert set(found["small"]["size"]) == {10}
+    assert runs.evidence(Committed([], [])) == {}
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ((("small", 3), ("medium", 2)), "small"),
+        ((("small", 3), ("medium", 3)), "medium"),
+        ((("medium", 3), ("small", 4)), "medium"),
+        ((("small", 2), ("medium", 1)), "small"),
+        ((), ""),
+    ],
+)
+def test_the_largest_scale_with_whole_seeds_decides(counts, expected):
+    assert runs.deciding(runs.evidence(committed(*counts))) == expected
+
+
+def test_a_seed_is_whole_with_all_its_networks():
+    table = runs.evidence(committed(("small", 3)))["small"]
+    assert runs.whole_seeds(table) == 3
+    assert runs.whole_seeds(table[1:]) == 2
+    assert runs.whole_seeds(table[table["data"] == "cifar10"]) == 0
+
+
+def test_the_words_name_the_grid():
+    table = runs.evidence(committed(("small", 1)))["small"]
+    words = runs.said(table, "small")
+    assert words.startswith("scaled-down: the grid *small*, fashion_mnist, n = 500")
+    assert runs.said(table, "") == table["scale"].iloc[0]

@@ -1,6 +1,6 @@
 """The grid of the chapter: six optimisers, plain and under SAM, on three networks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,11 @@ END = ("fashion_mnist", "simple")
 """Data set and network of the runs that go on to the last epoch, and of the tuning."""
 
 SCALES: dict[str, dict[str, Any]] = {
+    "small": {
+        **{"data": "fashion_mnist", "n": 500, "test_n": 2000, "size": 10},
+        **{"width": 8, "batch": 32, "target_loss": 0.5, "num_epochs": 40},
+        **{"sharpness_n": 200, "probes": 2, "rows_every": 5},
+    },
     "medium": {
         **{"data": "fashion_mnist", "n": 5000, "test_n": 10_000, "size": 14},
         **{"width": 16, "target_loss": 0.01, "num_epochs": NUM_EPOCHS},
@@ -45,13 +50,17 @@ SCALES: dict[str, dict[str, Any]] = {
         **{"sharpness_n": 2000, "probes": 2},
     },
 }
-"""Fields of the runs on Fashion-MNIST, by the name of a scale."""
+"""Fields of the runs on Fashion-MNIST, by the name of a scale, the smallest first."""
 
 CIFAR: dict[str, dict[str, Any]] = {
+    "small": {"data": "cifar10", "test_n": 1017},
     "medium": {"data": "cifar10", "test_n": 1017, "size": 16},
     "paper": {"data": "cifar10", "n": 50_000, "size": 32},
 }
 """What CIFAR-10 changes in them."""
+
+SIZES = ("data", "n", "size", "width")
+"""Fields by which runs of one scale are told from those of another."""
 
 
 def grid(
@@ -105,12 +114,17 @@ def planned(scale: str = "medium") -> list[ImageConfig]:
     """All runs of a scale, in the order in which they are wanted.
 
     First `FEW` seeds of the grid on both data sets, then what stands beside it: without
-    batch norm, and at other learning rates. Then the other seeds of the grid.
+    batch norm, and at other learning rates. Then the other seeds of the grid. "small"
+    has only `FEW` seeds, of the grid and without batch norm, for a CPU. They are later
+    ones, since runs of the first set its target.
 
     Args:
         scale: a name of `SCALES`.
     """
     few, tested = SEEDS[:FEW], SEEDS[:TESTED]
+    if scale == "small":
+        own = SEEDS[FEW : 2 * FEW]
+        return [*_main(scale, own), *seed_by_seed(without_norm(scale), own)]
     other = [config for config in tuning(scale) if config.lr != _default(config)]
     cells = [
         *(_to_the_end(config) for config in _main(scale, few)),
@@ -208,16 +222,47 @@ def slice_of(*, with_bare: bool, **fields: Any) -> list[ImageConfig]:
 
 
 def evidence(committed: Committed) -> dict[str, pd.DataFrame]:
-    """The committed runs of the grid, by the name of their scale."""
-    found: dict[str, list[pd.DataFrame]] = {"medium": [], "paper": []}
-    for table in committed.tables:
-        full = table["size"].iloc[0] >= SCALES["paper"]["size"]
-        found["paper" if full else "medium"].append(table)
-    return {
-        name: pd.concat(tables, ignore_index=True)
-        for name, tables in found.items()
-        if tables
-    }
+    """The committed runs of the grid by the name of their scale, smallest first."""
+    if not committed.tables:
+        return {}
+    table = pd.concat(committed.tables, ignore_index=True)
+    found = {}
+    for scale, fields in SCALES.items():
+        here = pd.Series(False, index=table.index)
+        for changes in ({}, CIFAR[scale]):
+            wanted = fields | changes
+            sizes = [table[name] == wanted[name] for name in SIZES if name in wanted]
+            here |= np.logical_and.reduce(sizes)
+        if here.any():
+            found[scale] = table[here].reset_index(drop=True)
+    return found
+
+
+def deciding(grids: Mapping[str, pd.DataFrame]) -> str:
+    """The scale on whose runs the verdicts rest.
+
+    Args:
+        grids: from `evidence`.
+
+    Returns:
+        The largest that has `FEW` whole seeds of both data sets; where none has, the
+        smallest that has runs; empty without any.
+    """
+    whole = [name for name, table in grids.items() if whole_seeds(table) >= FEW]
+    return whole[-1] if whole else next(iter(grids), "")
+
+
+def whole_seeds(table: pd.DataFrame) -> int:
+    """How many seeds of a scale have the whole grid of both data sets."""
+    counts = grid_of(table).groupby("data")["data_seed"].nunique()
+    return int(counts.reindex(DATA, fill_value=0).min())
+
+
+def said(rows: pd.DataFrame, scale: str) -> str:
+    """How runs compare with the report's, for the scorecard, with the grid's name."""
+    words = str(rows["scale"].iloc[0])
+    kind, colon, rest = words.partition(": ")
+    return f"{kind}: the grid *{scale}*, {rest}" if scale and colon else words
 
 
 def live_configs(rows: pd.DataFrame, count: int) -> list[ImageConfig]:

@@ -50,7 +50,8 @@ def committed(*counts: tuple[str, int]) -> Committed:
     for name, seeds in counts:
         configs = [c for data in runs.DATA for c in runs.grid(name, data)]
         cells = runs.seed_by_seed(configs, runs.SEEDS[:seeds])
-        rows = [c.columns | {"scale": f"{scale(c)}, committed"} for c in cells]
+        extra = {"last": True}
+        rows = [c.columns | extra | {"scale": f"{scale(c)}, here"} for c in cells]
         tables.append(pd.DataFrame(rows))
     return Committed([], tables)
 
@@ -84,8 +85,17 @@ def test_a_seed_is_whole_with_all_its_networks():
     assert runs.whole_seeds(table[table["data"] == "cifar10"]) == 0
 
 
+def test_the_table_says_which_grid_decides():
+    table = runs.standing(runs.evidence(committed(("small", 3), ("medium", 1))))
+    assert table["grid"].tolist() == list(runs.SCALES)
+    assert table["committed runs"].tolist() == [216, 72, 0]
+    assert table["whole seeds"].tolist() == [3, 1, 0]
+    assert table["decides"].tolist() == ["yes", "no", "no"]
+    assert set(runs.standing({})["decides"]) == {"no"}
+
+
 def test_the_words_name_the_grid():
     table = runs.evidence(committed(("small", 1)))["small"]
     words = runs.said(table, "small")
-    assert words.startswith("scaled-down: the grid *small*, fashion_mnist, n = 500")
+    assert words.startswith("scaled-down: the small grid, n = 500, 10x10")
     assert runs.said(table, "") == table["scale"].iloc[0]

@@ -258,11 +258,37 @@ def whole_seeds(table: pd.DataFrame) -> int:
     return int(counts.reindex(DATA, fill_value=0).min())
 
 
+def standing(grids: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """A row a scale: what is committed of it, and whether the verdicts rest on it.
+
+    Args:
+        grids: from `evidence`.
+    """
+    decides = deciding(grids)
+    lines = []
+    for name, fields in SCALES.items():
+        table = grids.get(name)
+        lines.append(
+            {
+                "grid": name,
+                "images": fields["n"],
+                "channels": fields["width"],
+                "target": fields["target_loss"],
+                "committed runs": 0 if table is None else int(table["last"].sum()),
+                "whole seeds": 0 if table is None else whole_seeds(table),
+                "decides": "yes" if name == decides else "no",
+            }
+        )
+    return pd.DataFrame(lines)
+
+
 def said(rows: pd.DataFrame, scale: str) -> str:
     """How runs compare with the report's, for the scorecard, with the grid's name."""
     words = str(rows["scale"].iloc[0])
     kind, colon, rest = words.partition(": ")
-    return f"{kind}: the grid *{scale}*, {rest}" if scale and colon else words
+    if not scale or not colon:
+        return words
+    return f"{kind}: the {scale} grid, {rest.partition(', ')[2]}"
 
 
 def live_configs(rows: pd.DataFrame, count: int) -> list[ImageConfig]:

@@ -1,10 +1,10 @@
 """A small residual network, a vision transformer and an MLP-Mixer, for small images.
 
-The residual network has a convolution and three residual blocks of two (He et al. 2016).
-The other two cut an image into patches and see it as a row of tokens, with blocks that
-normalise first: attention and a network over channels (Dosovitskiy et al. 2021), or
-networks over tokens and over channels (Tolstikhin et al. 2021). All take the mean over
-places at the end.
+The residual network has a convolution and three residual blocks of two (He et al.
+2016). The other two cut an image into patches and see it as a row of tokens, with
+blocks that normalise first: attention and a network over channels (Dosovitskiy et al.
+2021), or networks over tokens and over channels (Tolstikhin et al. 2021). All take the
+mean over places at the end.
 """
 
 from typing import Literal
@@ -81,9 +81,7 @@ class Tokens(nn.Module):
 
     def __init__(self, channels: int, dim: int, patch: int, count: int):
         super().__init__()
-        self.patches = nn.utils.skip_init(
-            nn.Conv2d, channels, dim, patch, stride=patch
-        )
+        self.patches = nn.utils.skip_init(nn.Conv2d, channels, dim, patch, stride=patch)
         self.places = nn.Parameter(torch.zeros(1, count, dim))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -172,9 +170,7 @@ def build_of_tokens(
         mixing = Attention(dim, HEADS) if kind == "vit" else OverTokens(count, dim)
         for part in (mixing, _two_layers(dim, EXPANSION * dim)):
             layers.append(Residual(nn.Sequential(nn.LayerNorm(dim), part)))
-    return nn.Sequential(
-        *layers, nn.LayerNorm(dim), Means((1,)), linear(dim, classes)
-    )
+    return nn.Sequential(*layers, nn.LayerNorm(dim), Means((1,)), linear(dim, classes))
 
 
 def _two_layers(size: int, hidden: int) -> nn.Sequential:

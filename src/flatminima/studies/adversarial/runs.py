@@ -19,11 +19,11 @@ LENGTHS = {
 RHO = 0.15
 """The length for weights where all arms end at one loss."""
 
-INPUTS = 1.0
+INPUTS = 0.5
 """That for images."""
 
-TARGET = 0.1
-"""The one loss."""
+TARGET = 0.3
+"""The one loss, which all of these arms reach."""
 
 SEEDS = range(100, 110)
 

@@ -1,7 +1,7 @@
 """The SAM talk's statements on real networks, at a size of our own.
 
-The talk shows ResNets on CIFAR and ImageNet. Here it is a network of four convolutions on
-a part of Fashion-MNIST.
+The talk shows ResNets on CIFAR and ImageNet. Here it is a network of four convolutions
+on a part of Fashion-MNIST.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ BASE: dict[str, Any] = {
     **{"optimiser": "phb", "lr": 0.1, "schedule": "cosine", "batch": 125},
     **{"num_epochs": 32, "measured": "nothing", "sharpness_n": 500},
 }
-"""Fields of the committed runs. No run has `target_loss` before its end, see `NEVER`."""
+"""Fields of the committed runs; for `target_loss` see `NEVER`."""
 
 NEVER = 1e-9
 """A target loss that no run reaches, so that all have the same length."""

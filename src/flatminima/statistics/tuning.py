@@ -1,11 +1,13 @@
 """Settings that are chosen on some seeds and compared on others."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from flatminima.sweeps.table import SEEDS
+
+NOT_RUN = "scaled-down: not run yet"
 
 
 def of_seeds(table: pd.DataFrame, seeds: Iterable[int]) -> pd.DataFrame:
@@ -13,34 +15,65 @@ def of_seeds(table: pd.DataFrame, seeds: Iterable[int]) -> pd.DataFrame:
     return table[table["data_seed"].isin(list(seeds))]
 
 
-def best(rows: pd.DataFrame, along: str, metric: str = "test_accuracy") -> float:
-    """The value of a column at which a metric has the largest mean.
+def without_seeds(table: pd.DataFrame, seeds: Iterable[int]) -> pd.DataFrame:
+    """The rows of all other data seeds."""
+    return table[~table["data_seed"].isin(list(seeds))]
+
+
+def best(
+    rows: pd.DataFrame, along: Sequence[str], metric: str = "test_accuracy"
+) -> tuple[float, ...]:
+    """The values of some columns at which a metric has the largest mean.
 
     Args:
         rows: of the seeds that choose, a row a run and value. A diverged run counts as
             0.
-        along: column to choose from; the smaller of two equally good values wins.
+        along: columns to choose from. Of equally good values the smaller ones win, the
+            first column first.
         metric: column.
 
     Returns:
-        NaN if no value has a mean.
+        One value a column; NaN where there is no row.
     """
+    along = list(along)
     values = rows[metric].where(~rows["diverged"].astype(bool), 0.0)
-    means = values.groupby(rows[along]).mean().dropna()
-    return float(means.idxmax()) if len(means) else np.nan
+    means = values.groupby([rows[name] for name in along]).mean().dropna()
+    if means.empty:
+        return (np.nan,) * len(along)
+    top = means.idxmax()
+    return tuple(map(float, top if isinstance(top, tuple) else (top,)))
 
 
-def as_runs(values: pd.Series, metric: str, scale: str) -> pd.DataFrame:
-    """One number a seed as ends of runs, which `claims.decide` takes.
+def ends_of(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Rows as `claims.decide` takes the ends of one setting.
 
     Args:
-        values: indexed by data and initialisation seed; an empty one becomes one seed
-            without a value, so that it decides nothing.
-        metric: column that holds them.
-        scale: for the scorecard.
+        rows: one a seed; none becomes one seed without a value, so that it decides
+            nothing.
+        metrics: columns that count.
     """
-    if values.empty:
-        index = pd.MultiIndex.from_tuples([(0, 0)], names=SEEDS)
-        values = pd.Series(np.nan, index=index)
-    table = values.rename(metric).rename_axis(SEEDS).reset_index()
-    return table.assign(last=True, diverged=False, scale=scale, test_points=1)
+    if len(rows):
+        return rows.assign(last=True)
+    nothing = {name: [np.nan] for name in metrics} | {name: [0] for name in SEEDS}
+    return pd.DataFrame(nothing).assign(
+        last=True, diverged=False, scale=NOT_RUN, test_points=1
+    )
+
+
+def mean_of(
+    settings: Sequence[pd.DataFrame], metric: str = "test_accuracy"
+) -> pd.DataFrame:
+    """One row a seed: the mean of a metric over settings that all have that seed.
+
+    Args:
+        settings: rows as `ends_of` returns them.
+        metric: column. A run that diverged makes its seed a diverged one.
+    """
+    each = [rows.set_index(SEEDS) for rows in settings]
+    values = pd.concat([rows[metric] for rows in each], axis=1, join="inner")
+    lost = pd.concat([rows["diverged"] for rows in each], axis=1, join="inner")
+    keep = each[0].loc[values.index]
+    keep = keep.assign(
+        **{metric: values.mean(axis=1, skipna=False)}, diverged=lost.any(axis=1)
+    )
+    return ends_of(keep.reset_index(), [metric])

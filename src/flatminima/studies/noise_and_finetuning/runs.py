@@ -1,7 +1,6 @@
-"""The runs of the chapter: shares of wrong labels, and SAM for the last epochs alone."""
+"""The runs of the chapter: shares of wrong labels, and SAM for the last epochs."""
 
 from collections.abc import Iterable
-from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -62,9 +61,7 @@ def grid(**fields: Any) -> list[ImageConfig]:
     Args:
         **fields: of `ImageConfig`, in place of those of `BASE`.
     """
-    configs = [
-        each for share in SHARES for each in rules(share=share, **fields)
-    ]
+    configs = [each for share in SHARES for each in rules(share=share, **fields)]
     for share in TUNED_LATE:
         plain = _config(label_noise=share, **fields)
         configs += [*late(plain), longer(plain)]

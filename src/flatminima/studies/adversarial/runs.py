@@ -25,6 +25,9 @@ INPUTS = 0.5
 TARGET = 0.3
 """The one loss, which all of these arms reach."""
 
+SHARPNESS_N = 32
+"""Images over which the live runs measure flatness."""
+
 SEEDS = range(100, 110)
 
 
@@ -84,5 +87,6 @@ def live(
         The table of plain training, SAM, random directions, and moved images.
     """
     few = {"weights": [rho], "random": [rho], "inputs": [inputs]}
-    given = {"data": "fashion_mnist_subset", "test_n": 1000, "measured": "around"}
+    given = {"data": "fashion_mnist_subset", "test_n": 500, "measured": "around"}
+    given["sharpness_n"] = SHARPNESS_N
     return sweep_quietly(arms(few, **given, **fields), list(seeds))

@@ -163,7 +163,7 @@ def test_no_landed_point_is_below_the_certified_bound(instance):
                 instance=instance, method="flow", data_seed=seed, init_seed=seed, **size
             )
         )
-        assert 0 <= setting.gap < 1e-4
+        assert abs(setting.gap) < 1e-4
         landed = land(setting.model, setting.start)
         if landed is not None:
             assert setting.model.trace(landed) >= (1 - 1e-9) * setting.bound

@@ -25,7 +25,7 @@ def main() -> int:
             print(instance, method, chosen, flush=True)
             entries += [
                 {"instance": instance, "method": method, "target": target}
-                | {"setting": setting}
+                | {"setting": dict(setting)}  # its own, or YAML would refer to another
                 for target, setting in chosen.items()
             ]
     text = yaml.safe_dump(entries, sort_keys=False, default_flow_style=None)

@@ -1,5 +1,6 @@
 """The race: instances, methods, their settings, and how these were chosen."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from flatminima.results.reading import Committed
 from flatminima.runs.race.config import NAMES, DescentRace, RaceConfig, WalkRace
-from flatminima.sweeps.sweep import sweep_quietly
+from flatminima.sweeps.sweep import sweep, sweep_quietly
 from flatminima.sweeps.table import SEEDS
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -140,7 +142,7 @@ def arrivals(table: pd.DataFrame, targets: Sequence[float] = TARGETS) -> pd.Data
     Returns:
         A row a run and target: instance, method, the fields of its setting, the seeds,
         target, evaluations (NaN if it did not arrive), final (its last ratio, NaN if
-        it diverged or did not land) and whole (all that it spent).
+        it diverged or did not land), least (its smallest ratio) and budget.
     """
     rows = []
     fields = [name for name in SETTING if name in table]
@@ -148,16 +150,15 @@ def arrivals(table: pd.DataFrame, targets: Sequence[float] = TARGETS) -> pd.Data
     for key, run in table.groupby(by, dropna=False, sort=False):
         run = run.sort_values("step")
         last = run.iloc[-1]
-        shared = dict(zip(by, key, strict=True))
-        final = float("nan") if last["diverged"] else float(last["ratio"])
+        shared = dict(zip(by, key, strict=True)) | {
+            "final": float("nan") if last["diverged"] else float(last["ratio"]),
+            "least": float(run["ratio"].min()),
+            "budget": int(last["budget"]),
+        }
         for target in targets:
             there = run[run["ratio"] <= 1 + target]
             spent = there["evaluations"].iloc[0] if len(there) else float("nan")
-            rows.append(
-                shared
-                | {"target": target, "evaluations": float(spent), "final": final}
-                | {"whole": float(last["evaluations"])}
-            )
+            rows.append(shared | {"target": target, "evaluations": float(spent)})
     return pd.DataFrame(rows)
 
 
@@ -233,3 +234,42 @@ def planned(seeds: Iterable[int] = RACING_SEEDS) -> list[RaceConfig]:
     """All runs of the full race, seed by seed."""
     configs = race()
     return [config.with_seeds(seed, seed) for seed in seeds for config in configs]
+
+
+def live(scale: str, seeds: int, first_seed: int, budget: int) -> pd.DataFrame:
+    """The runs of this build, noted as ones to be committed.
+
+    Args:
+        scale: "whole" for all methods on all instances, over processes; "slice" for
+            all methods on the sparse instance, and those that stay on {f = y} on all;
+            "least" for three methods on the sparse instance.
+        seeds: how many.
+        first_seed: the first.
+        budget: full gradients that a racer may spend.
+    """
+    grids = {
+        "whole": lambda: race(budget=budget),
+        "slice": lambda: [
+            *race(["sparse"], budget=budget),
+            *race([name for name in SIZES if name != "sparse"], WALKS, budget=budget),
+        ],
+        "least": lambda: race(["sparse"], ("gd", "1-sam", "spectral"), budget=budget),
+    }
+    drawn = range(first_seed, first_seed + seeds)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "diverged", UserWarning)
+        return sweep(grids[scale](), drawn, processes=scale == "whole", commit=True)
+
+
+def evidence(
+    committed: Committed, table: pd.DataFrame, scale: str = "slice"
+) -> pd.DataFrame:
+    """The rows that decide: of this build if it has all, else the committed ones.
+
+    Args:
+        committed: from `results.reading`.
+        table: from `live`.
+        scale: as `live` had it.
+    """
+    own = scale == "whole" or not committed.tables
+    return table if own else pd.concat(committed.tables, ignore_index=True)

@@ -177,7 +177,10 @@ READING_GROUP = {
     },
     "Discussion": {
         "a proxy for a deeper property": ["sam-proxy"],
-        "adversarial training of weights": ["sam-adversarial", "sam-random"],
+        "adversarial training of weights": [
+            *("sam-adversarial", "sam-random", "adversarial-weights"),
+            *("adversarial-equal-length", "adversarial-tuned-random"),
+        ],
         "flatness is not necessarily desirable": ["xor-flat-undesirable"],
     },
 }

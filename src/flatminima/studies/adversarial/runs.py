@@ -1,6 +1,6 @@
 """The runs of the chapter: what is moved before a gradient is taken, and how far."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -31,7 +31,7 @@ SHARPNESS_N = 32
 SEEDS = range(100, 110)
 
 
-def arms(lengths: dict[str, Iterable[float]], **fields: Any) -> list[ImageConfig]:
+def arms(lengths: Mapping[str, Iterable[float]], **fields: Any) -> list[ImageConfig]:
     """Plain training, and every kind of perturbation at every length.
 
     Args:
@@ -44,7 +44,7 @@ def arms(lengths: dict[str, Iterable[float]], **fields: Any) -> list[ImageConfig
     plain = {**BASE, "target_loss": NEVER, **fields}
     plain["sharpness_n"] = min(plain["n"], plain["sharpness_n"])
     moved = [
-        ImageConfig(**plain, perturbed=kind, rho=rho)
+        ImageConfig(**plain, **{"perturbed": kind, "rho": rho})
         for kind, radii in lengths.items()
         for rho in radii
     ]

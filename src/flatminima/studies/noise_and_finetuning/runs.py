@@ -81,7 +81,9 @@ def planned(
     return seed_by_seed(grid(device=device, **fields), [*TUNING, *seeds])
 
 
-def live(seeds: Iterable[int], *, share: float, rho: float, **fields: Any) -> Any:
+def live(
+    seeds: Iterable[int], *, share: float, rho: float, **fields: Any
+) -> pd.DataFrame:
     """The runs of every build, on the subset that travels with the book.
 
     Args:

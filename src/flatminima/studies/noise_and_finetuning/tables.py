@@ -1,6 +1,7 @@
 """What the runs say: settings chosen on some seeds, and accuracies of the others."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,7 +62,7 @@ def choose(
     along = ALONG[rule]
     rows = of_seeds(from_the_start(table, share, rule), TUNING)
     if not stopped:
-        return Choice(share, rule, *best(rows[rows["last"]], [along]), None)
+        return Choice(share, rule, best(rows[rows["last"]], [along])[0], None)
     value, step = best(rows[rows["step"] > 0], [along, "step"])
     return Choice(share, rule, value, None if np.isnan(step) else int(step))
 
@@ -117,7 +118,7 @@ def at_equal_loss(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         losses = [rows["train_loss"] for rows in last.values()]
         levels = pd.concat(losses, axis=1, join="inner").max(axis=1)
         for rule, rows in both.items():
-            curves = {seeds: part for seeds, part in rows.groupby(SEEDS)}
+            curves: dict[Any, pd.DataFrame] = dict(iter(rows.groupby(SEEDS)))
             values = [at_loss(curves[seeds], level) for seeds, level in levels.items()]
             kept = last[rule].loc[levels.index].assign(test_accuracy=values)
             found[rule].append(ends_of(kept.reset_index(), ACCURACY))

@@ -41,10 +41,10 @@ def arms(lengths: Mapping[str, Iterable[float]], **fields: Any) -> list[ImageCon
     Raises:
         ValueError: if a field is out of range.
     """
-    plain = {**BASE, "target_loss": NEVER, **fields}
+    plain: dict[str, Any] = {**BASE, "target_loss": NEVER, **fields}
     plain["sharpness_n"] = min(plain["n"], plain["sharpness_n"])
     moved = [
-        ImageConfig(**plain, **{"perturbed": kind, "rho": rho})
+        ImageConfig(**(plain | {"perturbed": kind, "rho": rho}))
         for kind, radii in lengths.items()
         for rho in radii
     ]

@@ -36,6 +36,23 @@ def test_a_diverged_run_counts_as_nothing():
     assert tuning.best(lost, ["rho"]) == (0.3,)
 
 
+def test_a_run_that_diverged_early_counts_where_it_did_not_come_to():
+    steps = rows(
+        data_seed=[1, 1, 1, 1, 2, 2, 2],
+        rho=[0.1, 0.1, 0.2, 0.2, 0.1, 0.1, 0.2],
+        step=[1, 2, 1, 2, 1, 2, 1],
+        test_accuracy=[0.3, 0.5, 0.3, 0.9, 0.3, 0.5, 0.3],
+    )
+    lost = steps.assign(diverged=[False] * 6 + [True])
+    assert tuning.best(lost, ["rho", "step"]) == (0.1, 2)
+
+
+def test_a_seed_that_lacks_a_value_does_not_choose():
+    part = TABLE[(TABLE["data_seed"] == 1) | (TABLE["rho"] == 0.3)]
+    raised = part.assign(test_accuracy=[0.5, 0.9, 0.6, 5.0])
+    assert tuning.best(raised, ["rho"]) == (0.2,)
+
+
 def test_of_equal_values_the_smaller_wins():
     assert tuning.best(TABLE.assign(test_accuracy=0.5), ["rho"]) == (0.1,)
 

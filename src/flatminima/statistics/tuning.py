@@ -25,9 +25,12 @@ def best(
 ) -> tuple[float, ...]:
     """The values of some columns at which a metric has the largest mean.
 
+    Only seeds count that have every value of the first column, so that a grid of which
+    a part is missing favours none. A diverged run counts as 0, also at rows that it did
+    not come to.
+
     Args:
-        rows: of the seeds that choose, a row a run and value. A diverged run counts as
-            0.
+        rows: of the seeds that choose, a row a run and value.
         along: columns to choose from. Of equally good values the smaller ones win, the
             first column first.
         metric: column.
@@ -36,11 +39,13 @@ def best(
         One value a column; NaN where there is no row.
     """
     along = list(along)
-    values = rows[metric].where(~rows["diverged"].astype(bool), 0.0)
-    means = values.groupby([rows[name] for name in along]).mean().dropna()
-    if means.empty:
+    values = rows.groupby(SEEDS)[along[0]].transform("nunique")
+    rows = rows[values == rows[along[0]].nunique()]
+    if rows.empty:
         return (np.nan,) * len(along)
-    top = means.idxmax()
+    kept = rows[metric].astype(float).where(~rows["diverged"].astype(bool), 0.0)
+    wide = rows.assign(kept=kept).pivot_table("kept", SEEDS, along).fillna(0.0)
+    top = wide.mean().idxmax()
     return tuple(map(float, top if isinstance(top, tuple) else (top,)))
 
 

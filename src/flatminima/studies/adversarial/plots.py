@@ -52,10 +52,13 @@ def lengths(rows: pd.DataFrame) -> Figure:
             panel.axhline(mean, color=colour, ls=line, label=name)
             panel.axhspan(low, high, color=colour, alpha=0.15, lw=0)
         panel.set_xscale("log")
+        panel.minorticks_off()
         if rows.empty:
             say_why(panel, NO_RUNS)
         elif panel.get_legend_handles_labels()[0]:
             panel.legend()
+    for panel, arm in ((axes[0], "random"), (axes[1], "inputs")):
+        panel.set_xticks(LENGTHS[arm], [f"{length:g}" for length in LENGTHS[arm]])
     axes[0].set(xlabel="length, over all weights", ylabel="test accuracy")
     axes[1].set(xlabel="length, in standardised pixels")
     return figure
@@ -124,7 +127,8 @@ def flatness(arms: Mapping[str, pd.DataFrame]) -> Figure:
         names = [STYLES[arm][0].replace(" ", "\n") for arm in ARMS]
         panel.set_xticks(range(len(ARMS)), names, fontsize=8)
         panel.set_xlim(-0.5, len(ARMS) - 0.5)
-        panel.set(title=label, yscale="log")
+        panel.set_title(label, fontsize=9)
+        panel.set_yscale("log")
         if not shown:
             say_why(panel, NO_RUNS)
     return figure

@@ -3,7 +3,7 @@
 import pytest
 
 from flatminima.sources.reading_group import NEVER, RADII, TUNING
-from flatminima.studies.adversarial import runs
+from flatminima.studies.adversarial import runs, tables
 
 
 def test_arms_differ_in_what_is_moved_and_how_far():
@@ -43,7 +43,8 @@ def test_a_value_out_of_range_is_refused():
 
 def test_live_runs_have_an_arm_each(store):
     fields = {"n": 40, "width": 2, "size": 8, "batch": 20, "num_epochs": 1}
-    table = runs.live([3], rho=0.1, inputs=0.5, **fields)
+    table = runs.live([3], rho=0.1, **fields)
     ends = table[table["last"]]
-    assert ends["rho"].tolist() == [0, 0.1, 0.1, 0.5]
+    assert ends["rho"].tolist() == [0, 0.1, 0.1]
     assert ends["adversarial_1.0"].between(0, 1).all()
+    assert list(tables.live_arms(table)) == ["plain", "random", "weights"]

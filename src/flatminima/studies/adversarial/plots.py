@@ -84,7 +84,7 @@ def attacks(arms: Mapping[str, pd.DataFrame]) -> Figure:
     """Accuracy against how far test images are moved: by an ascent, and at random.
 
     Args:
-        arms: from `tables.whole` or `tables.live_arms`.
+        arms: from `tables.whole`.
     """
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.0), sharey=True)
     kinds = {"adversarial": "by an ascent", "noisy": "at random"}

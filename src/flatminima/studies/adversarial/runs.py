@@ -72,21 +72,22 @@ def planned(
     return seed_by_seed(tuning, TUNING) + seed_by_seed([*whole, *alike], seeds)
 
 
-def live(
-    seeds: Iterable[int], *, rho: float, inputs: float, **fields: Any
-) -> pd.DataFrame:
+def live(seeds: Iterable[int], *, rho: float, **fields: Any) -> pd.DataFrame:
     """The runs of every build, on the subset that travels with the book.
 
     Args:
         seeds: of data and initialisation.
         rho: length for weights.
-        inputs: length for images.
         **fields: of `ImageConfig`.
 
     Returns:
-        The table of plain training, SAM, random directions, and moved images.
+        The table of plain training, SAM, and random directions.
     """
-    few = {"weights": [rho], "random": [rho], "inputs": [inputs]}
-    given = {"data": "fashion_mnist_subset", "test_n": 500, "measured": "around"}
+    given: dict[str, Any] = {
+        "data": "fashion_mnist_subset",
+        "test_n": 500,
+        "measured": "around",
+    }
     given["sharpness_n"] = SHARPNESS_N
+    few = {"weights": [rho], "random": [rho]}
     return sweep_quietly(arms(few, **given, **fields), list(seeds))

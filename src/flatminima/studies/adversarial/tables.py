@@ -111,9 +111,9 @@ def alike(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def live_arms(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The ends of the live runs, by the names of `ARMS`."""
+    """The ends of the live runs, by the names of those of `ARMS` that there are."""
     rows = with_logarithms(table[table["last"]])
-    return {arm: rows[rows["arm"] == arm] for arm in ARMS}
+    return {arm: rows[rows["arm"] == arm] for arm in ARMS if (rows["arm"] == arm).any()}
 
 
 def by_length(rows: pd.DataFrame) -> pd.DataFrame:

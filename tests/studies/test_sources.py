@@ -157,6 +157,15 @@ READING_GROUP = {
         "the mean over groups": ["sam-m-constant"],
         "the update": ["sam-m-update"],
     },
+    "Performance of SAM, its further uses": {
+        "robustness to label noise": [
+            *("noise-20", "noise-40", "noise-60", "noise-clean", "noise-grows"),
+            *("noise-decay", "noise-equal-loss", "noise-stopped"),
+        ],
+        "fine-tuning": [
+            *("noise-finetune", "noise-finetune-cost", "noise-finetune-whole"),
+        ],
+    },
     "Observations": {
         "lower m is better": ["dn-1sam-msam", "dn-msam-nsam", "dn-1sam-nsam"],
         "a more precise maximum does not help": [

@@ -1,0 +1,259 @@
+"""What the runs say: gains and largest eigenvalues, one number a seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from flatminima.data.images.image_set import CLASSES
+from flatminima.models.nets import image_nets
+from flatminima.runs.images.around import largest_eigenvalue
+from flatminima.runs.images.config import SETS, ImageConfig
+from flatminima.runs.images.problem import data, network
+from flatminima.statistics.intervals import of_mean
+from flatminima.statistics.thresholds import thresholds
+from flatminima.studies.architectures.runs import ARMS, Arm, configs_of
+from flatminima.sweeps.sweep import fetch
+from flatminima.sweeps.table import SEEDS
+
+EIGENVALUE = "largest_eigenvalue"
+LOG = "log_eigenvalue"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which runs are meant.
+
+    Attributes:
+        set_name: how the name of their data set begins.
+        to_the_end: whether training went on after the target.
+        decay: weight decay.
+    """
+
+    set_name: str = "fashion"
+    to_the_end: bool = True
+    decay: float = 0.0
+
+
+ENDS = Part()
+TARGETS = Part(to_the_end=False)
+CIFAR = Part("cifar")
+
+
+def name(row: pd.Series) -> str:
+    """The arm that a run belongs to."""
+    return next(
+        name
+        for name, arm in ARMS.items()
+        if (arm.net, arm.optimiser) == (row["net"], row["optimiser"])
+    )
+
+
+def ends(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a run: where it ended.
+
+    Args:
+        table: from `runs.live`, or of committed runs.
+
+    Returns:
+        With the columns `arm`, `sam`, `accuracy` in per cent, and `log_eigenvalue`;
+        the last two are NaN for what diverged.
+    """
+    return _named(table[table["last"]])
+
+
+def at_target(table: pd.DataFrame) -> pd.DataFrame:
+    """As `ends`, where the runs first have the target loss; without those that never.
+
+    Args:
+        table: as in `ends`.
+    """
+    rows = table[(table["at_target"] == 1) & table["to_the_end"]]
+    return _named(rows).assign(last=True)
+
+
+def _named(rows: pd.DataFrame) -> pd.DataFrame:
+    alive = ~rows["diverged"].astype(bool)
+    value = rows[EIGENVALUE] if EIGENVALUE in rows else pd.Series(np.nan, rows.index)
+    return rows.assign(
+        arm=[name(row) for _, row in rows.iterrows()],
+        sam=rows["rho"] > 0,
+        accuracy=100 * rows["test_accuracy"].where(alive),
+        **{LOG: np.log(value.where(alive & (value > 0)))},
+    )
+
+
+def of(rows: pd.DataFrame, arm: str, *, sam: bool, part: Part = ENDS) -> pd.DataFrame:
+    """The rows of one setting, a row a seed.
+
+    Args:
+        rows: from `ends` or `at_target`.
+        arm: a name of `ARMS`.
+        sam: with SAM or without.
+        part: of the runs.
+    """
+    return rows[
+        (rows["arm"] == arm)
+        & (rows["sam"] == sam)
+        & rows["data"].str.startswith(part.set_name)
+        & (rows["to_the_end"] == part.to_the_end)
+        & (rows["weight_decay"] == part.decay)
+    ]
+
+
+def change(
+    rows: pd.DataFrame, arm: str, metric: str = "accuracy", part: Part = ENDS
+) -> pd.Series:
+    """What SAM adds to a number, by seed: that of SAM minus that of the plain run.
+
+    Args:
+        rows: from `ends` or `at_target`.
+        arm: a name of `ARMS`.
+        metric: column.
+        part: of the runs.
+
+    Returns:
+        Of the seeds that have both.
+    """
+    with_sam, plain = (
+        of(rows, arm, sam=sam, part=part).set_index(SEEDS)[metric]
+        for sam in (True, False)
+    )
+    return (with_sam - plain).dropna()
+
+
+def more(
+    rows: pd.DataFrame,
+    first: str,
+    second: str,
+    metric: str = "accuracy",
+    part: Part = ENDS,
+) -> Float[np.ndarray, " seeds"]:
+    """By how much more SAM adds to one arm than to another, one number a seed."""
+    one, other = (change(rows, arm, metric, part) for arm in (first, second))
+    return (one - other).dropna().to_numpy(float)
+
+
+def sharper(
+    rows: pd.DataFrame, first: str, second: str, part: Part = ENDS
+) -> Float[np.ndarray, " seeds"]:
+    """Log of the largest eigenvalue of one arm over that of another, without SAM."""
+    one, other = (
+        of(rows, arm, sam=False, part=part).set_index(SEEDS)[LOG]
+        for arm in (first, second)
+    )
+    return (one - other).dropna().to_numpy(float)
+
+
+def over_decay(rows: pd.DataFrame, arm: str) -> Float[np.ndarray, " seeds"]:
+    """SAM's accuracy minus that of plain runs with the best decay, one number a seed.
+
+    The decay is the one with the best mean over all seeds, which favours plain runs.
+    """
+    fashion = rows["data"].str.startswith("fashion")
+    plain = rows[(rows["arm"] == arm) & ~rows["sam"] & fashion & rows["to_the_end"]]
+    wide = plain.pivot(index=SEEDS, columns="weight_decay", values="accuracy")
+    if len(wide.columns) < 2:
+        return np.array([])
+    best = wide[wide.mean().idxmax()]
+    with_sam = of(rows, arm, sam=True).set_index(SEEDS)["accuracy"]
+    return (with_sam - best).dropna().to_numpy(float)
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Every setting: accuracies, SAM's gain, losses and eigenvalues; means over seeds.
+
+    Args:
+        rows: from `ends`.
+    """
+    found = []
+    for set_name in dict.fromkeys(rows["data"]):
+        for to_the_end in (True, False):
+            part = Part(set_name, to_the_end)
+            found += [
+                _line(rows, arm, part) for arm in ARMS if len(_plain(rows, arm, part))
+            ]
+    return pd.DataFrame(found)
+
+
+def _plain(rows: pd.DataFrame, arm: str, part: Part) -> pd.DataFrame:
+    return of(rows, arm, sam=False, part=part)
+
+
+def _line(rows: pd.DataFrame, arm: str, part: Part) -> dict[str, object]:
+    plain, with_sam = _plain(rows, arm, part), of(rows, arm, sam=True, part=part)
+    gain = change(rows, arm, part=part).to_numpy(float)
+    log = change(rows, arm, LOG, part)
+    return {
+        "data": part.set_name,
+        "stops": "at the end" if part.to_the_end else "at the target",
+        "arm": arm,
+        "plain": round(plain["accuracy"].mean(), 1),
+        "SAM": round(with_sam["accuracy"].mean(), 1),
+        "gain": _told(gain),
+        "loss": round(plain["train_loss"].mean(), 3),
+        "loss, SAM": round(with_sam["train_loss"].mean(), 3),
+        "λ": round(np.exp(plain[LOG].mean()), 1),
+        "λ, SAM": round(np.exp(with_sam[LOG].mean()), 1),
+        "ratio": round(np.exp(-log.mean()), 2),
+        "seeds": len(gain),
+    }
+
+
+def _told(values: Float[np.ndarray, " seeds"]) -> str:
+    if not len(values):
+        return "none"
+    low, high = of_mean(values, thresholds())
+    half = f" ± {(high - low) / 2:.1f}" if np.isfinite(low) else ""
+    return f"{values.mean():.1f}{half}"
+
+
+def weights(arm: Arm, set_name: str, size: int) -> int:
+    """How many weights the network of an arm has.
+
+    Args:
+        arm: whose.
+        set_name: a data set, for its channels.
+        size: of the images.
+    """
+    constants = image_nets.Constants(arm.net, arm.width, arm.norm)
+    net = image_nets.build(constants, (SETS[set_name][0], size, size), CLASSES)
+    return sum(p.numel() for p in net.parameters())
+
+
+def arms(size: int) -> pd.DataFrame:
+    """The arms, with what was tuned and how many weights each has."""
+    rows = [
+        {
+            **{"arm": name, "norm": arm.norm, "width": arm.width},
+            "weights": weights(arm, "fashion_mnist", size),
+            **{"learning rate": arm.lr, "radius": arm.rho},
+        }
+        for name, arm in ARMS.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def with_eigenvalues(table: pd.DataFrame, images: int) -> pd.DataFrame:
+    """Live runs with `largest_eigenvalue` in their last rows.
+
+    Args:
+        table: from `runs.live`.
+        images: of the training set, over which it is measured.
+    """
+    last = table["last"]
+    values = [eigenvalue(config, images) for config in configs_of(table)]
+    return table.assign(
+        **{EIGENVALUE: pd.Series(values, index=table.index[last], dtype=float)}
+    )
+
+
+def eigenvalue(config: ImageConfig, images: int) -> float:
+    """The largest eigenvalue of the Hessian where a run ended; NaN if it diverged."""
+    run = fetch(config)
+    if run.diverged_at is not None:
+        return np.nan
+    problem = data(config)
+    net = network(config, run.arrays)
+    return largest_eigenvalue(net, problem.x[:images], problem.y[:images])

@@ -54,6 +54,9 @@ def test_eigenvalues_are_compared_by_their_logarithms():
         assert ratio == pytest.approx([np.log(4)] * 3)
         fall = tables.change(rows, "ViT, Adam", tables.LOG, part)
         assert fall.to_numpy() == pytest.approx([-np.log(10)] * 3)
+        assert tables.flatter(rows, part) == pytest.approx([np.log(10)] * 3)
+    without = rows[(rows["arm"] != "ViT, Adam") | (rows["data_seed"] != 101)]
+    assert len(tables.flatter(without)) == 2
 
 
 def test_the_best_decay_counts():

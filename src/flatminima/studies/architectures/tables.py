@@ -146,6 +146,15 @@ def sharper(
     return (one - other).dropna().to_numpy(float)
 
 
+def flatter(rows: pd.DataFrame, part: Part = ENDS) -> Float[np.ndarray, " seeds"]:
+    """Log of the eigenvalue without SAM over that with it, the mean over arms, by seed.
+
+    Of the seeds that every arm has.
+    """
+    falls = [-change(rows, arm, LOG, part) for arm in ARMS]
+    return pd.concat(falls, axis=1, join="inner").mean(axis=1).to_numpy(float)
+
+
 def over_decay(rows: pd.DataFrame, arm: str) -> Float[np.ndarray, " seeds"]:
     """SAM's accuracy minus that of plain runs with the best decay, one number a seed.
 

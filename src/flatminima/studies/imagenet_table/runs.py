@@ -7,17 +7,13 @@ import pandas as pd
 
 from flatminima.models.nets.report import STAGES
 from flatminima.runs.images.config import ImageConfig
-from flatminima.sources.minimum_sharpness import LEARNING_RATES
+from flatminima.sources.minimum_sharpness import LEARNING_RATES, RHO
 from flatminima.sweeps.sweep import sweep_quietly
 
 CONVOLUTIONS = {net: sum(stages) for net, stages in STAGES.items()}
 """Depth of the networks, by name."""
 
 EPOCHS = (20, 40, 80)
-
-RHO = 0.1
-"""Best of .02, .05, .1 and .2 for the shallowest network at the shortest length, over
-seeds 0 to 2: the talk's source chose its radius in the same way."""
 
 DECAY = 1e-4
 """As the talk's source has it."""

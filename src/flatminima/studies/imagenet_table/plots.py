@@ -36,7 +36,7 @@ def both(found: pd.DataFrame, title: str) -> Figure:
         (title, estimates(found), gains(found), "{} convolutions"),
     )
     for column, (name, errors, gained, words) in enumerate(columns):
-        _errors(axes[0, column], errors, words)
+        _errors(axes[0, column], errors)
         _gains(axes[1, column], gained, words)
         axes[0, column].set_title(name)
         axes[1, column].set_xlabel("epochs")
@@ -45,17 +45,15 @@ def both(found: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _errors(axis: Axes, errors: Mapping[Cell, Estimate], words: str) -> None:
+def _errors(axis: Axes, errors: Mapping[Cell, Estimate]) -> None:
     depths = sorted({depth for depth, _, _ in errors})
     for k, depth in enumerate(depths):
         for rule, line in LINES.items():
             points = {
                 e: v for (d, e, r), v in errors.items() if (d, r) == (depth, rule)
             }
-            label = words.format(depth) if rule == "SAM" else None
-            _line(axis, points, k, line, label)
+            _line(axis, points, k, line)
     axis.set_xscale("log", base=2)
-    axis.legend(fontsize=8)
     _explain(axis, [one.value for one in errors.values()])
 
 
@@ -63,8 +61,9 @@ def _gains(axis: Axes, found: Mapping[tuple[int, int], Estimate], words: str) ->
     depths = sorted({depth for depth, _ in found})
     for k, depth in enumerate(depths):
         points = {e: v for (d, e), v in found.items() if d == depth}
-        _line(axis, points, k, "-", None)
+        _line(axis, points, k, "-", words.format(depth))
     axis.axhline(0, color="0.4", lw=0.8)
+    axis.legend(fontsize=8)
     lengths = sorted({epochs for _, epochs in found})
     axis.set_xscale("log", base=2)
     axis.set_xticks(lengths, [str(length) for length in lengths])
@@ -73,7 +72,11 @@ def _gains(axis: Axes, found: Mapping[tuple[int, int], Estimate], words: str) ->
 
 
 def _line(
-    axis: Axes, points: Mapping[int, Estimate], k: int, line: Any, label: str | None
+    axis: Axes,
+    points: Mapping[int, Estimate],
+    k: int,
+    line: Any,
+    label: str | None = None,
 ) -> None:
     """Means with intervals, a little apart for every depth."""
     at = np.array([*points]) * 1.03 ** (k - 1)

@@ -58,7 +58,7 @@ def _columns(axis: Axes, found: list[np.ndarray]) -> None:
     axis.set_xticks(range(len(ARMS)), LABELS, fontsize=7)
     axis.set_xlim(-0.5, len(ARMS) - 0.3)
     if not any(map(len, found)):
-        say_why(axis, "no runs of it are committed")
+        say_why(axis, "no two runs to compare")
 
 
 def eigenvalues(rows: pd.DataFrame) -> Figure:
@@ -100,4 +100,4 @@ def _pairs(axis: Axes, rows: pd.DataFrame, part: Part) -> None:
     if drawn:
         axis.legend(fontsize=8)
     else:
-        say_why(axis, "no runs of it are committed")
+        say_why(axis, "no two runs to compare")

@@ -36,8 +36,8 @@ class Arm:
 ARMS = {
     "ResNet, PHB": Arm("resnet", "group", 12, 4, "phb", 0.1, 0.05),
     "ResNet, Adam": Arm("resnet", "group", 12, 4, "adam", 3e-3, 0.05),
-    "ViT, Adam": Arm("vit", "layer", 9, 3, "adam", 1.5e-3, 0.15),
-    "Mixer, Adam": Arm("mixer", "layer", 12, 3, "adam", 1.5e-3, 0.15),
+    "ViT, Adam": Arm("vit", "layer", 9, 3, "adam", 1.5e-2, 0.15),
+    "Mixer, Adam": Arm("mixer", "layer", 12, 3, "adam", 1.5e-2, 0.15),
 }
 """Tuned on seed 0: the rate among three, then the radius among three."""
 

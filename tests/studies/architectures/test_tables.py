@@ -20,6 +20,7 @@ def row(arm, sam, seed, data, to_the_end, decay, at_target=0.0):
         **{"rho": ARMS[arm].rho * sam, "weight_decay": decay, "last": not at_target},
         **{"data_seed": seed, "init_seed": seed, "diverged": False, "scale": "tiny"},
         **{"to_the_end": to_the_end, "at_target": at_target, "train_loss": 0.1},
+        "reached": 1.0,
         "test_accuracy": (accuracy - 10 * at_target) / 100,
         "largest_eigenvalue": SHARP[arm] * (10.0 if not sam else 1.0),
     }
@@ -73,6 +74,15 @@ def test_what_diverged_leaves_its_seed_out():
     rows = tables.ends(lost)
     assert len(tables.change(rows, "ViT, Adam")) == 2
     assert len(tables.more(rows, "ViT, Adam", "ResNet, Adam")) == 2
+
+
+def test_what_missed_the_target_is_compared_by_nothing_there():
+    missed = table()
+    missed.loc[missed["data_seed"] == 101, "reached"] = 0.0
+    rows = tables.ends(missed)
+    assert len(tables.change(rows, "ViT, Adam", part=tables.TARGETS)) == 2
+    assert len(tables.sharper(rows, "ViT, Adam", "ResNet, Adam", tables.TARGETS)) == 2
+    assert len(tables.change(rows, "ViT, Adam")) == 3
 
 
 def test_pages_of_all_and_of_nothing():

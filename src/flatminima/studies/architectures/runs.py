@@ -39,12 +39,13 @@ ARMS = {
     "ViT, Adam": Arm("vit", "layer", 9, 3, "adam", 1.5e-2, 0.15),
     "Mixer, Adam": Arm("mixer", "layer", 12, 3, "adam", 1.5e-2, 0.15),
 }
-"""Tuned on seed 0: the rate among three, then the radius among three."""
+"""Tuned on seed 0: the best of three or four rates, by factors of three, in runs of 10
+epochs; then the better radius, .05 or .15, in runs of 20."""
 
 DECAYS = (1e-4, 1e-3)
 """Weight decay of plain runs, as another regulariser."""
 
-TARGET = 0.1
+TARGET = 0.3
 """Training loss at which the rules are compared as well."""
 
 SEEDS = range(100, 110)

@@ -57,8 +57,9 @@ def ends(table: pd.DataFrame) -> pd.DataFrame:
         table: from `runs.live`, or of committed runs.
 
     Returns:
-        With the columns `arm`, `sam`, `accuracy` in per cent, and `log_eigenvalue`;
-        the last two are NaN for what diverged.
+        With the columns `arm`, `sam`, `accuracy` in per cent, and `log_eigenvalue`.
+        The last two are NaN for what diverged, and for a run that was to stop at the
+        target and never got there.
     """
     return _named(table[table["last"]])
 
@@ -74,7 +75,8 @@ def at_target(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _named(rows: pd.DataFrame) -> pd.DataFrame:
-    alive = ~rows["diverged"].astype(bool)
+    missed = ~rows["to_the_end"].astype(bool) & (rows["reached"] == 0)
+    alive = ~(rows["diverged"].astype(bool) | missed)
     value = rows[EIGENVALUE] if EIGENVALUE in rows else pd.Series(np.nan, rows.index)
     return rows.assign(
         arm=[name(row) for _, row in rows.iterrows()],

@@ -6,8 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from flatminima.data.images.faults import DataFault
-from flatminima.data.images.load import files
 from flatminima.runs.images.config import ImageConfig
 from flatminima.sweeps.sweep import sweep_quietly
 
@@ -118,19 +116,13 @@ def grid(data: str, **fields: Any) -> list[ImageConfig]:
 
 
 def planned(seeds: Iterable[int] = SEEDS, **fields: Any) -> list[ImageConfig]:
-    """The runs to be committed, seed by seed, on the data sets that are here.
+    """The runs to be committed, seed by seed.
 
     Args:
         seeds: of data and initialisation.
         **fields: in place of those of `MEDIUM`.
     """
-    cells: list[ImageConfig] = []
-    for data in DATA:
-        try:
-            files(data)
-        except DataFault:
-            continue
-        cells += grid(data, **fields)
+    cells = [cell for data in DATA for cell in grid(data, **fields)]
     return [cell.with_seeds(seed, seed) for seed in seeds for cell in cells]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from flatminima.studies.architectures import plots, tables
 from flatminima.studies.architectures.runs import ARMS, DECAYS
+from flatminima.sweeps.table import COMMITTED
 
 GAINS = {"ResNet, PHB": 1.0, "ResNet, Adam": 2.0, "ViT, Adam": 5.0, "Mixer, Adam": 9.0}
 SHARP = {"ResNet, PHB": 1.0, "ResNet, Adam": 2.0, "ViT, Adam": 4.0, "Mixer, Adam": 8.0}
@@ -58,6 +59,15 @@ def test_eigenvalues_are_compared_by_their_logarithms():
         assert tables.flatter(rows, part) == pytest.approx([np.log(10)] * 3)
     without = rows[(rows["arm"] != "ViT, Adam") | (rows["data_seed"] != 101)]
     assert len(tables.flatter(without)) == 2
+
+
+def test_committed_runs_tell_their_seeds():
+    rows = tables.ends(table())
+    assert tables.said(rows) == "tiny"
+    committed = rows.assign(scale=rows["data"] + COMMITTED)
+    assert tables.said(committed) == "fashion_mnist, committed, seeds 100 to 102"
+    cifar = tables.said(committed, tables.CIFAR)
+    assert cifar == "cifar10, committed, seeds 100 to 102"
 
 
 def test_the_best_decay_counts():

@@ -9,6 +9,7 @@ import pytest
 from flatminima.sources import imagenet
 from flatminima.studies.imagenet_table import plots, tables
 from flatminima.studies.imagenet_table.questions import Questions
+from flatminima.sweeps.table import COMMITTED
 
 NETS = {"simple": 4, "middle": 6, "complex": 9}
 EPOCHS = (5, 10, 20)
@@ -72,6 +73,12 @@ def test_what_diverged_or_is_absent_leaves_its_seed_out():
 def test_equal_loss_is_read_at_the_target():
     ends, target = tables.cells(table()), tables.at_target(table())
     assert (target - ends).to_numpy() == pytest.approx(1.0)
+
+
+def test_committed_runs_tell_their_seeds():
+    assert tables.said(table()) == "tiny"
+    committed = table().assign(scale="tiny" + COMMITTED)
+    assert tables.said(committed) == "tiny, committed, seeds 100 to 102"
 
 
 def test_the_table_has_the_talk_s_form():

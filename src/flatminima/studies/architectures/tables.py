@@ -15,7 +15,7 @@ from flatminima.statistics.intervals import of_mean
 from flatminima.statistics.thresholds import thresholds
 from flatminima.studies.architectures.runs import ARMS, Arm, configs_of
 from flatminima.sweeps.sweep import fetch
-from flatminima.sweeps.table import SEEDS
+from flatminima.sweeps.table import COMMITTED, SEEDS
 
 EIGENVALUE = "largest_eigenvalue"
 LOG = "log_eigenvalue"
@@ -102,6 +102,20 @@ def of(rows: pd.DataFrame, arm: str, *, sam: bool, part: Part = ENDS) -> pd.Data
         & (rows["to_the_end"] == part.to_the_end)
         & (rows["weight_decay"] == part.decay)
     ]
+
+
+def said(rows: pd.DataFrame, part: Part = ENDS) -> str:
+    """The scale of some runs, for the scorecard; of committed ones also their seeds.
+
+    Args:
+        rows: from `ends`; at least one.
+        part: of the runs; all count where it has none.
+    """
+    named = rows[rows["data"].str.startswith(part.set_name)]
+    chosen = named if len(named) else rows
+    scale, seeds = str(chosen["scale"].iloc[0]), chosen["data_seed"]
+    committed = scale.endswith(COMMITTED)
+    return scale + f", seeds {seeds.min()} to {seeds.max()}" * committed
 
 
 def change(

@@ -13,7 +13,7 @@ from flatminima.statistics.intervals import of_mean
 from flatminima.statistics.thresholds import thresholds
 from flatminima.studies.imagenet_table.questions import Questions, Sums
 from flatminima.studies.imagenet_table.runs import CONVOLUTIONS
-from flatminima.sweeps.table import SEEDS
+from flatminima.sweeps.table import COMMITTED, SEEDS
 
 TALK = Questions(imagenet.DEPTHS, imagenet.EPOCHS)
 """What is asked of the talk's table."""
@@ -49,6 +49,13 @@ def _wide(rows: pd.DataFrame) -> pd.DataFrame:
         error=error,
     )
     return rows.pivot(index=SEEDS, columns=CELL, values="error")
+
+
+def said(table: pd.DataFrame) -> str:
+    """The scale of some runs, for the scorecard; of committed ones also their seeds."""
+    scale, seeds = str(table["scale"].iloc[0]), table["data_seed"]
+    committed = scale.endswith(COMMITTED)
+    return scale + f", seeds {seeds.min()} to {seeds.max()}" * committed
 
 
 def questions(found: pd.DataFrame) -> Questions:

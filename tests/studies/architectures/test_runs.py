@@ -5,13 +5,18 @@ import pytest
 
 from flatminima.studies.architectures import runs, tables
 
+each_scale = pytest.mark.parametrize("scale", runs.SCALES)
 
-def test_a_run_and_its_plain_one_differ_in_the_radius_alone():
-    pairs = runs.pairs(**runs.MEDIUM)
-    assert len(set(pairs)) == len(pairs) == 2 * len(runs.ARMS)
-    for plain, sam in zip(pairs[::2], pairs[1::2], strict=True):
-        assert sam == plain.model_copy(update={"rho": sam.rho})
-        assert plain.rho == 0 < sam.rho
+
+@each_scale
+def test_a_run_and_its_plain_one_differ_in_the_radius_alone(scale):
+    cells = runs.grid(scale, around=True)
+    assert len(set(cells)) == len(cells)
+    plain = {cell for cell in cells if cell.rho == 0}
+    for cell in cells:
+        assert cell.model_copy(update={"rho": 0.0}) in plain
+    bare = [cell for cell in plain if not cell.weight_decay]
+    assert len(cells) == 2 * len(bare) + 3 * len(runs.DECAYS[scale])
 
 
 def test_the_optimiser_is_no_confounder():
@@ -19,30 +24,36 @@ def test_the_optimiser_is_no_confounder():
     assert kinds >= {(net, "adam") for net in ("resnet", "vit", "mixer")}
 
 
-def test_the_networks_have_about_equally_many_weights():
-    counts = [tables.weights(arm, "fashion_mnist", 16) for arm in runs.ARMS.values()]
-    assert max(counts) / min(counts) < 1.1
+@each_scale
+def test_the_networks_have_about_equally_many_weights(scale):
+    counts = [tables.weights(arm, scale) for arm in runs.ARMS.values()]
+    assert max(counts) / min(counts) < 1.2
 
 
-def test_the_grid_of_a_data_set():
-    fashion, cifar = runs.grid("fashion_mnist"), runs.grid("cifar10")
-    assert len(set(fashion)) == len(fashion)
-    assert sum(c.measured == "around" for c in fashion) == 4 * len(runs.ARMS)
-    assert {c.to_the_end for c in fashion} == {True, False}
-    assert {c.weight_decay for c in fashion} == {0.0, *runs.DECAYS}
-    assert all(c.rho == 0 for c in fashion if c.weight_decay)
-    assert {c.test_n for c in cifar} == {1017}
-    with pytest.raises(ValueError, match="data = 'mnist'"):
-        runs.grid("mnist")
+@each_scale
+def test_what_is_measured_around(scale):
+    cells = runs.grid(scale, around=True)
+    around = [cell for cell in cells if cell.measured == "around"]
+    assert {cell.optimiser for cell in around} == {"adam"} and len(around) == 12
+    assert {cell.to_the_end for cell in around} == {True, False}
+    without = runs.grid(scale, around=False)
+    assert {cell.measured for cell in without} == {"nothing"}
+    assert all(cell.to_the_end for cell in without)
 
 
-def test_any_beginning_of_what_is_planned_has_whole_seeds():
-    cells = runs.planned(range(100, 102))
+@each_scale
+def test_any_beginning_of_what_is_planned_has_whole_seeds(scale):
+    cells = runs.planned(scale, range(100, 102))
     half = len(cells) // 2
     assert {c.init_seed for c in cells[:half]} == {100}
-    assert {c.data for c in cells[:half]} == set(runs.DATA)
-    assert {c.device for c in cells} == {"cuda"}
+    assert {c.device for c in cells} == {"cuda" if scale == "medium" else "cpu"}
+    assert {c.data for c in cells if scale == "medium"} <= {"fashion_mnist", "cifar10"}
     assert min(runs.SEEDS) >= 100 and len(runs.SEEDS) >= 10
+
+
+def test_a_value_out_of_range_is_refused():
+    with pytest.raises(ValueError, match="width"):
+        runs.planned("small", width=0)
 
 
 def test_live_runs_find_their_configs_and_eigenvalues_again(store):

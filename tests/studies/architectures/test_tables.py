@@ -7,18 +7,21 @@ import pandas as pd
 import pytest
 
 from flatminima.studies.architectures import plots, tables
-from flatminima.studies.architectures.runs import ARMS, DECAYS
+from flatminima.studies.architectures.runs import ARMS
 from flatminima.sweeps.table import COMMITTED
 
+DECAYS = (1e-4, 1e-3)
 GAINS = {"ResNet, PHB": 1.0, "ResNet, Adam": 2.0, "ViT, Adam": 5.0, "Mixer, Adam": 9.0}
 SHARP = {"ResNet, PHB": 1.0, "ResNet, Adam": 2.0, "ViT, Adam": 4.0, "Mixer, Adam": 8.0}
 
 
 def row(arm, sam, seed, data, to_the_end, decay, at_target=0.0):
-    accuracy = 70.0 + 0.1 * (seed - 100) + GAINS[arm] * sam + 3.0 * (decay == DECAYS[1])
+    accuracy = (
+        70.0 + 0.1 * (seed - 100) + GAINS[arm] * sam + 3.0 * (decay == DECAYS[-1])
+    )
     return {
         **{"net": ARMS[arm].net, "optimiser": ARMS[arm].optimiser, "data": data},
-        **{"rho": ARMS[arm].rho * sam, "weight_decay": decay, "last": not at_target},
+        **{"rho": 0.1 * sam, "weight_decay": decay, "last": not at_target},
         **{"data_seed": seed, "init_seed": seed, "diverged": False, "scale": "tiny"},
         **{"to_the_end": to_the_end, "at_target": at_target, "train_loss": 0.1},
         "reached": 1.0,

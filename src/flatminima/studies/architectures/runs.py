@@ -1,6 +1,6 @@
 """The runs of the chapter: a ResNet, a ViT and a Mixer, with and without SAM."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,120 +11,166 @@ from flatminima.sweeps.sweep import sweep_quietly
 
 
 @dataclass(frozen=True)
-class Arm:
-    """An architecture with its optimiser, and what was tuned for the two.
+class Tuned:
+    """What an arm has at one scale.
 
     Attributes:
-        net, norm, width, optimiser: as in `ImageConfig`. The widths give the three
-            networks about equally many weights.
-        small: the width in the runs of every build.
+        width: of its network. At a scale, the widths of the three give about equally
+            many weights.
         lr: the best learning rate without SAM; SAM has the same.
         rho: the best radius at that rate.
     """
 
-    net: str
-    norm: str
     width: int
-    small: int
-    optimiser: str
     lr: float
     rho: float
 
 
-ARMS = {
-    "ResNet, PHB": Arm("resnet", "group", 12, 4, "phb", 0.1, 0.05),
-    "ResNet, Adam": Arm("resnet", "group", 12, 4, "adam", 3e-3, 0.05),
-    "ViT, Adam": Arm("vit", "layer", 9, 3, "adam", 1.5e-2, 0.15),
-    "Mixer, Adam": Arm("mixer", "layer", 12, 3, "adam", 1.5e-2, 0.15),
-}
-"""Tuned on seed 0: the best of three or four rates, by factors of three, in runs of 10
-epochs; then the best radius of .05, .15 and, where that was the better, .5, in runs of
-20."""
+@dataclass(frozen=True)
+class Arm:
+    """An architecture with its optimiser.
 
-DECAYS = (1e-4, 1e-3)
+    Attributes:
+        net, norm, optimiser: as in `ImageConfig`.
+        live: the width in the runs of every build.
+        tuned: by the name of a scale.
+    """
+
+    net: str
+    norm: str
+    optimiser: str
+    live: int
+    tuned: Mapping[str, Tuned]
+
+
+ARMS = {
+    "ResNet, PHB": Arm(
+        *("resnet", "group", "phb", 4),
+        {"small": Tuned(8, 0.033, 0.05), "medium": Tuned(12, 0.1, 0.05)},
+    ),
+    "ResNet, Adam": Arm(
+        *("resnet", "group", "adam", 4),
+        {"small": Tuned(8, 3e-3, 0.05), "medium": Tuned(12, 3e-3, 0.05)},
+    ),
+    "ViT, Adam": Arm(
+        *("vit", "layer", "adam", 3),
+        {"small": Tuned(6, 1.5e-2, 0.05), "medium": Tuned(9, 1.5e-2, 0.15)},
+    ),
+    "Mixer, Adam": Arm(
+        *("mixer", "layer", "adam", 3),
+        {"small": Tuned(8, 1.5e-2, 0.05), "medium": Tuned(12, 1.5e-2, 0.15)},
+    ),
+}
+"""Tuned on seeds below 100: the best of three or four rates, by factors of three, then
+the best of three radii, by factors of three."""
+
+DECAYS = {"small": (1e-3,), "medium": (1e-4, 1e-3)}
 """Weight decay of plain runs, as another regulariser."""
 
 TARGET = 0.3
 """Training loss at which the rules are compared as well."""
 
 SEEDS = range(100, 110)
+MEASURED = {"small": SEEDS[:5], "medium": SEEDS}
+"""Seeds whose networks with Adam are measured around their ends."""
 
 SHARED: dict[str, Any] = {
     **{"schedule": "cosine", "target_loss": TARGET, "to_the_end": True},
     **{"measured": "nothing"},
 }
 
-MEDIUM: dict[str, Any] = {
-    **{"n": 2000, "size": 16, "batch": 128, "num_epochs": 40, "sharpness_n": 500},
-    **{"device": "cuda"},
+SCALES: dict[str, dict[str, Any]] = {
+    "small": {
+        **{"data": "fashion_mnist_subset", "n": 500, "test_n": 500, "size": 8},
+        **{"batch": 50, "num_epochs": 20, "sharpness_n": 64},
+    },
+    "medium": {
+        **{"data": "fashion_mnist", "n": 2000, "test_n": 10_000, "size": 16},
+        **{"batch": 128, "num_epochs": 40, "sharpness_n": 500, "device": "cuda"},
+    },
 }
-DATA: dict[str, dict[str, Any]] = {
-    "fashion_mnist": {"data": "fashion_mnist", "test_n": 10_000},
-    "cifar10": {"data": "cifar10", "test_n": 1017},
-}
+"""Fields of the runs by the name of a scale: for a CPU, and for a GPU."""
+
+CIFAR = {"medium": {"data": "cifar10", "test_n": 1017}}
+"""What CIFAR-10 changes in them; the small scale has none."""
 
 
-def config(arm: Arm, *, sam: bool, **fields: Any) -> ImageConfig:
+def config(arm: Arm, scale: str, *, sam: bool, **fields: Any) -> ImageConfig:
     """One run of an arm.
 
     Args:
         arm: architecture and optimiser.
+        scale: a name of `SCALES`, for what was tuned.
         sam: whether it has SAM's radius.
         **fields: of `ImageConfig`, in place of the arm's and of `SHARED`.
 
     Raises:
         ValueError: if a field is out of range.
     """
+    tuned = arm.tuned[scale]
     own = {
-        **{"net": arm.net, "norm": arm.norm, "width": arm.width},
-        **{"optimiser": arm.optimiser, "lr": arm.lr, "rho": arm.rho if sam else 0.0},
+        **{"net": arm.net, "norm": arm.norm, "width": tuned.width},
+        **{"optimiser": arm.optimiser, "lr": tuned.lr, "rho": tuned.rho if sam else 0},
     }
     return ImageConfig(**(SHARED | own | fields))
 
 
-def pairs(**fields: Any) -> list[ImageConfig]:
-    """Every arm, plain and under SAM."""
-    return [
-        config(arm, sam=sam, **fields) for arm in ARMS.values() for sam in (False, True)
-    ]
+def grid(scale: str, *, around: bool, **fields: Any) -> list[ImageConfig]:
+    """The runs of one seed.
 
-
-def grid(data: str, **fields: Any) -> list[ImageConfig]:
-    """The runs on one data set.
-
-    To the end of training and, on Fashion-MNIST, also until the target loss, measured
-    around both; there also plain runs with weight decay.
+    Every arm, plain and under SAM, to the end of training; those with Adam also until
+    the target loss, and plain with weight decay. At the medium scale all arms once
+    more on CIFAR-10.
 
     Args:
-        data: a name of `DATA`.
-        **fields: in place of those of `MEDIUM`.
-
-    Raises:
-        ValueError: if there is no such data set.
+        scale: a name of `SCALES`.
+        around: whether networks with Adam are measured around their ends; if not,
+            there are no runs until the target.
+        **fields: of `ImageConfig`, in place of those of the scale.
     """
-    if data not in DATA:
-        raise ValueError(f"data = {data!r}: must be one of {', '.join(DATA)}")
-    base = MEDIUM | DATA[data] | fields
-    if data != "fashion_mnist":
-        return pairs(**base)
-    around = base | {"measured": "around"}
-    decayed = [
-        config(arm, sam=False, **base, weight_decay=decay)
+    base = SCALES[scale] | fields
+    adam = [arm for arm in ARMS.values() if arm.optimiser == "adam"]
+    measured = {"measured": "around"} if around else {}
+    cells = [
+        config(arm, scale, sam=sam, **(base | (measured if arm in adam else {})))
         for arm in ARMS.values()
-        for decay in DECAYS
+        for sam in (False, True)
     ]
-    return [*pairs(**around), *pairs(**around | {"to_the_end": False}), *decayed]
+    cells += [
+        config(arm, scale, sam=False, **base, weight_decay=decay)
+        for arm in adam
+        for decay in DECAYS[scale]
+    ]
+    if around:
+        stops = base | measured | {"to_the_end": False}
+        cells += [
+            config(arm, scale, sam=s, **stops) for arm in adam for s in (False, True)
+        ]
+    if scale in CIFAR:
+        other = base | CIFAR[scale]
+        cells += [
+            config(arm, scale, sam=sam, **other)
+            for arm in ARMS.values()
+            for sam in (False, True)
+        ]
+    return cells
 
 
-def planned(seeds: Iterable[int] = SEEDS, **fields: Any) -> list[ImageConfig]:
+def planned(
+    scale: str = "medium", seeds: Iterable[int] = SEEDS, **fields: Any
+) -> list[ImageConfig]:
     """The runs to be committed, seed by seed.
 
     Args:
+        scale: a name of `SCALES`.
         seeds: of data and initialisation.
-        **fields: in place of those of `MEDIUM`.
+        **fields: of `ImageConfig`, in place of those of the scale.
     """
-    cells = [cell for data in DATA for cell in grid(data, **fields)]
-    return [cell.with_seeds(seed, seed) for seed in seeds for cell in cells]
+    return [
+        cell.with_seeds(seed, seed)
+        for seed in seeds
+        for cell in grid(scale, around=seed in MEASURED[scale], **fields)
+    ]
 
 
 def live(seeds: Sequence[int], **fields: Any) -> pd.DataFrame:
@@ -140,7 +186,7 @@ def live(seeds: Sequence[int], **fields: Any) -> pd.DataFrame:
 def small(**fields: Any) -> list[ImageConfig]:
     """The configs of `live`, without their seeds."""
     return [
-        config(arm, sam=sam, **({"width": arm.small} | fields))
+        config(arm, "small", sam=sam, **({"width": arm.live} | fields))
         for arm in ARMS.values()
         for sam in (False, True)
     ]

@@ -6,14 +6,18 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from flatminima.data.images.image_set import CLASSES
-from flatminima.models.nets import image_nets
 from flatminima.runs.images.around import largest_eigenvalue
-from flatminima.runs.images.config import SETS, ImageConfig
-from flatminima.runs.images.problem import data, network
+from flatminima.runs.images.config import ImageConfig
+from flatminima.runs.images.problem import bare, data, network
 from flatminima.statistics.intervals import of_mean
 from flatminima.statistics.thresholds import thresholds
-from flatminima.studies.architectures.runs import ARMS, Arm, configs_of
+from flatminima.studies.architectures.runs import (
+    ARMS,
+    SCALES,
+    Arm,
+    config,
+    configs_of,
+)
 from flatminima.sweeps.sweep import fetch
 from flatminima.sweeps.table import COMMITTED, SEEDS
 
@@ -163,11 +167,11 @@ def sharper(
 
 
 def flatter(rows: pd.DataFrame, part: Part = ENDS) -> Float[np.ndarray, " seeds"]:
-    """Log of the eigenvalue without SAM over that with it, the mean over arms, by seed.
-
-    Of the seeds that every arm has.
+    """Log of the eigenvalue without SAM over that with it, the mean over the arms with
+    Adam, one number a seed that they all have.
     """
-    falls = [-change(rows, arm, LOG, part) for arm in ARMS]
+    adam = [name for name, arm in ARMS.items() if arm.optimiser == "adam"]
+    falls = [-change(rows, arm, LOG, part) for arm in adam]
     return pd.concat(falls, axis=1, join="inner").mean(axis=1).to_numpy(float)
 
 
@@ -234,26 +238,29 @@ def _told(values: Float[np.ndarray, " seeds"]) -> str:
     return f"{values.mean():.1f}{half}"
 
 
-def weights(arm: Arm, set_name: str, size: int) -> int:
+def weights(arm: Arm, scale: str) -> int:
     """How many weights the network of an arm has.
 
     Args:
         arm: whose.
-        set_name: a data set, for its channels.
-        size: of the images.
+        scale: a name of `SCALES`.
     """
-    constants = image_nets.Constants(arm.net, arm.width, arm.norm)
-    net = image_nets.build(constants, (SETS[set_name][0], size, size), CLASSES)
+    net = bare(config(arm, scale, sam=False, **SCALES[scale]))
     return sum(p.numel() for p in net.parameters())
 
 
-def arms(size: int) -> pd.DataFrame:
-    """The arms, with what was tuned and how many weights each has."""
+def arms(scale: str) -> pd.DataFrame:
+    """The arms, with what was tuned and how many weights each has.
+
+    Args:
+        scale: a name of `SCALES`.
+    """
     rows = [
         {
-            **{"arm": name, "norm": arm.norm, "width": arm.width},
-            "weights": weights(arm, "fashion_mnist", size),
-            **{"learning rate": arm.lr, "radius": arm.rho},
+            **{"arm": name, "norm": arm.norm, "width": arm.tuned[scale].width},
+            "weights": weights(arm, scale),
+            "learning rate": arm.tuned[scale].lr,
+            "radius": arm.tuned[scale].rho,
         }
         for name, arm in ARMS.items()
     ]
@@ -268,17 +275,17 @@ def with_eigenvalues(table: pd.DataFrame, images: int) -> pd.DataFrame:
         images: of the training set, over which it is measured.
     """
     last = table["last"]
-    values = [eigenvalue(config, images) for config in configs_of(table)]
+    values = [eigenvalue(run, images) for run in configs_of(table)]
     return table.assign(
         **{EIGENVALUE: pd.Series(values, index=table.index[last], dtype=float)}
     )
 
 
-def eigenvalue(config: ImageConfig, images: int) -> float:
+def eigenvalue(of_run: ImageConfig, images: int) -> float:
     """The largest eigenvalue of the Hessian where a run ended; NaN if it diverged."""
-    run = fetch(config)
+    run = fetch(of_run)
     if run.diverged_at is not None:
         return np.nan
-    problem = data(config)
-    net = network(config, run.arrays)
+    problem = data(of_run)
+    net = network(of_run, run.arrays)
     return largest_eigenvalue(net, problem.x[:images], problem.y[:images])

@@ -10,7 +10,7 @@ each_scale = pytest.mark.parametrize("scale", runs.SCALES)
 
 @each_scale
 def test_a_run_and_its_plain_one_differ_in_the_radius_alone(scale):
-    cells = runs.grid(scale, around=True)
+    cells = runs.planned(scale, [100])
     assert len(set(cells)) == len(cells)
     plain = {cell for cell in cells if cell.rho == 0}
     for cell in cells:
@@ -32,28 +32,34 @@ def test_the_networks_have_about_equally_many_weights(scale):
 
 @each_scale
 def test_what_is_measured_around(scale):
-    cells = runs.grid(scale, around=True)
+    cells = runs.planned(scale, runs.MEASURED[scale][:1])
     around = [cell for cell in cells if cell.measured == "around"]
     assert {cell.optimiser for cell in around} == {"adam"} and len(around) == 12
     assert {cell.to_the_end for cell in around} == {True, False}
-    without = runs.grid(scale, around=False)
-    assert {cell.measured for cell in without} == {"nothing"}
-    assert all(cell.to_the_end for cell in without)
+    later = [
+        c for c in runs.planned("small") if c.init_seed not in runs.MEASURED["small"]
+    ]
+    assert {cell.measured for cell in later} == {"nothing"}
+    assert all(cell.to_the_end for cell in later)
 
 
 @each_scale
-def test_any_beginning_of_what_is_planned_has_whole_seeds(scale):
-    cells = runs.planned(scale, range(100, 102))
-    half = len(cells) // 2
-    assert {c.init_seed for c in cells[:half]} == {100}
+def test_what_is_planned_has_fresh_seeds_and_one_device(scale):
+    cells = runs.planned(scale)
     assert {c.device for c in cells} == {"cuda" if scale == "medium" else "cpu"}
-    assert {c.data for c in cells if scale == "medium"} <= {"fashion_mnist", "cifar10"}
     assert min(runs.SEEDS) >= 100 and len(runs.SEEDS) >= 10
+    ends = cells[: 2 * len(runs.ARMS) * len(runs.SEEDS)]
+    assert [c.init_seed for c in ends] == sorted(c.init_seed for c in ends)
+
+
+def test_the_images_of_cifar_are_no_part_of_the_small_scale():
+    assert {c.data for c in runs.planned("small")} == {"fashion_mnist_subset"}
+    assert {c.data for c in runs.planned()} == {"fashion_mnist", "cifar10"}
 
 
 def test_a_value_out_of_range_is_refused():
     with pytest.raises(ValueError, match="width"):
-        runs.planned("small", width=0)
+        runs.pairs("small", around=False, width=0)
 
 
 def test_live_runs_find_their_configs_and_eigenvalues_again(store):

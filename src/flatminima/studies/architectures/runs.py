@@ -115,62 +115,67 @@ def config(arm: Arm, scale: str, *, sam: bool, **fields: Any) -> ImageConfig:
     return ImageConfig(**(SHARED | own | fields))
 
 
-def grid(scale: str, *, around: bool, **fields: Any) -> list[ImageConfig]:
-    """The runs of one seed.
-
-    Every arm, plain and under SAM, to the end of training; those with Adam also until
-    the target loss, and plain with weight decay. At the medium scale all arms once
-    more on CIFAR-10.
+def pairs(scale: str, *, around: bool, **fields: Any) -> list[ImageConfig]:
+    """Every arm, plain and under SAM, to the end of training.
 
     Args:
         scale: a name of `SCALES`.
-        around: whether networks with Adam are measured around their ends; if not,
-            there are no runs until the target.
+        around: whether networks with Adam are measured around their ends.
         **fields: of `ImageConfig`, in place of those of the scale.
     """
-    base = SCALES[scale] | fields
-    adam = [arm for arm in ARMS.values() if arm.optimiser == "adam"]
-    measured = {"measured": "around"} if around else {}
-    cells = [
-        config(arm, scale, sam=sam, **(base | (measured if arm in adam else {})))
-        for arm in ARMS.values()
-        for sam in (False, True)
-    ]
-    cells += [
-        config(arm, scale, sam=False, **base, weight_decay=decay)
-        for arm in adam
-        for decay in DECAYS[scale]
-    ]
-    if around:
-        stops = base | measured | {"to_the_end": False}
-        cells += [
-            config(arm, scale, sam=s, **stops) for arm in adam for s in (False, True)
-        ]
-    if scale in CIFAR:
-        other = base | CIFAR[scale]
-        cells += [
-            config(arm, scale, sam=sam, **other)
-            for arm in ARMS.values()
-            for sam in (False, True)
-        ]
+    cells = []
+    for arm in ARMS.values():
+        measured = "around" if around and arm in with_adam() else "nothing"
+        given = SCALES[scale] | {"measured": measured} | fields
+        cells += [config(arm, scale, sam=sam, **given) for sam in (False, True)]
     return cells
 
 
-def planned(
-    scale: str = "medium", seeds: Iterable[int] = SEEDS, **fields: Any
-) -> list[ImageConfig]:
-    """The runs to be committed, seed by seed.
+def with_adam() -> list[Arm]:
+    """The arms that differ in nothing but the architecture."""
+    return [arm for arm in ARMS.values() if arm.optimiser == "adam"]
+
+
+def decayed(scale: str) -> list[ImageConfig]:
+    """Plain runs with weight decay, of the arms with Adam."""
+    return [
+        config(arm, scale, sam=False, **SCALES[scale], weight_decay=decay)
+        for arm in with_adam()
+        for decay in DECAYS[scale]
+    ]
+
+
+def stopped(scale: str) -> list[ImageConfig]:
+    """The arms with Adam until the target loss, and measured around it."""
+    given = SCALES[scale] | {"measured": "around", "to_the_end": False}
+    return [
+        config(arm, scale, sam=sam, **given)
+        for arm in with_adam()
+        for sam in (False, True)
+    ]
+
+
+def planned(scale: str = "medium", seeds: Iterable[int] = SEEDS) -> list[ImageConfig]:
+    """The runs to be committed, in the order in which they are wanted.
+
+    To the end of training, plain with decay, until the target; each seed by seed. At
+    the medium scale CIFAR-10 comes last.
 
     Args:
         scale: a name of `SCALES`.
         seeds: of data and initialisation.
-        **fields: of `ImageConfig`, in place of those of the scale.
     """
-    return [
-        cell.with_seeds(seed, seed)
-        for seed in seeds
-        for cell in grid(scale, around=seed in MEASURED[scale], **fields)
+    seeds = list(seeds)
+    few = [seed for seed in seeds if seed in MEASURED[scale]]
+    parts = [
+        *((seed, pairs(scale, around=seed in few)) for seed in seeds),
+        *((seed, decayed(scale)) for seed in seeds),
+        *((seed, stopped(scale)) for seed in few),
     ]
+    if scale in CIFAR:
+        other = pairs(scale, around=False, **CIFAR[scale])
+        parts += [(seed, other) for seed in seeds]
+    return [cell.with_seeds(seed, seed) for seed, cells in parts for cell in cells]
 
 
 def live(seeds: Sequence[int], **fields: Any) -> pd.DataFrame:

@@ -32,23 +32,22 @@ def test_the_networks_have_about_equally_many_weights(scale):
 
 @each_scale
 def test_what_is_measured_around(scale):
-    cells = runs.planned(scale, runs.MEASURED[scale][:1])
+    cells = runs.planned(scale, [100])
     around = [cell for cell in cells if cell.measured == "around"]
     assert {cell.optimiser for cell in around} == {"adam"} and len(around) == 12
-    assert {cell.to_the_end for cell in around} == {True, False}
-    later = [
-        c for c in runs.planned("small") if c.init_seed not in runs.MEASURED["small"]
-    ]
-    assert {cell.measured for cell in later} == {"nothing"}
-    assert all(cell.to_the_end for cell in later)
+    stops = [cell for cell in cells if not cell.to_the_end]
+    assert set(stops) <= set(around) and len(stops) == 6
+    assert {c.target_loss for c in cells if c.to_the_end} == {runs.NEVER}
+    assert {c.target_loss for c in stops} == {runs.TARGET}
 
 
 @each_scale
 def test_what_is_planned_has_fresh_seeds_and_one_device(scale):
     cells = runs.planned(scale)
     assert {c.device for c in cells} == {"cuda" if scale == "medium" else "cpu"}
-    assert min(runs.SEEDS) >= 100 and len(runs.SEEDS) >= 10
-    ends = cells[: 2 * len(runs.ARMS) * len(runs.SEEDS)]
+    assert {c.init_seed for c in cells} == set(runs.SEEDS[scale])
+    assert min(runs.SEEDS[scale]) >= 100
+    ends = cells[: 2 * len(runs.ARMS) * len(runs.SEEDS[scale])]
     assert [c.init_seed for c in ends] == sorted(c.init_seed for c in ends)
 
 

@@ -15,17 +15,17 @@ GAINS = {"ResNet, PHB": 1.0, "ResNet, Adam": 2.0, "ViT, Adam": 5.0, "Mixer, Adam
 SHARP = {"ResNet, PHB": 1.0, "ResNet, Adam": 2.0, "ViT, Adam": 4.0, "Mixer, Adam": 8.0}
 
 
-def row(arm, sam, seed, data, to_the_end, decay, at_target=0.0):
+def row(arm, sam, seed, data, to_the_end, decay, early=False):
     accuracy = (
         70.0 + 0.1 * (seed - 100) + GAINS[arm] * sam + 3.0 * (decay == DECAYS[-1])
     )
     return {
         **{"net": ARMS[arm].net, "optimiser": ARMS[arm].optimiser, "data": data},
-        **{"rho": 0.1 * sam, "weight_decay": decay, "last": not at_target},
+        **{"rho": 0.1 * sam, "weight_decay": decay, "last": not early},
         **{"data_seed": seed, "init_seed": seed, "diverged": False, "scale": "tiny"},
-        **{"to_the_end": to_the_end, "at_target": at_target, "train_loss": 0.1},
+        **{"to_the_end": to_the_end, "train_loss": 0.1},
         "reached": 1.0,
-        "test_accuracy": (accuracy - 10 * at_target) / 100,
+        "test_accuracy": (accuracy - 10 * early) / 100,
         "largest_eigenvalue": SHARP[arm] * (10.0 if not sam else 1.0),
     }
 
@@ -35,7 +35,7 @@ def table(seeds=(100, 101, 102)) -> pd.DataFrame:
     for arm, seed in product(ARMS, seeds):
         for sam, data in product((False, True), ("fashion_mnist", "cifar10")):
             rows.append(row(arm, sam, seed, data, True, 0.0))
-            rows.append(row(arm, sam, seed, data, True, 0.0, at_target=1.0))
+            rows.append(row(arm, sam, seed, data, True, 0.0, early=True))
         rows += [row(arm, s, seed, "fashion_mnist", False, 0.0) for s in (False, True)]
         rows += [row(arm, False, seed, "fashion_mnist", True, d) for d in DECAYS]
     return pd.DataFrame(rows)
@@ -48,8 +48,9 @@ def test_gains_and_their_differences():
         assert tables.change(rows, arm, part=tables.CIFAR).size == 3
     more = tables.more(rows, "Mixer, Adam", "ResNet, Adam")
     assert more == pytest.approx([7.0] * 3)
-    target = tables.at_target(table())
-    assert tables.more(target, "ViT, Adam", "ResNet, Adam") == pytest.approx([3.0] * 3)
+    at = tables.TARGETS
+    stopped = tables.more(rows, "ViT, Adam", "ResNet, Adam", part=at)
+    assert stopped == pytest.approx([3.0] * 3)
 
 
 def test_eigenvalues_are_compared_by_their_logarithms():
@@ -99,13 +100,13 @@ def test_what_missed_the_target_is_compared_by_nothing_there():
 
 
 def test_pages_of_all_and_of_nothing():
-    rows, target = tables.ends(table()), tables.at_target(table())
+    rows = tables.ends(table())
     summary = tables.summary(rows)
     assert len(summary) == 3 * len(ARMS)
     assert summary["gain"].iloc[2] == "5.0 ± 0.0"
     assert summary["ratio"].tolist() == pytest.approx([10.0] * len(summary))
-    assert plots.gains(rows, target) and plots.eigenvalues(rows)
+    assert plots.gains(rows) and plots.eigenvalues(rows)
     lost = tables.ends(table().assign(diverged=True))
     assert set(tables.summary(lost)["gain"]) == {"none"}
-    assert plots.gains(lost, target[:0]) and plots.eigenvalues(lost)
+    assert plots.gains(lost) and plots.eigenvalues(lost)
     assert tables.summary(rows[:0]).empty

@@ -12,7 +12,6 @@ from flatminima.statistics.intervals import of_mean
 from flatminima.statistics.thresholds import thresholds
 from flatminima.studies.architectures.runs import ARMS
 from flatminima.studies.architectures.tables import (
-    CIFAR,
     ENDS,
     LOG,
     TARGETS,
@@ -25,24 +24,22 @@ COLOURS = sns.color_palette("colorblind")
 LABELS = [name.replace(", ", "\n") for name in ARMS]
 
 
-def gains(rows: pd.DataFrame, at_loss: pd.DataFrame) -> Figure:
+def gains(rows: pd.DataFrame) -> Figure:
     """What SAM adds to the accuracy: a dot a seed, a bar for the mean.
 
     Args:
         rows: from `tables.ends`.
-        at_loss: from `tables.at_target`.
     """
     panels = (
-        ("Fashion-MNIST, at the end", rows, ENDS),
-        ("Fashion-MNIST, at equal loss", at_loss, ENDS),
-        ("CIFAR-10, at the end", rows, CIFAR),
+        ("at the end of training", ENDS),
+        ("at equal training loss", TARGETS),
     )
     figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 3.2), sharey=True)
-    for axis, (title, table, part) in zip(axes, panels, strict=True):
-        found = [change(table, arm, part=part).to_numpy(float) for arm in ARMS]
+    for axis, (title, part) in zip(axes, panels, strict=True):
+        found = [change(rows, arm, part=part).to_numpy(float) for arm in ARMS]
         _columns(axis, found)
         axis.axhline(0, color="0.4", lw=0.8)
-        axis.set_title(title, fontsize=10)
+        axis.set_title(title)
     axes[0].set_ylabel("accuracy of SAM minus plain, points")
     return figure
 

@@ -68,16 +68,6 @@ def ends(table: pd.DataFrame) -> pd.DataFrame:
     return _named(table[table["last"]])
 
 
-def at_target(table: pd.DataFrame) -> pd.DataFrame:
-    """As `ends`, where the runs first have the target loss; without those that never.
-
-    Args:
-        table: as in `ends`.
-    """
-    rows = table[(table["at_target"] == 1) & table["to_the_end"]]
-    return _named(rows).assign(last=True)
-
-
 def _named(rows: pd.DataFrame) -> pd.DataFrame:
     missed = ~rows["to_the_end"].astype(bool) & (rows["reached"] == 0)
     alive = ~(rows["diverged"].astype(bool) | missed)
@@ -94,7 +84,7 @@ def of(rows: pd.DataFrame, arm: str, *, sam: bool, part: Part = ENDS) -> pd.Data
     """The rows of one setting, a row a seed.
 
     Args:
-        rows: from `ends` or `at_target`.
+        rows: from `ends`.
         arm: a name of `ARMS`.
         sam: with SAM or without.
         part: of the runs.
@@ -128,7 +118,7 @@ def change(
     """What SAM adds to a number, by seed: that of SAM minus that of the plain run.
 
     Args:
-        rows: from `ends` or `at_target`.
+        rows: from `ends`.
         arm: a name of `ARMS`.
         metric: column.
         part: of the runs.

@@ -68,7 +68,7 @@ def test_eigenvalues_are_compared_by_their_logarithms():
 def test_committed_runs_tell_their_seeds():
     rows = tables.ends(table())
     assert tables.said(rows) == "tiny"
-    committed = rows.assign(scale=rows["data"] + COMMITTED)
+    committed = rows.assign(scale=rows["data"] + ", target 0.3" + COMMITTED)
     assert tables.said(committed) == "fashion_mnist, committed, seeds 100 to 102"
     cifar = tables.said(committed, tables.CIFAR)
     assert cifar == "cifar10, committed, seeds 100 to 102"

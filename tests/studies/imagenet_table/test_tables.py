@@ -77,7 +77,7 @@ def test_equal_loss_is_read_at_the_target():
 
 def test_committed_runs_tell_their_seeds():
     assert tables.said(table()) == "tiny"
-    committed = table().assign(scale="tiny" + COMMITTED)
+    committed = table().assign(scale="tiny, target 1e-06" + COMMITTED)
     assert tables.said(committed) == "tiny, committed, seeds 100 to 102"
 
 

@@ -1,5 +1,6 @@
 """What the runs say: gains and largest eigenvalues, one number a seed."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,13 +102,16 @@ def of(rows: pd.DataFrame, arm: str, *, sam: bool, part: Part = ENDS) -> pd.Data
 def said(rows: pd.DataFrame, part: Part = ENDS) -> str:
     """The scale of some runs, for the scorecard; of committed ones also their seeds.
 
+    Without the target loss, which not all of them have.
+
     Args:
         rows: from `ends`; at least one.
         part: of the runs; all count where it has none.
     """
     named = rows[rows["data"].str.startswith(part.set_name)]
     chosen = named if len(named) else rows
-    scale, seeds = str(chosen["scale"].iloc[0]), chosen["data_seed"]
+    scale = re.sub(r", target [^,]+", "", chosen["scale"].iloc[0])
+    seeds = chosen["data_seed"]
     committed = scale.endswith(COMMITTED)
     return scale + f", seeds {seeds.min()} to {seeds.max()}" * committed
 

@@ -1,5 +1,6 @@
 """Errors by depth, length and rule, and what is asked of them, one number a seed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 
@@ -52,8 +53,12 @@ def _wide(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def said(table: pd.DataFrame) -> str:
-    """The scale of some runs, for the scorecard; of committed ones also their seeds."""
-    scale, seeds = str(table["scale"].iloc[0]), table["data_seed"]
+    """The scale of some runs, for the scorecard; of committed ones also their seeds.
+
+    Without the target loss, which not all of them have.
+    """
+    scale = re.sub(r", target [^,]+", "", table["scale"].iloc[0])
+    seeds = table["data_seed"]
     committed = scale.endswith(COMMITTED)
     return scale + f", seeds {seeds.min()} to {seeds.max()}" * committed
 

@@ -21,6 +21,8 @@ TALK = Questions(imagenet.DEPTHS, imagenet.EPOCHS)
 
 RULES: tuple[Rule, ...] = ("SAM", "plain")
 CELL = ["depth", "epochs", "sam"]
+SPREAD = 3
+"""Seeds below which tables and figures show no interval: it would be all there is."""
 
 
 def cells(table: pd.DataFrame) -> pd.DataFrame:
@@ -109,6 +111,8 @@ def estimates(found: pd.DataFrame) -> dict[Cell, Estimate]:
 def _mean(values: Float[np.ndarray, " seeds"]) -> Estimate:
     if not len(values):
         return Estimate(np.nan, np.nan, np.nan)
+    if len(values) < SPREAD:
+        return Estimate(float(values.mean()), np.nan, np.nan)
     return Estimate(float(values.mean()), *of_mean(values, thresholds()))
 
 

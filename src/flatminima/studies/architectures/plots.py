@@ -6,6 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from flatminima.plots.style import WIDTH, say_why
 from flatminima.statistics.intervals import of_mean
@@ -21,6 +22,7 @@ from flatminima.studies.architectures.tables import (
 )
 
 COLOURS = sns.color_palette("colorblind")
+MARKERS = {"without SAM": "o", "with SAM": "^"}
 LABELS = [name.replace(", ", "\n") for name in ARMS]
 
 
@@ -74,27 +76,34 @@ def eigenvalues(rows: pd.DataFrame) -> Figure:
 
 
 def _pairs(axis: Axes, rows: pd.DataFrame, part: Part) -> None:
-    drawn = 0
     axis.set_yscale("log")
-    for place, arm in enumerate(ARMS):
-        plain, with_sam = (
-            of(rows, arm, sam=sam, part=part).set_index("init_seed")[LOG]
-            for sam in (False, True)
-        )
-        both = pd.concat([plain, with_sam], axis=1, join="inner").dropna()
-        values = np.exp(both.to_numpy(float))
-        drawn += len(values)
+    found = {arm: _both(rows, arm, part) for arm in ARMS}
+    measured = [arm for arm, values in found.items() if len(values)]
+    for place, arm in enumerate(measured):
+        colour = COLOURS[list(ARMS).index(arm)]
         at = np.array([place - 0.15, place + 0.15])
-        for k, line in enumerate(values):
+        for line in found[arm]:
             axis.plot(at, line, color="0.75", lw=0.8, zorder=1)
-            for x, y, marker, name in zip(
-                at, line, "o^", ("without SAM", "with SAM"), strict=True
-            ):
-                label = name if place == 0 and k == 0 else None
-                axis.plot(x, y, marker, color=COLOURS[place], ms=5, label=label)
-    axis.set_xticks(range(len(ARMS)), LABELS, fontsize=8)
-    axis.set_xlim(-0.5, len(ARMS) - 0.5)
-    if drawn:
-        axis.legend(fontsize=8)
-    else:
+            for x, y, marker in zip(at, line, MARKERS.values(), strict=True):
+                axis.plot(x, y, marker, color=colour, ms=5)
+    names = [arm.replace(", ", "\n") for arm in measured]
+    axis.set_xticks(range(len(names)), names, fontsize=8)
+    axis.set_xlim(-0.5, max(len(names), 1) - 0.5)
+    if not measured:
         say_why(axis, "no two runs to compare")
+        return
+    handles = [
+        Line2D([], [], ls="", marker=marker, color="0.3", label=label)
+        for label, marker in MARKERS.items()
+    ]
+    axis.legend(handles=handles, fontsize=8)
+
+
+def _both(rows: pd.DataFrame, arm: str, part: Part) -> np.ndarray:
+    """Largest eigenvalues of an arm, a row a seed: without SAM, with it."""
+    plain, with_sam = (
+        of(rows, arm, sam=sam, part=part).set_index("init_seed")[LOG]
+        for sam in (False, True)
+    )
+    both = pd.concat([plain, with_sam], axis=1, join="inner").dropna()
+    return np.exp(both.to_numpy(float))

@@ -109,6 +109,8 @@ OPEN_PROBLEMS = {
         "pictures of SAM and SGD": ["land-sam-picture"],
     },
     "Sharpness as A Regularizer": {
+        "SAM improves ResNets": ["architectures-resnet"],
+        "SAM improves ViT and Mixer": ["architectures-vit", "architectures-mixer"],
         "the trace escapes from bad minimisers": ["escape-penalty", "escape-noise"],
     },
     "Provable Generalization Benefit of Label Noise SGD": {
@@ -165,6 +167,14 @@ READING_GROUP = {
         "fine-tuning": [
             *("noise-finetune", "noise-finetune-cost", "noise-finetune-whole"),
         ],
+    },
+    "Performance of SAM": {
+        "Table 2, with SAM and without": [
+            *("imagenet-table-better", "imagenet-table-better-top5"),
+        ],
+        "Table 2, longer training": ["imagenet-table-worse", "imagenet-table-falls"],
+        "very easy to implement": ["imagenet-table-easy"],
+        "good generalisation": ["imagenet-table-better"],
     },
     "Observations": {
         "lower m is better": ["dn-1sam-msam", "dn-msam-nsam", "dn-1sam-nsam"],

@@ -127,6 +127,15 @@ def test_figures_are_drawn(rows):
         assert (marks > 0) == (len(rows) > 0)
 
 
+def test_the_legend_names_what_missed_in_one_panel_alone():
+    table = grid(seeds=(100,))
+    lost = (table["data"] == "cifar10") & (table["rho"] > 0)
+    table.loc[lost, ["at_target", "reached"]] = 0.0
+    (legend,) = plots.bars(tables.ends(table)).legends
+    words = [text.get_text() for text in legend.get_texts()]
+    assert words == ["optimiser alone", "SAM", "SAM, target missed"]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_reports_descent_ends_where_newton_does(seed):
     rng = np.random.default_rng(seed)

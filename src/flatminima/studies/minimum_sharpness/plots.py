@@ -5,6 +5,7 @@ from typing import Literal
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -52,9 +53,14 @@ def bars(rows: pd.DataFrame) -> Figure:
         if len(part):
             _in_decades(line[1], "y")
         line[0].set_title(SET_NAMES.get(data, "no run arrived"))
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    named: dict[str, Artist] = {}
+    for panel in axes.flat:  # runs may have missed the target in one panel alone
+        handles, labels = panel.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    if named:
+        words = sorted(named, key=lambda word: "missed" in word)
+        handles = [named[word] for word in words]
+        figure.legend(handles, words, loc="outside lower center", ncols=2)
     return figure
 
 

@@ -1,0 +1,62 @@
+"""Figures of the chapter open-1."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from flatminima.plots.style import WIDTH
+from flatminima.studies.open_1.tables import crossings, in_cells, shares
+
+SHADES = "cividis"
+CURVE = {"color": "#d55e00", "lw": 1.8}
+THRESHOLD = {"color": "white", "lw": 1.8, "ls": "--"}
+
+
+def diagrams(
+    rows: Sequence[tuple[str, pd.DataFrame, Sequence[str], pd.Series | None]],
+    size: str,
+) -> Figure:
+    """Phase diagrams side by side: a row of panels for each table.
+
+    Args:
+        rows: what to write at the left, a table of a `diagram`, the methods to show,
+            and by size the number of examples of a curve to overlay, if any.
+        size: name of the vertical axis.
+    """
+    most = max(len(methods) for _, _, methods, _ in rows)
+    fig, axes = plt.subplots(
+        len(rows), most, figsize=(WIDTH, 0.5 + 2.1 * len(rows)), squeeze=False
+    )
+    image = None
+    for line, (label, table, methods, curve) in zip(axes, rows, strict=True):
+        for axis in line[len(methods) :]:
+            axis.set_axis_off()
+        for axis, method in zip(line, methods, strict=False):
+            image = _panel(axis, shares(table, method), curve)
+            axis.set_title(method, fontsize=9.5)
+            axis.set_xlabel("examples n")
+        line[0].set_ylabel(f"{label}\n{size}" if label else size)
+    fig.colorbar(image, ax=axes, label="share recovered", shrink=0.8)
+    return fig
+
+
+def _panel(axis: Axes, grid: pd.DataFrame, curve: pd.Series | None):
+    """One diagram, with its 50 % curve and one that is computed without data."""
+    ns = [int(n) for n in grid.columns]
+    image = axis.imshow(
+        grid.to_numpy(), origin="lower", aspect="auto", vmin=0, vmax=1, cmap=SHADES
+    )
+    axis.set_xticks(range(0, len(ns), 2), ns[::2])
+    axis.set_yticks(range(len(grid)), [f"{size}" for size in grid.index])
+    at = np.arange(len(grid))
+    if curve is not None:
+        wanted = in_cells(curve.reindex(grid.index).to_numpy(float), ns)
+        axis.plot(wanted, at, **THRESHOLD)
+    axis.plot(crossings(grid).to_numpy(), at, marker="o", ms=3, **CURVE)
+    axis.set_xlim(-0.5, len(ns) - 0.5)
+    axis.set_ylim(-0.5, len(grid) - 0.5)
+    return image

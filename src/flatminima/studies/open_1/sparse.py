@@ -1,9 +1,9 @@
 """Sparse linear targets: the certified flattest interpolator beside three others.
 
 The model is f = <u^2 - v^2, z>. At an interpolator the trace of the Hessian of
-(1/2n) sum (f_i - y_i)^2 is 4 sum_j m_j (u_j^2 + v_j^2), m_j = (1/n) sum_i z_ij^2, at least
-4 sum_j m_j |beta_j|, with equality where u_j v_j = 0. So the flattest interpolator has the
-beta of a linear programme, basis pursuit with weights m_j.
+(1/2n) sum (f_i - y_i)^2 is 4 sum_j m_j (u_j^2 + v_j^2), m_j = (1/n) sum_i z_ij^2. It is
+at least 4 sum_j m_j |beta_j|, with equality where u_j v_j = 0. So the flattest
+interpolator has the beta of a linear programme, basis pursuit with weights m_j.
 """
 
 from collections.abc import Sequence

@@ -8,7 +8,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flatminima.plots.style import WIDTH
+from flatminima.plots.style import ARCHITECTURES, RULE_STYLES, WIDTH, say_why
+from flatminima.studies.open_1.firing import FLAT, SMALL
 from flatminima.studies.open_1.tables import crossings, in_cells, shares
 
 SHADES = "cividis"
@@ -60,3 +61,38 @@ def _panel(axis: Axes, grid: pd.DataFrame, curve: pd.Series | None):
     axis.set_xlim(-0.5, len(ns) - 0.5)
     axis.set_ylim(-0.5, len(grid) - 0.5)
     return image
+
+
+SCORES = {"xor": "accuracy on new points", "ball": "R² on new points"}
+
+
+def firing(rows: pd.DataFrame) -> Figure:
+    """Score on new points against the firing rate, a panel for each data.
+
+    Args:
+        rows: from `firing.table`.
+    """
+    fig, axes = plt.subplots(1, len(SCORES), figsize=(WIDTH, 3.2))
+    for axis, (data, score) in zip(axes, SCORES.items(), strict=True):
+        drawn = rows[(rows["data"] == data) & rows["score"].notna()]
+        for name in ("bias", "no_bias"):
+            label, marker = ARCHITECTURES[name]
+            for rule in (FLAT, SMALL):
+                some = drawn[(drawn["architecture"] == name) & (drawn["rule"] == rule)]
+                axis.plot(
+                    some["firing"],
+                    some["score"],
+                    marker,
+                    color=RULE_STYLES[rule][0],
+                    mfc="none" if name == "no_bias" else None,
+                    ms=6,
+                    alpha=0.8,
+                    label=f"{label}, {rule}",
+                )
+        axis.axvline(0.5, color="0.5", lw=0.8, ls=":")
+        axis.set(title=data, xlabel="firing rate, weighted", ylabel=score)
+        if drawn.empty:
+            say_why(axis, "every run diverged")
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=2)
+    return fig

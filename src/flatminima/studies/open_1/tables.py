@@ -85,7 +85,7 @@ def as_rows(values: pd.Series, claim: str, said: str) -> pd.DataFrame:
     """One row a seed, as of a run's end, under the metric of a claim.
 
     Args:
-        values: by seed.
+        values: by seed; those without one count as diverged.
         claim: its id.
         said: the scale.
     """
@@ -94,8 +94,8 @@ def as_rows(values: pd.Series, claim: str, said: str) -> pd.DataFrame:
             "data_seed": values.index,
             "init_seed": values.index,
             "last": True,
-            "diverged": False,
-            "rule": "solved",
+            "diverged": values.isna().to_numpy(),
+            "rule": "a seed",
             "num_steps": 0,
             "scale": said,
             load()[1][claim].rule.metric: values.to_numpy(float),

@@ -133,3 +133,8 @@ def gain(rows: pd.DataFrame, data: str, architecture: str) -> pd.Series:
     """By how much the flat run's score is above that of the small one, by seed."""
     pair = (by_seed(rows, "score", data, architecture, r) for r in (FLAT, SMALL))
     return next(pair) - next(pair)
+
+
+def behind(rows: pd.DataFrame, data: str) -> pd.Series:
+    """How much further the flat run is behind on Bias than on No-Bias, by seed."""
+    return (gain(rows, data, "no_bias") - gain(rows, data, "bias")).dropna()

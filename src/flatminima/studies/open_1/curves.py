@@ -11,6 +11,8 @@ Propositions 4.5 (l1) and 4.7 (nuclear norm). For l1 the curve is the weak thres
 of Donoho and Tanner.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
@@ -77,7 +79,7 @@ def _check(name: str, value: float) -> None:
         raise ValueError(f"{name} = {value!r}: must be above 0, at most 1")
 
 
-def _least(distance, largest: float) -> float:
+def _least(distance: Callable[[float], float], largest: float) -> float:
     """The infimum over tau in [0, largest]; the mean distance is convex in tau."""
     found = minimize_scalar(distance, bounds=(0.0, largest), method="bounded")
     return float(min(found.fun, distance(0.0)))

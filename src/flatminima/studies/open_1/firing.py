@@ -53,18 +53,13 @@ def configs(
         steps = {FLAT: epochs * n, SMALL: full_steps}
         for architecture in ARCHITECTURES:
             for rule in (FLAT, SMALL):
-                found[data, architecture, rule] = Config(
-                    architecture=architecture,
-                    data=data,
-                    d=d,
-                    n=n,
-                    width=width,
-                    num_steps=steps[rule],
-                    num_checkpoints=2,
-                    data_seed=seed,
-                    init_seed=seed,
+                fields: dict[str, Any] = {
+                    **{"architecture": architecture, "data": data, "d": d, "n": n},
+                    **{"width": width, "num_steps": steps[rule]},
+                    **{"num_checkpoints": 2, "data_seed": seed, "init_seed": seed},
                     **SETTINGS[data][rule],
-                )
+                }
+                found[data, architecture, rule] = Config(**fields)
     return found
 
 

@@ -13,8 +13,7 @@ from flatminima.studies.open_1.firing import FLAT, SMALL
 from flatminima.studies.open_1.tables import crossings, in_cells, shares
 
 SHADES = "cividis"
-CURVE = {"color": "#d55e00", "lw": 1.8}
-THRESHOLD = {"color": "white", "lw": 1.8, "ls": "--"}
+CURVE, THRESHOLD = "#d55e00", "white"
 
 
 def diagrams(
@@ -32,35 +31,34 @@ def diagrams(
     fig, axes = plt.subplots(
         len(rows), most, figsize=(WIDTH, 0.5 + 2.1 * len(rows)), squeeze=False
     )
-    image = None
     for line, (label, table, methods, curve) in zip(axes, rows, strict=True):
         for axis in line[len(methods) :]:
             axis.set_axis_off()
         for axis, method in zip(line, methods, strict=False):
-            image = _panel(axis, shares(table, method), curve)
+            _panel(axis, shares(table, method), curve)
             axis.set_title(method, fontsize=9.5)
             axis.set_xlabel("examples n")
         line[0].set_ylabel(f"{label}\n{size}" if label else size)
-    fig.colorbar(image, ax=axes, label="share recovered", shrink=0.8)
+    fig.colorbar(axes[0, 0].images[0], ax=axes, label="share recovered", shrink=0.8)
     return fig
 
 
-def _panel(axis: Axes, grid: pd.DataFrame, curve: pd.Series | None):
+def _panel(axis: Axes, grid: pd.DataFrame, curve: pd.Series | None) -> None:
     """One diagram, with its 50 % curve and one that is computed without data."""
     ns = [int(n) for n in grid.columns]
-    image = axis.imshow(
+    axis.imshow(
         grid.to_numpy(), origin="lower", aspect="auto", vmin=0, vmax=1, cmap=SHADES
     )
-    axis.set_xticks(range(0, len(ns), 2), ns[::2])
+    axis.set_xticks(range(0, len(ns), 2), [f"{n}" for n in ns[::2]])
     axis.set_yticks(range(len(grid)), [f"{size}" for size in grid.index])
     at = np.arange(len(grid))
     if curve is not None:
         wanted = in_cells(curve.reindex(grid.index).to_numpy(float), ns)
-        axis.plot(wanted, at, **THRESHOLD)
-    axis.plot(crossings(grid).to_numpy(), at, marker="o", ms=3, **CURVE)
+        axis.plot(wanted, at, color=THRESHOLD, lw=1.8, ls="--")
+    found = crossings(grid).to_numpy()
+    axis.plot(found, at, color=CURVE, lw=1.8, marker="o", ms=3)
     axis.set_xlim(-0.5, len(ns) - 0.5)
     axis.set_ylim(-0.5, len(grid) - 0.5)
-    return image
 
 
 SCORES = {"xor": "accuracy on new points", "ball": "R² on new points"}

@@ -47,8 +47,8 @@ def crossings(grid: pd.DataFrame) -> pd.Series:
 
 def cells_apart(table: pd.DataFrame, method: str, other: str) -> np.ndarray:
     """Distance of the 50 % curves of two methods in cells, one number a size."""
-    pair = (crossings(shares(table, each)) for each in (method, other))
-    return np.abs(next(pair) - next(pair)).to_numpy()
+    first, second = (crossings(shares(table, each)) for each in (method, other))
+    return np.abs(first.to_numpy() - second.to_numpy())
 
 
 def in_cells(values: np.ndarray, ns: Sequence[int]) -> np.ndarray:

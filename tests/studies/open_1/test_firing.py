@@ -27,21 +27,23 @@ def test_without_bias_a_unit_fires_on_half_of_symmetric_points():
 
 def test_the_two_rules_share_data_and_start():
     found = firing.configs({"xor": (6, 10), "ball": (4, 12)}, seed=3, **LENGTH)
-    assert len(found) == 8
+    assert len(found) == 12
     for data in ("xor", "ball"):
         flat, small = (found[data, "bias", r] for r in (firing.FLAT, firing.SMALL))
         assert flat.rule == "1-SAM"
         assert small.rule == "GD + wd"
+        plain = found[data, "bias", firing.PLAIN]
+        assert plain.model_dump() == flat.model_dump() | {"rho": 0.0}
         for field in ("data_seed", "init_seed", "d", "n", "width"):
             assert getattr(flat, field) == getattr(small, field)
 
 
 def test_a_table_has_a_row_for_each_run():
     rows = firing.table({"xor": (6, 10), "ball": (4, 12)}, [5], **LENGTH)
-    assert len(rows) == 8
+    assert len(rows) == 12
     assert rows["firing"].between(0, 1).all()
     own = rows[rows["architecture"] == "no_bias"]["firing"]
-    assert own.to_numpy() == pytest.approx(np.full(4, 0.5), abs=0.1)
+    assert own.to_numpy() == pytest.approx(np.full(6, 0.5), abs=0.1)
 
 
 def test_what_flatness_costs_is_paired_by_seed():

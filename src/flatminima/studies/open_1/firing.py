@@ -20,12 +20,15 @@ from flatminima.runs.mlp.problem import problem
 from flatminima.sweeps.sweep import run_all
 
 ARCHITECTURES = {"bias": "2-MLP-Bias", "no_bias": "2-MLP-No-Bias"}
-FLAT, SMALL = "1-SAM", "GD + wd"
+FLAT, SMALL, PLAIN = "1-SAM", "GD + wd", "SGD"
+RULES = (FLAT, PLAIN, SMALL)
+"""The last differs from the first in batch, length and decay as well; SGD, between the
+two, differs from 1-SAM in the ascent alone."""
 
 DECAY = {"batch": "full", "lr": 0.03}
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
-    "xor": {FLAT: {"rho": 0.05}, SMALL: {**DECAY, "weight_decay": 0.05}},
-    "ball": {FLAT: {"rho": 0.2}, SMALL: {**DECAY, "weight_decay": 0.02}},
+    "xor": {FLAT: {"rho": 0.05}, PLAIN: {}, SMALL: {**DECAY, "weight_decay": 0.05}},
+    "ball": {FLAT: {"rho": 0.2}, PLAIN: {}, SMALL: {**DECAY, "weight_decay": 0.02}},
 }
 """Radii of the source, and its decay on xor. It has no decay on the ball. The rate of
 the full batch is three times the source's, so that decay acts within the run."""
@@ -44,15 +47,15 @@ def configs(
     Args:
         sizes: d and n of xor and of the ball.
         width: hidden units.
-        epochs: passes over the data of 1-SAM.
+        epochs: passes over the data of 1-SAM and SGD.
         full_steps: updates of gradient descent with weight decay.
         seed: of data and start.
     """
     found = {}
     for data, (d, n) in sizes.items():
-        steps = {FLAT: epochs * n, SMALL: full_steps}
+        steps = {FLAT: epochs * n, PLAIN: epochs * n, SMALL: full_steps}
         for architecture in ARCHITECTURES:
-            for rule in (FLAT, SMALL):
+            for rule in RULES:
                 fields: dict[str, Any] = {
                     **{"architecture": architecture, "data": data, "d": d, "n": n},
                     **{"width": width, "num_steps": steps[rule]},

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from flatminima.plots.style import ARCHITECTURES, RULE_STYLES, WIDTH, say_why
-from flatminima.studies.open_1.firing import FLAT, SMALL
+from flatminima.studies.open_1.firing import RULES
 from flatminima.studies.open_1.tables import crossings, in_cells, shares
 
 SHADES = "cividis"
@@ -75,7 +75,7 @@ def firing(rows: pd.DataFrame) -> Figure:
         drawn = rows[(rows["data"] == data) & rows["score"].notna()]
         for name in ("bias", "no_bias"):
             label, marker = ARCHITECTURES[name]
-            for rule in (FLAT, SMALL):
+            for rule in RULES:
                 some = drawn[(drawn["architecture"] == name) & (drawn["rule"] == rule)]
                 axis.plot(
                     some["firing"],

@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -35,7 +35,7 @@ def load(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
     Raises:
         ValueError: It is no YAML, or a mapping has a key twice; names the line.
     """
-    return deepcopy(_parsed(text, loader))
+    return deepcopy(_parsed(text, cast(Any, loader)))  # a class, and hashable
 
 
 @lru_cache(maxsize=1024)

@@ -68,6 +68,16 @@ def test_a_run_that_ends_elsewhere_is_said(path, tmp_path):
     assert "The others differ by 0.2, relatively, at most." in found.origin()
 
 
+def test_runs_of_an_older_engine_are_badged(path, tmp_path):
+    assert "older engine" not in evidence.gather(load(path), [OTHER], SEEDS).origin()
+    other = tmp_path / "other.jsonl"
+    other.write_bytes(path.read_bytes())
+    forge(other, put("engine", value="0" * 64), slice(2))
+    found = evidence.gather(load(other), [SMALL], SEEDS)
+    assert found.older == 2
+    assert 'class="older-engine">older engine: 2 of 3 runs<' in found.origin()
+
+
 @pytest.mark.parametrize(
     ("config", "seeds"),
     [(SMALL.model_copy(update={"lr": 0.03}), SEEDS), (SMALL, range(5, 9))],

@@ -109,6 +109,8 @@ OPEN_PROBLEMS = {
         "pictures of SAM and SGD": ["land-sam-picture"],
     },
     "Sharpness as A Regularizer": {
+        "SAM improves ResNets": ["architectures-resnet"],
+        "SAM improves ViT and Mixer": ["architectures-vit", "architectures-mixer"],
         "the trace escapes from bad minimisers": ["escape-penalty", "escape-noise"],
     },
     "Provable Generalization Benefit of Label Noise SGD": {
@@ -157,6 +159,23 @@ READING_GROUP = {
         "the mean over groups": ["sam-m-constant"],
         "the update": ["sam-m-update"],
     },
+    "Performance of SAM, its further uses": {
+        "robustness to label noise": [
+            *("noise-20", "noise-40", "noise-60", "noise-clean", "noise-grows"),
+            *("noise-decay", "noise-equal-loss", "noise-stopped"),
+        ],
+        "fine-tuning": [
+            *("noise-finetune", "noise-finetune-cost", "noise-finetune-whole"),
+        ],
+    },
+    "Performance of SAM": {
+        "Table 2, with SAM and without": [
+            *("imagenet-table-better", "imagenet-table-better-top5"),
+        ],
+        "Table 2, longer training": ["imagenet-table-worse", "imagenet-table-falls"],
+        "very easy to implement": ["imagenet-table-easy"],
+        "good generalisation": ["imagenet-table-better"],
+    },
     "Observations": {
         "lower m is better": ["dn-1sam-msam", "dn-msam-nsam", "dn-1sam-nsam"],
         "a more precise maximum does not help": [
@@ -188,7 +207,10 @@ READING_GROUP = {
     },
     "Discussion": {
         "a proxy for a deeper property": ["sam-proxy"],
-        "adversarial training of weights": ["sam-adversarial", "sam-random"],
+        "adversarial training of weights": [
+            *("sam-adversarial", "sam-random", "adversarial-weights"),
+            *("adversarial-equal-length", "adversarial-tuned-random"),
+        ],
         "flatness is not necessarily desirable": ["xor-flat-undesirable"],
     },
 }

@@ -15,6 +15,7 @@ from flatminima.paths import record_file
 from flatminima.results.reading import Committed, committed
 from flatminima.results.rows import difference, kept_history
 from flatminima.runs.kind import RunConfig
+from flatminima.sweeps import store
 from flatminima.sweeps.sweep import run_all, sweep
 from flatminima.sweeps.table import Seeds, over_seeds, seed_pairs
 
@@ -35,6 +36,7 @@ class Evidence:
         again: how many of these this build has computed.
         same: how many of these ended in the same bits.
         apart: the largest relative difference of the others.
+        older: how many of those kept were made by another engine than the present one.
     """
 
     table: pd.DataFrame
@@ -42,6 +44,7 @@ class Evidence:
     again: int = 0
     same: int = 0
     apart: float = 0.0
+    older: int = 0
 
     def _repr_markdown_(self) -> str:
         return self.origin()
@@ -56,6 +59,11 @@ class Evidence:
         )
         if self.same < self.again:
             text += f" The others differ by {self.apart:.1g}, relatively, at most."
+        if self.older:
+            text += (
+                f' <span class="older-engine">older engine: {self.older} of '
+                f"{self.kept} runs</span>"
+            )
         return text
 
 
@@ -110,4 +118,8 @@ def gather(
         again=len(live),
         same=apart.count(0.0),
         apart=max(apart),
+        older=sum(
+            tables[cell]["engine"].iloc[0] != store.engine_digest(cell)
+            for cell in cells
+        ),
     )

@@ -22,6 +22,9 @@ RHO = 0.05
 TARGET = 0.01
 NUM_EPOCHS = 200
 
+UNREACHABLE = 1e-6
+"""A target loss at which no run ends: its length is that of its epochs."""
+
 
 def scale(config: ImageConfig) -> str:
     """How a run compares with the source's own, for the scorecard."""
@@ -29,7 +32,10 @@ def scale(config: ImageConfig) -> str:
     alike = (config.n, config.test_n, config.size) == (n, test_n, size)
     if alike and config.target_loss == TARGET and config.num_epochs >= NUM_EPOCHS:
         return f"paper, width {config.width}"
+    end = f"target {config.target_loss:g}"
+    if config.target_loss <= UNREACHABLE:
+        end = f"{config.num_epochs} epochs"
     return (
         f"scaled-down: {config.data}, n = {config.n}, {config.size}x{config.size}, "
-        f"width {config.width}, target {config.target_loss:g}"
+        f"width {config.width}, {end}"
     )

@@ -16,7 +16,7 @@ from flatminima.sharpness.rescaling import folded
 
 def problem(norm: str) -> tuple[nn.Sequential, torch.Tensor, torch.Tensor]:
     rng = np.random.default_rng(0)
-    net = report.build(report.Constants("simple", 2, norm), (1, 8, 8), 10)
+    net = report.build("simple", 2, norm, (1, 8, 8), 10)
     initialise(net, "relu", rng)
     x = torch.from_numpy(rng.normal(size=(12, 1, 8, 8)))
     y = torch.from_numpy(rng.integers(0, 10, 12))

@@ -125,21 +125,35 @@ class SharpnessAware:
         Raises:
             ValueError: if there is no closure.
         """
+        with self._restored_if_it_fails():
+            loss = self.gradient(*closures)
+            self._update()
+        return loss
+
+    def gradient(self, *closures: Closure, ascend_on: Closure | None = None) -> Tensor:
+        """Leave an update's gradient in the parameters' `grad`, and do no update.
+
+        Args:
+            closures: one a micro-batch; all count the same.
+            ascend_on: the loss that every ascent follows, where that is not the
+                micro-batch's own.
+
+        Returns:
+            The mean loss where the ascents start.
+
+        Raises:
+            ValueError: if there is no closure.
+        """
         if not closures:
             raise ValueError("closures = (): must be at least one")
-        with self._restored_if_it_fails():
-            losses, gradients = [], []
-            for closure in closures:
-                loss, found = self._gradient(closure)
-                losses.append(loss)
-                gradients.append(found)
-            for parameter, parts in zip(
-                self.parameters, zip(*gradients, strict=True), strict=True
-            ):
-                there = [part for part in parts if part is not None]
-                parameter.grad = sum(there) / len(closures) if there else None
-            self._update()
-        return torch.stack(losses).mean()
+        found = [self._gradient(own, ascend_on or own) for own in closures]
+        if len(found) == 1:
+            return found[0][0]
+        gradients = zip(*(parts for _, parts in found), strict=True)
+        for parameter, parts in zip(self.parameters, gradients, strict=True):
+            there = [part for part in parts if part is not None]
+            parameter.grad = sum(there) / len(closures) if there else None
+        return torch.stack([loss for loss, _ in found]).mean()
 
     def _update(self) -> None:
         if self.scaler is not None:
@@ -152,25 +166,28 @@ class SharpnessAware:
             self.scaler.step(self.optimizer)
             self.scaler.update()
 
-    def _gradient(self, closure: Closure) -> tuple[Tensor, list[Tensor | None]]:
+    def _gradient(
+        self, closure: Closure, ascend_on: Closure
+    ) -> tuple[Tensor, list[Tensor | None]]:
         """The loss at w, and the gradient at the end of its ascent."""
-        loss = self._backward(closure)
         if self.ascent.rho == 0:
+            loss = self._backward(closure)
             return loss, [p.grad for p in self.parameters]
+        loss = self._backward(ascend_on)
         moved = [p for p in self.parameters if p.grad is not None]
         old = [p.detach().clone() for p in moved]
         try:
             with statistics_kept(self.module):
-                for _ in range(self.ascent.num_steps):
+                for left in reversed(range(self.ascent.num_steps)):
                     self._ascend(moved)
-                    self._backward(closure)
+                    self._backward(ascend_on if left else closure)
         finally:
             with torch.no_grad():
                 for parameter, value in zip(moved, old, strict=True):
                     parameter.copy_(value)
         if self.ascent.second_order:
             with statistics_kept(self.module):
-                self._correct(closure, moved)
+                self._correct(ascend_on, moved)
         return loss, [p.grad for p in self.parameters]
 
     def _backward(self, closure: Closure) -> Tensor:
@@ -196,13 +213,13 @@ class SharpnessAware:
         with torch.enable_grad():
             g = torch.autograd.grad(closure(), moved, create_graph=True)
         with torch.no_grad():
-            square = sum((part**2).sum() for part in g)
-            if square == 0:
-                return
+            square = torch.stack([(part**2).sum() for part in g]).sum()
+            # where g = 0 there is no ascent, and all that follows is 0
+            some = torch.where(square > 0, square, torch.ones_like(square))
             v = [p.grad for p in moved if p.grad is not None]
-            inner = sum((a * b).sum() for a, b in zip(g, v, strict=True)) / square
+            inner = sum((a * b).sum() for a, b in zip(g, v, strict=True)) / some
             across = [b - a * inner for a, b in zip(g, v, strict=True)]
-            factor = self.ascent.rho / square.sqrt()
+            factor = torch.where(square > 0, self.ascent.rho / some.sqrt(), square)
         product = torch.autograd.grad(g, moved, across)
         with torch.no_grad():
             for parameter, part in zip(moved, product, strict=True):

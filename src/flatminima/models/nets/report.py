@@ -6,13 +6,11 @@ widths. Here convolutions come in stages. Each stage has twice the channels of t
 before, and ends in a mean over squares of four pixels.
 """
 
-from typing import NamedTuple
-
 from torch import nn
 
 from flatminima.models.nets.parts import linear
+from flatminima.models.nets.vision import convolution, normalisation
 
-FLAT = False
 STAGES = {"simple": (2, 2), "middle": (2, 2, 2), "complex": (3, 3, 3)}
 """Convolutions of every stage, by name."""
 
@@ -20,49 +18,47 @@ HIDDEN = 4
 """Units between the linear layers, for each channel of the first convolution."""
 
 
-class Constants(NamedTuple):
-    """Constants of a network of the report.
-
-    Attributes:
-        net: a name of `STAGES`.
-        width: channels of the convolutions of the first stage.
-        norm: "batch", before every activation of a convolution, or "none". Where batch
-            norm follows, a convolution has no bias: the mean would take it away.
-    """
-
-    net: str
-    width: int
-    norm: str
-
-
-def check(constants: Constants, shape: tuple[int, ...]) -> None:
-    """Refuse what cannot be built.
+def check(net: str, shape: tuple[int, ...]) -> None:
+    """Refuse images that are too small.
 
     Raises:
         ValueError: naming the argument, its value and what is allowed.
     """
-    if constants.net not in STAGES:
-        raise ValueError(f"net = {constants.net!r}: must be one of {sorted(STAGES)}")
-    least = 2 ** len(STAGES[constants.net])
+    least = 2 ** len(STAGES[net])
     if len(shape) != 3 or min(shape[1:]) < least:
         raise ValueError(
-            f"size = {shape[-1]}: must be at least {least} for net = "
-            f"{constants.net!r}, which halves it {len(STAGES[constants.net])} times"
+            f"size = {shape[-1]}: must be at least {least} for net = {net!r}, which "
+            f"halves it {len(STAGES[net])} times"
         )
 
 
-def build(constants: Constants, shape: tuple[int, ...], classes: int) -> nn.Sequential:
-    """From images (n, channels, h, w) to outputs (n, classes); weights not drawn."""
+def build(
+    net: str, width: int, norm: str, shape: tuple[int, ...], classes: int
+) -> nn.Sequential:
+    """From images (n, channels, h, w) to outputs (n, classes); weights not drawn.
+
+    Args:
+        net: a name of `STAGES`.
+        width: channels of the convolutions of the first stage.
+        norm: "batch" or "group", before every activation of a convolution, or "none".
+            Where there is one, a convolution has no bias.
+        shape: of an image.
+        classes: outputs.
+    """
     channels, height, breadth = shape
     layers: list[nn.Module] = []
-    for stage, count in enumerate(STAGES[constants.net]):
-        width = constants.width * 2**stage
+    for stage, count in enumerate(STAGES[net]):
+        outputs = width * 2**stage
         for _ in range(count):
-            layers += _convolution(channels, width, constants.norm)
-            channels = width
+            layers += [
+                convolution(channels, outputs, bias=norm == "none"),
+                *normalisation(norm, outputs),
+                nn.ReLU(),
+            ]
+            channels = outputs
         layers.append(nn.AvgPool2d(2))
         height, breadth = height // 2, breadth // 2
-    hidden = HIDDEN * constants.width
+    hidden = HIDDEN * width
     return nn.Sequential(
         *layers,
         nn.Flatten(),
@@ -70,10 +66,3 @@ def build(constants: Constants, shape: tuple[int, ...], classes: int) -> nn.Sequ
         nn.ReLU(),
         linear(hidden, classes),
     )
-
-
-def _convolution(inputs: int, outputs: int, norm: str) -> list[nn.Module]:
-    """A 3x3 convolution that keeps the size, batch norm or none, and ReLU."""
-    bare = norm == "batch"
-    conv = nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, padding=1, bias=not bare)
-    return [conv, *([nn.BatchNorm2d(outputs)] if bare else []), nn.ReLU()]

@@ -3,14 +3,16 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from flatminima.optim.sam import ascended, statistics_kept
-from flatminima.runs.images import measures
+from flatminima.optim.sam import statistics_kept
+from flatminima.optim.wrapper import Ascent, Closure, SharpnessAware
+from flatminima.runs.images import around, measures
 from flatminima.runs.images.config import ImageConfig
 from flatminima.runs.images.optimisers import kept, optimiser, restore
 from flatminima.runs.images.order import batches
@@ -47,6 +49,13 @@ def numerics(config: ImageConfig) -> Iterator[None]:
         cudnn.allow_tf32, matmul.allow_tf32 = coarse
 
 
+class Recorded(NamedTuple):
+    """The work of an update's passes on a GPU, and the gradients that it leaves."""
+
+    graph: torch.cuda.CUDAGraph
+    gradients: list[Tensor | None]
+
+
 class Descent:
     """A network, its images and its optimiser, changed in place by updates.
 
@@ -74,12 +83,15 @@ class Descent:
                 last = parameter.data.contiguous(memory_format=torch.channels_last)
                 parameter.data = last
         self.net = net
-        self.parameters = list(self.net.parameters())
-        self.names = {p: name for name, p in self.net.named_parameters()}
-        for parameter in self.parameters:
-            parameter.grad = torch.zeros_like(parameter)
+        self.parameters = list(net.parameters())
+        self.names = {p: name for name, p in net.named_parameters()}
         self.optimiser = optimiser(config, self.parameters)
         restore(self.optimiser, self.names, arrays)
+        ascent = Ascent(
+            config.rho, num_steps=config.ascent_steps, second_order=config.second_order
+        )
+        self.sharp = SharpnessAware(self.optimiser, net, ascent)
+        self.plain = SharpnessAware(self.optimiser, net, Ascent(0.0))
         self.total = torch.zeros((), dtype=torch.float64, device=device)
         self.count = int(arrays.get("recent_steps", 0))
         self.total += float(arrays.get("recent_losses", 0.0))
@@ -92,7 +104,9 @@ class Descent:
                 name: torch.tensor(arrays[f"{BEFORE}{name}"]).to(device) for name in own
             }
         self.index = torch.zeros(config.batch, dtype=torch.int64, device=device)
-        self.recorded: torch.cuda.CUDAGraph | None = None
+        count = sum(p.numel() for p in self.parameters)
+        self.direction = torch.zeros(count, device=device)
+        self.recorded: dict[bool, Recorded] = {}
         self.recordable = config.device == "cuda"
 
     @property
@@ -102,40 +116,85 @@ class Descent:
 
     def walk(self, stop: int) -> None:
         """Updates until so many are done in all."""
-        order = torch.from_numpy(batches(self.config, self.step, stop))
-        if self.recordable and self.recorded is None:
-            self._record()
-        for chosen in order.to(self.index.device):
+        config = self.config
+        order = torch.from_numpy(batches(config, self.step, stop))
+        (group,) = self.optimiser.param_groups
+        for step, chosen in enumerate(order.to(self.index.device), self.step):
+            perturbed = config.perturbs(step)
             self.index.copy_(chosen)
-            if self.recorded is None:
-                self._passes()
+            if perturbed and config.perturbed == "random":
+                self._draw(step)
+            if self.recordable and perturbed not in self.recorded:
+                self._record(perturbed)
+            if perturbed in self.recorded:
+                recorded = self.recorded[perturbed]
+                recorded.graph.replay()
+                for p, gradient in zip(
+                    self.parameters, recorded.gradients, strict=True
+                ):
+                    p.grad = gradient
             else:
-                self.recorded.replay()
+                self._passes(perturbed)
+            group["lr"] = config.lr_at(step)
             self.optimiser.step()
         self.count += stop - self.step
         self.step = self.at = stop
 
-    def _passes(self) -> None:
+    def _passes(self, perturbed: bool) -> None:
         """The gradient of an update in place; its batch's loss joins the total."""
+        config = self.config
         x, y = self.x.index_select(0, self.index), self.y.index_select(0, self.index)
-        x = x.contiguous(memory_format=torch.channels_last)
-        loss = self._backward(x, y)
-        if self.config.rho > 0:
-            with (
-                ascended(self.parameters, self.config.rho),
-                statistics_kept(self.net),
-            ):
-                self._backward(x, y)
-        self.total += loss
+        if not perturbed:
+            self.total += self.plain.gradient(self._loss(x, y))
+        elif config.perturbed == "weights":
+            whole = self._loss(self.x, self.y) if config.m == config.n else None
+            size = len(x) if whole or not config.m else config.m
+            parts = zip(x.split(size), y.split(size), strict=True)
+            closures = [self._loss(*part) for part in parts]
+            self.total += self.sharp.gradient(*closures, ascend_on=whole)
+        elif config.perturbed == "random":
+            self.total += self._gradient_beside(x, y)
+        else:
+            self.total += self._gradient_of_moved(x, y)
 
-    def _backward(self, x: Tensor, y: Tensor) -> Float[Tensor, ""]:
-        grads = [p.grad for p in self.parameters if p.grad is not None]
-        torch._foreach_zero_(grads)
-        loss = nn.functional.cross_entropy(self.net(x), y)
-        loss.backward()
+    def _loss(self, x: Tensor, y: Tensor) -> Closure:
+        x = x.contiguous(memory_format=torch.channels_last)
+        return lambda: nn.functional.cross_entropy(self.net(x), y)
+
+    def _gradient_beside(self, x: Tensor, y: Tensor) -> Float[Tensor, ""]:
+        """The gradient at w + rho e, e the direction; returns the loss at w."""
+        with torch.no_grad():
+            loss = self._loss(x, y)()
+            old = [p.detach().clone() for p in self.parameters]
+            parts = self.direction.split([p.numel() for p in self.parameters])
+            for p, part in zip(self.parameters, parts, strict=True):
+                p.add_(part.view(p.shape), alpha=self.config.rho)
+        with statistics_kept(self.net):
+            self.plain.gradient(self._loss(x, y))
+        with torch.no_grad():
+            for p, value in zip(self.parameters, old, strict=True):
+                p.copy_(value)
+        return loss
+
+    def _gradient_of_moved(self, x: Tensor, y: Tensor) -> Float[Tensor, ""]:
+        """The gradient of the loss of moved images; returns that of the images."""
+        x = x.detach().requires_grad_()
+        loss = self._loss(x, y)()
+        (gradient,) = torch.autograd.grad(loss, x)
+        moved = x.detach() + self.config.rho * measures.normalised(gradient)
+        with statistics_kept(self.net):
+            self.plain.gradient(self._loss(moved, y))
         return loss.detach()
 
-    def _record(self) -> None:
+    def _draw(self, step: int) -> None:
+        """A direction of this step's own, uniform on the sphere."""
+        seed = np.random.SeedSequence([self.config.init_seed, step])
+        device = self.direction.device
+        draws = torch.Generator(device).manual_seed(int(seed.generate_state(1)[0]))
+        self.direction.normal_(generator=draws)
+        self.direction /= self.direction.norm()
+
+    def _record(self, perturbed: bool) -> None:
         """Record the passes of an update as one graph of a GPU's work.
 
         A step of these networks is hundreds of small pieces of work, which a GPU does
@@ -147,19 +206,20 @@ class Descent:
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(WARM_UP):
-                self._passes()
+                self._passes(perturbed)
         torch.cuda.current_stream().wait_stream(aside)
         for tensor, old in zip(moved, saved, strict=True):
             tensor.copy_(old)
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                self._passes()
+                self._passes(perturbed)
         except RuntimeError as error:  # the same work is done without it, only slower
             warnings.warn(f"a GPU's work cannot be recorded: {error}", stacklevel=2)
             self.recordable = False
         else:
-            self.recorded = graph
+            gradients = [p.grad for p in self.parameters]
+            self.recorded[perturbed] = Recorded(graph, gradients)
 
     def recent_loss(self) -> float:
         """Mean loss of the batches since the last call."""
@@ -182,8 +242,17 @@ class Descent:
         return found
 
     def sharpness(self) -> dict[str, float]:
-        """The columns of `measures.SHARPNESS`."""
+        """The columns of `measures.SHARPNESS`, where the config asks for them."""
+        if self.config.measured != "report":
+            return {}
         return measures.sharpness(self.config, self.net, self.x, self.y)
+
+    def around(self) -> dict[str, float]:
+        """The columns of `around.COLUMNS`, where the config asks for them."""
+        if self.config.measured != "around":
+            return {}
+        train, test = (self.x, self.y), (self.test_x, self.test_y)
+        return around.columns(self.config, self.net, train, test)
 
     def remember(self) -> None:
         """Keep the weights and buffers as they are now, for the next look."""

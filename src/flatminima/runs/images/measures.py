@@ -1,9 +1,12 @@
 """What a row of a run's history holds."""
 
 import copy
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from flatminima.measures.complexity import path_norm
@@ -25,8 +28,13 @@ SHARPNESS = (
     "folded_trace",
     "normalised_sharpness",
     "path_norm",
+    "sam_sharpness",
 )
 """Columns that are not measured at the start."""
+
+SAM_BATCH = 128
+SAM_RADIUS = 0.05
+"""Examples and radius of the ascents of `sam_sharpness`."""
 
 
 def loss_and_accuracy(net: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
@@ -65,7 +73,9 @@ def sharpness(
         the Gauss-Newton matrix over the network's own parameters, and folded_trace
         over those with batch norm folded in; normalised_sharpness (Tsuzuku et al.),
         of the folded network; path_norm, its square root taken over paths of the
-        folded network. NaN where a number is not finite.
+        folded network; sam_sharpness, the mean over batches of `SAM_BATCH` of what one
+        ascent of SAM of `SAM_RADIUS` adds to their loss. NaN where a number is not
+        finite.
     """
     raw = copy.deepcopy(net).cpu().double().eval()
     plain = folded(raw)
@@ -75,6 +85,7 @@ def sharpness(
         "seed": PROBE_SEEDS + config.init_seed,
     }
     own = sequence.diagonal(raw.to(x.device), x, y, **drawn)
+    rise = sharpness_of_batches(raw, x, y, SAM_BATCH, [SAM_RADIUS], 1)[0]
     diagonal = {
         name: value.cpu()
         for name, value in sequence.diagonal(plain.to(x.device), x, y, **drawn).items()
@@ -97,7 +108,71 @@ def sharpness(
         matrix_term(_matrix(diagonal[name]), _matrix(squares[name])) for name in squares
     )
     columns["path_norm"] = path_norm(plain, config.shape) ** 0.5
+    columns["sam_sharpness"] = rise
     return columns
+
+
+def normalised(values: Float[Tensor, "n *shape"]) -> Float[Tensor, "n *shape"]:
+    """Every entry of the first axis at length 1; those that are 0 stay so."""
+    lengths = values.flatten(1).norm(dim=1).view(-1, *[1] * (values.dim() - 1))
+    return values / torch.where(lengths > 0, lengths, torch.ones_like(lengths))
+
+
+def sharpness_of_batches(
+    net: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int[Tensor, " n"],
+    m: int,
+    radii: Sequence[float],
+    steps: int,
+) -> list[float]:
+    """m-sharpness: the mean over batches of m of the largest rise of their loss.
+
+    Each ascent has so many steps, of equal length and along the gradient where the one
+    before ended, that add up to the radius. The largest rise is that over its steps.
+
+    Args:
+        net: in evaluation mode; its weights are moved and put back, to the bit.
+        x, y: images and classes; a last batch that is not whole is left aside.
+        m: examples of a batch, at most n.
+        radii: of the balls over all weights.
+        steps: of an ascent.
+
+    Returns:
+        One a radius.
+    """
+    weights = list(net.parameters())
+    old = [p.detach().clone() for p in weights]
+    rises = torch.zeros(len(radii), dtype=torch.float64, device=x.device)
+    batches = [x[k : k + m] for k in range(0, len(x) - m + 1, m)]
+
+    def loss_and_gradient(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Any]:
+        loss = nn.functional.cross_entropy(net(inputs), labels)
+        return loss.detach(), torch.autograd.grad(loss, weights)
+
+    try:
+        for number, inputs in enumerate(batches):
+            labels = y[number * m : (number + 1) * m]
+            here, first = loss_and_gradient(inputs, labels)
+            for place, radius in enumerate(radii):
+                gradient, largest = first, torch.zeros_like(here)
+                for _ in range(steps):
+                    length = torch.stack([g.norm() for g in gradient]).norm()
+                    factor = torch.where(length > 0, radius / steps / length, length)
+                    with torch.no_grad():
+                        for p, g in zip(weights, gradient, strict=True):
+                            p.add_(g * factor)
+                    loss, gradient = loss_and_gradient(inputs, labels)
+                    largest = torch.maximum(largest, loss - here)
+                rises[place] += largest.double()
+                with torch.no_grad():
+                    for p, value in zip(weights, old, strict=True):
+                        p.copy_(value)
+    finally:
+        with torch.no_grad():
+            for p, value in zip(weights, old, strict=True):
+                p.copy_(value)
+    return (rises / len(batches)).tolist()
 
 
 def _matrix(values: Tensor) -> np.ndarray:

@@ -32,6 +32,8 @@ def optimiser(
 ) -> torch.optim.Optimizer:
     """The optimiser of a config over some parameters, before its first step."""
     kind, settings = KINDS[config.optimiser]
+    if config.weight_decay > 0:
+        settings = settings | {"weight_decay": config.weight_decay}
     return kind(parameters, lr=config.lr, **settings)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from flatminima.data.images.image_set import CLASSES
 from flatminima.data.images.load import images
 from flatminima.data.streams import generator
-from flatminima.models.nets import report
+from flatminima.models.nets import image_nets
 from flatminima.models.nets.parts import initialise
 from flatminima.runs.images.config import ImageConfig
 
@@ -23,7 +23,7 @@ class Problem:
 
     Attributes:
         x: training images, channels last in memory.
-        y: their classes.
+        y: their classes, after `relabelled`.
         test_x, test_y: the same of those held out.
     """
 
@@ -40,11 +40,20 @@ def data(config: ImageConfig) -> Problem:
         DataFault: if the data set is not here, or damaged.
         ValueError: if it has fewer images than the config asks for.
     """
-    return _data(config.data, config.n, config.test_n, config.size, config.data_seed)
+    return _data(
+        config.data,
+        config.n,
+        config.test_n,
+        config.size,
+        config.label_noise,
+        config.data_seed,
+    )
 
 
 @lru_cache(maxsize=4)
-def _data(name: str, n: int, test_n: int, size: int, seed: int) -> Problem:
+def _data(
+    name: str, n: int, test_n: int, size: int, label_noise: float, seed: int
+) -> Problem:
     whole = images(name)
     for field, asked, there in (
         ("n", n, len(whole.train_x)),
@@ -67,7 +76,7 @@ def _data(name: str, n: int, test_n: int, size: int, seed: int) -> Problem:
             labels
         )
 
-    train = tensors(x, whole.train_y[chosen])
+    train = tensors(x, relabelled(whole.train_y[chosen], label_noise, seed))
     return Problem(*train, *tensors(test_x, whole.test_y[:test_n]))
 
 
@@ -89,6 +98,23 @@ def balanced(y: Int[np.ndarray, " m"], n: int, seed: int) -> Int[np.ndarray, " n
     return order[np.lexsort((turns[y[order]], rank))][:n]
 
 
+def relabelled(
+    y: Int[np.ndarray, " n"], share: float, seed: int
+) -> Int[np.ndarray, " n"]:
+    """Some of the labels replaced by another class, each of the others as likely.
+
+    Args:
+        y: classes.
+        share: of the labels, rounded to whole ones.
+        seed: draws which, and what they become.
+    """
+    rng = generator(seed, "labels")
+    which = rng.permutation(len(y))[: round(share * len(y))]
+    noisy = y.copy()
+    noisy[which] = (y[which] + rng.integers(1, CLASSES, size=len(which))) % CLASSES
+    return noisy
+
+
 def resized(pixels: np.ndarray, size: int) -> Float[Tensor, "n c size size"]:
     """Bytes as numbers from 0 to 1, averaged over areas to another size."""
     parts = [
@@ -102,7 +128,7 @@ def resized(pixels: np.ndarray, size: int) -> Float[Tensor, "n c size size"]:
 
 def bare(config: ImageConfig) -> nn.Sequential:
     """The network of a config, its weights not drawn."""
-    return report.build(config.constants, config.shape, CLASSES)
+    return image_nets.build(config.constants, config.shape, CLASSES)
 
 
 def initial_arrays(config: ImageConfig) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from torch import nn
 
 from flatminima.data.images.faults import DataFault
 from flatminima.data.images.load import files, images
-from flatminima.runs.images import measures
+from flatminima.runs.images import around, measures
 from flatminima.runs.images.config import ImageConfig
 from flatminima.runs.images.descent import Descent, numerics
 from flatminima.runs.images.optimisers import library_files
@@ -37,6 +37,9 @@ STEPS_ON_GPU = 500
 GATE = 5.0
 """The loss over the training set is computed only where the mean loss of the batches
 since the last look is at most this many times the target."""
+
+MEASURES = {"report": measures.SHARPNESS, "around": around.COLUMNS, "nothing": ()}
+"""Columns beside losses and accuracies, by what is measured."""
 
 EPOCHS_BETWEEN_ROWS = 50
 """After the target, in runs that go on (report, section III.A)."""
@@ -73,22 +76,27 @@ def steps_per_call(config: ImageConfig) -> int:
     """Steps between two questions whether to pause."""
     if config.device == "cuda":
         return STEPS_ON_GPU
-    passes = 3 * config.batch * (2 if config.rho > 0 else 1)
+    images = config.batch
+    if config.rho > 0:
+        others = config.n if config.m == config.n else config.batch
+        images += others * (config.ascent_steps + 2 * config.second_order)
+    passes = 3 * images
     work = passes * products(config) / PRODUCTS_PER_SECOND
     return max(1, int(SECONDS_PER_CALL / (SECONDS_PER_STEP + work)))
 
 
 def products(config: ImageConfig) -> int:
-    """Multiplications of a forward pass of one image."""
+    """Multiplications of a forward pass of one image, but for those of attention."""
     count = 0
 
     def add(layer: nn.Module, _: object, output: torch.Tensor) -> None:
         nonlocal count
         assert isinstance(layer, nn.Linear | nn.Conv2d)
-        count += layer.weight.numel() * output[0, 0].numel()
+        units = layer.weight.shape[0]
+        count += layer.weight.numel() * (output[0].numel() // units)
 
     net = bare(config).to("meta").eval()
-    for layer in net:
+    for layer in net.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             layer.register_forward_hook(add)
     net(torch.empty(1, *config.shape, device="meta"))
@@ -102,7 +110,9 @@ def proceed(config: ImageConfig, run: Run | None, pause: Callable[[], bool]) -> 
     two looks that enclose it, see `measures.between`. Where the look before was left
     out by `GATE`, it is the row of the look at which the loss was first seen to be at
     most the target. A run that goes on has rows at every 50th epoch after it. A run
-    that never gets there is measured at its end, with `reached` = 0.
+    that never gets there is measured at its end, with `reached` = 0. Every
+    `rows_every` epochs is a row of losses and accuracies where there is no other. The
+    columns of `around` are in the last row, and are those of the run's end.
     """
     with numerics(config):
         return _proceed(config, run, pause)
@@ -130,6 +140,7 @@ def _proceed(config: ImageConfig, run: Run | None, pause: Callable[[], bool]) ->
             step = descent.step
             return Run(pd.DataFrame(rows), nothing, step, diverged_at=step)
         rows += _look(descent, recent)
+    rows[-1] |= descent.around()
     return Run(pd.DataFrame(rows), descent.weights(), descent.step)
 
 
@@ -156,6 +167,9 @@ def _look(descent: Descent, recent: float) -> list[dict[str, float]]:
     last = descent.step >= config.num_steps
     if last and not rows and not (descent.reached and not config.to_the_end):
         rows.append(_measured(descent))
+    every = config.rows_every
+    if not rows and every and ends_epochs(config, descent.step, every):
+        rows.append(_row(descent, descent.performance(), {}, at_target=False))
     return rows
 
 
@@ -168,7 +182,7 @@ def _at_target(descent: Descent, now: dict[str, float]) -> dict[str, float]:
             before = _everything(descent, descent.performance())
         after = measures.between(before, after, config.target_loss)
     descent.reached_at = after["steps_to_target"]
-    columns = {key: after[key] for key in measures.SHARPNESS}
+    columns = {key: after[key] for key in measures.SHARPNESS if key in after}
     performance = {key: after[key] for key in now}
     return _row(descent, performance, columns, at_target=True)
 
@@ -201,6 +215,6 @@ def _row(
         "reached": float(descent.reached),
         "steps_to_target": descent.reached_at,
         **performance,
-        **dict.fromkeys(measures.SHARPNESS, np.nan),
+        **dict.fromkeys(MEASURES[config.measured], np.nan),
         **columns,
     }

@@ -232,6 +232,13 @@ class Descent:
         """Whether all weights are."""
         return all(bool(torch.isfinite(p).all()) for p in self.parameters)
 
+    def train_loss(self) -> float:
+        """The loss over the training set, in evaluation mode."""
+        self.net.eval()
+        loss, _ = measures.loss_and_accuracy(self.net, self.x, self.y)
+        self.net.train()
+        return loss
+
     def performance(self) -> dict[str, float]:
         """Losses and accuracies, in evaluation mode."""
         self.net.eval()

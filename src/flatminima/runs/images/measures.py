@@ -85,7 +85,7 @@ def sharpness(
         "seed": PROBE_SEEDS + config.init_seed,
     }
     own = sequence.diagonal(raw.to(x.device), x, y, **drawn)
-    rise = sharpness_of_batches(raw, x, y, SAM_BATCH, [SAM_RADIUS], 1)[0]
+    rise = sharpness_of_batches(raw, x, y, min(SAM_BATCH, len(x)), [SAM_RADIUS], 1)[0]
     diagonal = {
         name: value.cpu()
         for name, value in sequence.diagonal(plain.to(x.device), x, y, **drawn).items()

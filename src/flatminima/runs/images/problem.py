@@ -119,7 +119,7 @@ def resized(pixels: np.ndarray, size: int) -> Float[Tensor, "n c size size"]:
     """Bytes as numbers from 0 to 1, averaged over areas to another size."""
     parts = [
         nn.functional.interpolate(
-            torch.from_numpy(part).double() / 255, size=(size, size), mode="area"
+            torch.from_numpy(part.copy()).double() / 255, size=(size, size), mode="area"
         )
         for part in np.array_split(pixels, -(-len(pixels) // 5000))
     ]

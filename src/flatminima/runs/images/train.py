@@ -155,9 +155,8 @@ def _look(descent: Descent, recent: float) -> list[dict[str, float]]:
     config, rows = descent.config, []
     if not descent.reached:
         if recent <= GATE * config.target_loss:
-            now = descent.performance()
-            if now["train_loss"] <= config.target_loss:
-                rows.append(_at_target(descent, now))
+            if descent.train_loss() <= config.target_loss:
+                rows.append(_at_target(descent))
             else:
                 descent.remember()
         else:
@@ -173,9 +172,9 @@ def _look(descent: Descent, recent: float) -> list[dict[str, float]]:
     return rows
 
 
-def _at_target(descent: Descent, now: dict[str, float]) -> dict[str, float]:
+def _at_target(descent: Descent) -> dict[str, float]:
     """The row of the target; the descent counts as having reached it."""
-    config = descent.config
+    config, now = descent.config, descent.performance()
     after = _everything(descent, now)
     if descent.before is not None:
         with descent.as_before():

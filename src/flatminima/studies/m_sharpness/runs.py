@@ -1,29 +1,208 @@
-"""The runs of the chapter m-sharpness: replace these by its own."""
+"""The runs of the chapter: a ladder of m, more precise ascents, and batch sizes."""
 
-from flatminima.runs.mlp.config import Config
-from flatminima.sources.controls import SETTINGS, rules
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from flatminima.runs.images.config import ImageConfig
+from flatminima.sweeps.sweep import sweep_quietly
+
+SEEDS = range(100, 105)
+"""Those that decide the claims of the committed runs."""
+
+TUNING = (0, 1)
+"""Those by which radii are chosen; all lie below `FRESH`."""
+
+FRESH = 100
+"""The first seed that no radius is tuned on."""
+
+CORE = 3
+"""Seeds whose runs come first, so that any beginning of the plan is of use."""
+
+N, BATCH = 512, 64
+
+LADDER: dict[int, tuple[float, ...]] = {
+    1: (0.0125, 0.025),
+    4: (0.025, 0.05, 0.1),
+    16: (0.025, 0.05, 0.1, 0.2),
+    BATCH: (0.025, 0.05, 0.1, 0.2),
+    N: (0.05, 0.1, 0.2, 0.4),
+}
+"""Radii by m. All but 1 have `EQUAL`, and 4, 16 and 64 have those of `LINE`."""
+
+EQUAL = 0.05
+LINE = {4: 0.025, 16: 0.05, BATCH: 0.1}
+"""Radii in proportion to the root of m."""
+
+STEPS = (1, 2, 5, 20)
+PRECISE_RADII = (0.025, 0.05, 0.1)
+SECOND = "second order"
+AS_MANY = "1, as many gradients as 5"
+"""One ascent step takes two gradients an update and five take six."""
+
+BATCHES = (32, 128, 512)
+LR_AT = 128
+"""The batch that has the learning rate of `MEASURED`; those of others are in
+proportion to theirs."""
+
+TRAINED: dict[str, Any] = {
+    **{"data": "fashion_mnist", "n": N, "test_n": 10_000, "size": 14},
+    **{"net": "simple", "width": 16, "norm": "group"},
+    **{"optimiser": "phb", "lr": 0.1, "schedule": "cosine", "weight_decay": 5e-4},
+    **{"batch": BATCH, "num_epochs": 60, "target_loss": 0.05, "to_the_end": True},
+    **{"measured": "nothing", "sharpness_n": N},
+}
+"""Fields of the ladder and of the ascents."""
+
+MEASURED: dict[str, Any] = TRAINED | {
+    **{"n": 2048, "num_epochs": 60, "lr": 0.1, "batch": LR_AT},
+    **{"measured": "around", "sharpness_n": 1024},
+}
+"""Fields of the networks whose sharpness is compared."""
+
+LIVE: dict[str, Any] = {
+    **{"net": "simple", "norm": "group", "optimiser": "phb", "lr": 0.1},
+    **{"measured": "nothing", "to_the_end": True, "target_loss": 1e-6},
+}
+"""Fields of the runs of every build; they never reach their target."""
+
+Radii = dict[float, ImageConfig]
+"""A setting, by its radius."""
 
 
-def configs(*, d: int, n: int, width: int, num_steps: int) -> dict[str, Config]:
-    """1-SAM and SGD on 2-MLP-Bias, which differ in the radius alone.
+def ladder(base: ImageConfig) -> dict[int, Radii]:
+    """SAM by m: images that share an ascent, 1 to all of the training set."""
+    whole = base.batch
+    return {
+        m: {rho: _with(base, rho=rho, m=0 if m == whole else m) for rho in LADDER[m]}
+        for m in LADDER
+    }
+
+
+def ascents(base: ImageConfig) -> dict[str, Radii]:
+    """SAM by how its inner maximum is approached."""
+    ways: dict[str, dict[str, Any]] = {
+        str(steps): {"ascent_steps": steps} for steps in STEPS
+    }
+    ways[SECOND] = {"second_order": True}
+    ways[AS_MANY] = {"num_epochs": 3 * base.num_epochs}
+    return {
+        name: {rho: _with(base, rho=rho, **way) for rho in PRECISE_RADII}
+        for name, way in ways.items()
+    }
+
+
+def plain(base: ImageConfig) -> dict[int, ImageConfig]:
+    """Training without an ascent, by how many times the epochs it has."""
+    return {times: _with(base, num_epochs=times * base.num_epochs) for times in (1, 2)}
+
+
+def methods(base: ImageConfig) -> dict[tuple[int, bool], ImageConfig]:
+    """By batch size, without SAM and with it, at its own learning rate."""
+    return {
+        (batch, sam): _with(
+            base,
+            batch=batch,
+            lr=base.lr * batch / LR_AT,
+            rho=EQUAL if sam else 0.0,
+        )
+        for batch in BATCHES
+        for sam in (False, True)
+    }
+
+
+def _with(base: ImageConfig, **fields: Any) -> ImageConfig:
+    return ImageConfig(**(base.model_dump() | fields))
+
+
+def bases(device: str) -> tuple[ImageConfig, ImageConfig]:
+    """What the committed runs have in common: `TRAINED` and `MEASURED`.
 
     Args:
-        d, n, width, num_steps: as in `Config`.
+        device: "cpu" or "cuda".
+    """
+    trained, measured = (
+        ImageConfig(**fields, device=device) for fields in (TRAINED, MEASURED)
+    )
+    return trained, measured
 
-    Returns:
-        Configs by the name of the rule.
+
+def planned(
+    seeds: Iterable[int] = SEEDS, tuning: Iterable[int] = TUNING, device: str = "cuda"
+) -> list[ImageConfig]:
+    """All runs to be committed, in the order in which they are worth it.
+
+    Args:
+        seeds: of the runs that decide.
+        tuning: of those that choose the radii.
+        device: "cpu" or "cuda".
 
     Raises:
-        ValueError: if a value is out of range.
+        ValueError: if a seed of the one kind is of the other.
     """
-    setting = SETTINGS["bias"]
-    return rules(
-        ("1-SAM", "SGD"),
-        rho=setting.rho,
-        architecture="bias",
-        d=d,
-        n=n,
-        width=width,
-        num_steps=num_steps,
-        lr=setting.lr,
-    )
+    seeds, tuning = list(seeds), list(tuning)
+    for name, given, wrong in (
+        ("seeds", seeds, [seed for seed in seeds if seed < FRESH]),
+        ("tuning", tuning, [seed for seed in tuning if seed >= FRESH]),
+    ):
+        if wrong:
+            side = "at least" if name == "seeds" else "below"
+            raise ValueError(f"{name} = {given}: all must be {side} {FRESH}")
+    trained, measured = bases(device)
+    steps = ladder(trained)
+    single = list(steps.pop(1).values())
+    tuned = _flat(steps) + _flat(ascents(trained))
+    compared = [*plain(trained).values(), *methods(measured).values()]
+    first, rest = seeds[:CORE], seeds[CORE:]
+    cells = _over(tuned, tuning[:1]) + _over(tuned + compared, first)
+    cells += _over(single, [*tuning[:1], *first])
+    cells += _over(tuned, tuning[1:]) + _over(tuned + compared, rest)
+    cells += _over(single, [*tuning[1:], *rest])
+    return list(dict.fromkeys(cells))
+
+
+def _flat(settings: dict[Any, Radii]) -> list[ImageConfig]:
+    return [config for radii in settings.values() for config in radii.values()]
+
+
+def _over(configs: list[ImageConfig], seeds: Iterable[int]) -> list[ImageConfig]:
+    """All of one seed, then all of the next."""
+    return [config.with_seeds(seed, seed) for seed in seeds for config in configs]
+
+
+@dataclass(frozen=True)
+class Live:
+    """The runs of a build.
+
+    Attributes:
+        tables: without SAM ("plain"), with the ascent of the batch ("batch") and of
+            micro-batches ("micro").
+        configs: one a seed, of the runs without SAM.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    configs: tuple[ImageConfig, ...]
+
+
+def slice_of(seeds: Sequence[int], m: int, rho: float, **fields: Any) -> Live:
+    """The runs of every build, on the embedded subset.
+
+    Args:
+        seeds: of data and initialisation.
+        m: images of a micro-batch, a divisor of the batch.
+        rho: of both kinds of SAM.
+        **fields: of `ImageConfig`.
+    """
+    base = ImageConfig(**(LIVE | fields))
+    changes: dict[str, dict[str, Any]] = {
+        "plain": {},
+        "batch": {"rho": rho},
+        "micro": {"rho": rho, "m": 0 if m == base.batch else m},
+    }
+    tables = {
+        name: sweep_quietly([_with(base, **change)], seeds)
+        for name, change in changes.items()
+    }
+    return Live(tables, tuple(base.with_seeds(seed, seed) for seed in seeds))

@@ -1,0 +1,355 @@
+"""What the committed runs say, one number a seed."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy import stats
+
+from flatminima.runs.images.around import RADII
+from flatminima.runs.images.config import ImageConfig
+from flatminima.statistics.intervals import of_mean
+from flatminima.statistics.thresholds import thresholds
+from flatminima.studies.m_sharpness.runs import FRESH, Radii
+from flatminima.sweeps.table import SEEDS, per_seed
+
+IGNORED = {*SEEDS, "device", "precision"}
+"""Fields in which rows of one setting may differ."""
+
+LEAST = 3
+"""Values of m below which a seed has no rank correlation."""
+
+MARGIN = 0.005
+"""Accuracy up to which an improvement is none."""
+
+SOURCE_M = "128"
+"""Batch of the m-sharpness that the source looks at."""
+
+SIZES = ("16", SOURCE_M, "all")
+RISES = tuple(f"rise_{m}_{radius}" for m in SIZES for radius in RADII)
+MEASURES = (*RISES, *(f"random_{radius}" for radius in RADII), "largest_eigenvalue")
+METHOD = ["batch", "sam"]
+
+Pair = tuple[Any, Any]
+"""Two methods, each a batch size and whether it is SAM."""
+
+
+def of(rows: pd.DataFrame, config: ImageConfig) -> pd.DataFrame:
+    """The rows of one setting, all its seeds, whatever the device.
+
+    Args:
+        rows: of committed runs.
+        config: whose seeds do not matter.
+    """
+    if rows.empty:
+        return rows
+    chosen = pd.Series(True, index=rows.index)
+    for name, value in config.model_dump(exclude=IGNORED).items():
+        same = rows[name].isna() if value is None else rows[name] == value
+        chosen &= same
+    return rows[chosen]
+
+
+def accuracy(
+    rows: pd.DataFrame, config: ImageConfig, *, at_loss: bool = False
+) -> pd.Series:
+    """Test accuracy of every seed of a setting, indexed by seeds.
+
+    Args:
+        rows: of committed runs.
+        config: the setting.
+        at_loss: where the training loss was that of the config's target, and not at
+            the end. A seed that missed it has none; one that diverged has 0 at its
+            end.
+    """
+    found = of(rows, config)
+    if found.empty:
+        nothing = pd.MultiIndex.from_arrays([[], []], names=SEEDS)
+        return pd.Series(dtype=float, index=nothing)
+    if at_loss:
+        return found[found["at_target"] == 1].set_index(SEEDS)["test_accuracy"]
+    return per_seed(found, "test_accuracy", diverged=0.0)
+
+
+def fresh(values: pd.Series) -> pd.Series:
+    """Those of seeds on which no radius was tuned."""
+    return values[values.index.get_level_values("data_seed") >= FRESH]
+
+
+def chosen(rows: pd.DataFrame, radii: Radii) -> float | None:
+    """The radius with the best accuracy, the mean over the tuning seeds.
+
+    Returns:
+        None where no tuning seed has a run at every radius.
+    """
+    found = pd.DataFrame({rho: accuracy(rows, c) for rho, c in radii.items()})
+    tuning = found[found.index.get_level_values("data_seed") < FRESH].dropna()
+    if tuning.empty:
+        return None
+    return float(tuning.columns[int(tuning.mean().to_numpy().argmax())])
+
+
+def own(rows: pd.DataFrame, radii: Radii, *, at_loss: bool = False) -> pd.Series:
+    """Accuracy of fresh seeds at the radius that was chosen; empty without one."""
+    best = chosen(rows, radii)
+    if best is None:
+        return fresh(accuracy(rows.iloc[:0], next(iter(radii.values()))))
+    return fresh(accuracy(rows, radii[best], at_loss=at_loss))
+
+
+def gain(first: pd.Series, second: pd.Series) -> Float[np.ndarray, " seeds"]:
+    """First minus second, of the seeds that both have."""
+    return (first - second).dropna().to_numpy(float)
+
+
+def no_better(
+    simple: pd.Series, others: Sequence[pd.Series]
+) -> Float[np.ndarray, " seeds"]:
+    """By how much the best of others stays below a gain of `MARGIN` on the simple way.
+
+    Args:
+        simple: accuracy by seed.
+        others: of other ways; the best on average counts.
+    """
+    there = [each for each in others if len(each)]
+    if not there:
+        return np.array([])
+    best = max(there, key=lambda each: each.mean())
+    return gain(simple, best) + MARGIN
+
+
+def taus(columns: Mapping[int, pd.Series]) -> Float[np.ndarray, " seeds"]:
+    """Kendall's tau of accuracy and 1 / m, by seed.
+
+    Args:
+        columns: accuracy by m. A seed with fewer than `LEAST` of them has none.
+    """
+    table = pd.DataFrame(dict(columns))
+    found = []
+    for _, row in table.iterrows():
+        row = row.dropna()
+        if len(row) >= LEAST:
+            found.append(stats.kendalltau(-row.index.to_numpy(), row).statistic)
+    values = np.array(found, dtype=float)
+    return values[np.isfinite(values)]
+
+
+def as_runs(values: pd.Series, scale: str) -> pd.DataFrame:
+    """One accuracy a seed as a table of runs, as `decide.equals` takes it.
+
+    Args:
+        values: by seeds; where there are none, one seed has NaN.
+        scale: for the scorecard.
+    """
+    if values.empty:
+        index = pd.MultiIndex.from_tuples([(FRESH, FRESH)], names=SEEDS)
+        values = pd.Series(np.nan, index=index)
+    table = values.rename("test_accuracy").rename_axis(SEEDS).reset_index()
+    return table.assign(last=True, diverged=False, scale=scale, test_points=1)
+
+
+def rungs(
+    rows: pd.DataFrame, settings: Mapping[object, Radii], name: str
+) -> pd.DataFrame:
+    """A row a setting: the radius that was chosen, and means over fresh seeds.
+
+    Args:
+        rows: of committed runs.
+        settings: by what the first column is to hold.
+        name: of the first column.
+
+    Returns:
+        With `edge`, whether the radius is the least or largest of those that were
+        tried, so that a better one may lie beyond.
+    """
+    lines = []
+    for label, radii in settings.items():
+        best = chosen(rows, radii)
+        values = own(rows, radii)
+        if best is None or values.empty:
+            continue
+        ends = of(rows, radii[best])
+        ends = ends[ends["last"] & (ends["data_seed"] >= FRESH)]
+        low, high = of_mean(values.to_numpy(float), thresholds())
+        lines.append(
+            {
+                name: label,
+                "radius": best,
+                "edge": best in (min(radii), max(radii)),
+                "seeds": len(values),
+                "accuracy": values.mean(),
+                "low": low,
+                "high": high,
+                "training loss": ends["train_loss"].mean(),
+                "test loss": ends["test_loss"].mean(),
+                "reached": ends["reached"].mean(),
+            }
+        )
+    return pd.DataFrame(lines).round(4)
+
+
+def compared(
+    rows: pd.DataFrame, methods: Mapping[tuple[int, bool], ImageConfig]
+) -> pd.DataFrame:
+    """Test error and all measures of sharpness, a row a method, batch size and seed.
+
+    Args:
+        rows: of committed runs.
+        methods: by batch size and whether it is SAM.
+
+    Returns:
+        The last rows of the seeds of which every method has a run that did not
+        diverge, with the columns `sam` and `error`.
+    """
+    parts = []
+    for (_, sam), config in methods.items():
+        found = of(rows, config)
+        if not found.empty:
+            parts.append(found[found["last"] & ~found["diverged"]].assign(sam=sam))
+    empty = [*METHOD, *SEEDS, "error", "train_loss", *MEASURES]
+    if not parts:
+        return pd.DataFrame(columns=empty, dtype=float)
+    table = pd.concat(parts, ignore_index=True)
+    table = table[table["data_seed"] >= FRESH]
+    whole = table.groupby(SEEDS)["step"].transform("size") == len(methods)
+    return table[whole].assign(error=lambda t: 1 - t["test_accuracy"])
+
+
+def _wide(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A row a seed, a column a method."""
+    return table.pivot_table(column, SEEDS, METHOD, sort=False).astype(float)
+
+
+def clear_pairs(table: pd.DataFrame) -> list[Pair]:
+    """Pairs of methods whose test errors differ clearly, the better one first.
+
+    Clearly: the interval of the mean difference over seeds excludes 0.
+
+    Args:
+        table: from `compared`.
+    """
+    if table.empty:
+        return []
+    errors, found = _wide(table, "error"), []
+    for a, b in combinations(errors.columns, 2):
+        low, high = of_mean((errors[b] - errors[a]).to_numpy(), thresholds())
+        if low > 0:
+            found.append((a, b))
+        elif high < 0:
+            found.append((b, a))
+    return found
+
+
+def wrong(table: pd.DataFrame, measure: str) -> Float[np.ndarray, " seeds"]:
+    """Share of the clear pairs that a measure puts in the wrong order, by seed.
+
+    Args:
+        table: from `compared`.
+        measure: column; smaller is flatter, and should be better.
+    """
+    pairs = clear_pairs(table)
+    if not pairs:
+        return np.array([])
+    values = _wide(table, measure)
+    off = [(values[better] >= values[worse]).astype(float) for better, worse in pairs]
+    return np.mean(off, axis=0)
+
+
+def best_radius(table: pd.DataFrame) -> str | None:
+    """The column of m-sharpness that orders the clear pairs best, over all seeds."""
+    means = {name: wrong(table, name) for name in RISES}
+    kept = {name: float(values.mean()) for name, values in means.items() if len(values)}
+    return min(kept, key=lambda name: kept[name]) if kept else None
+
+
+def same_batch(
+    table: pd.DataFrame, measures: Sequence[str]
+) -> Float[np.ndarray, " seeds"]:
+    """Share of batch sizes and measures that order plain training and SAM right.
+
+    Args:
+        table: from `compared`.
+        measures: columns.
+
+    Returns:
+        One a seed. Equal test errors have no order and do not count.
+    """
+    pairs = [((batch, False), (batch, True)) for batch in table["batch"].unique()]
+    return _right(table, measures, pairs)
+
+
+def any_pair(
+    table: pd.DataFrame, measures: Sequence[str]
+) -> Float[np.ndarray, " seeds"]:
+    """The same over all pairs of methods, of whatever batch sizes."""
+    if table.empty:
+        return np.array([])
+    pairs = list(combinations(_wide(table, "error").columns, 2))
+    return _right(table, measures, pairs)
+
+
+def _right(
+    table: pd.DataFrame, measures: Sequence[str], pairs: Sequence[Pair]
+) -> Float[np.ndarray, " seeds"]:
+    if table.empty:
+        return np.array([])
+    errors = _wide(table, "error")
+    found = []
+    for measure in measures:
+        values = _wide(table, measure)
+        for a, b in pairs:
+            error, rise = errors[b] - errors[a], values[b] - values[a]
+            right = (error * rise > 0).astype(float)
+            found.append(right.where(error != 0))
+    return pd.concat(found, axis=1).mean(axis=1).dropna().to_numpy(float)
+
+
+def source_rises() -> list[str]:
+    """The columns of the source's m-sharpness, one a radius."""
+    return [f"rise_{SOURCE_M}_{radius}" for radius in RADII]
+
+
+def ranking(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a measure: how well it orders the networks, means over seeds.
+
+    Args:
+        table: from `compared`.
+    """
+    if table.empty:
+        return pd.DataFrame()
+    errors, lines = _wide(table, "error"), []
+    for measure in MEASURES:
+        values, off = _wide(table, measure), wrong(table, measure)
+        tau = [
+            stats.kendalltau(values.loc[seed], errors.loc[seed]).statistic
+            for seed in errors.index
+        ]
+        lines.append(
+            {
+                "measure": measure,
+                "tau with test error": pd.Series(tau).mean(),
+                "clear pairs in the wrong order": off.mean() if len(off) else np.nan,
+                "right at the same batch": same_batch(table, [measure]).mean(),
+            }
+        )
+    return pd.DataFrame(lines).round(2)
+
+
+def method_summary(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a batch size and method: means over seeds of losses, error and measures."""
+    if table.empty:
+        return pd.DataFrame()
+    columns = {
+        "error": "test error",
+        "train_loss": "training loss",
+        f"rise_{SOURCE_M}_{RADII[1]}": f"{SOURCE_M}-sharpness at {RADII[1]}",
+        f"rise_{SOURCE_M}_{RADII[2]}": f"{SOURCE_M}-sharpness at {RADII[2]}",
+        "largest_eigenvalue": "largest eigenvalue",
+    }
+    means = (
+        table.groupby(METHOD, sort=False)[list(columns)].mean().rename(columns=columns)
+    )
+    return means.reset_index().round(4)

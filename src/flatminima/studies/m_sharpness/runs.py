@@ -63,10 +63,11 @@ MEASURED: dict[str, Any] = TRAINED | {
 """Fields of the networks whose sharpness is compared."""
 
 LIVE: dict[str, Any] = {
-    **{"net": "simple", "norm": "group", "optimiser": "phb", "lr": 0.1},
+    **{"net": "simple", "norm": "group", "optimiser": "adam", "lr": 0.01},
     **{"measured": "nothing", "to_the_end": True, "target_loss": 1e-6},
 }
-"""Fields of the runs of every build; they never reach their target."""
+"""Fields of the runs of every build, by Adam since they are short. They have no target:
+its loss is out of reach."""
 
 Radii = dict[float, ImageConfig]
 """A setting, by its radius."""
@@ -124,7 +125,7 @@ def bases(device: str) -> tuple[ImageConfig, ImageConfig]:
         device: "cpu" or "cuda".
     """
     trained, measured = (
-        ImageConfig(**fields, device=device) for fields in (TRAINED, MEASURED)
+        ImageConfig(**(fields | {"device": device})) for fields in (TRAINED, MEASURED)
     )
     return trained, measured
 

@@ -1,0 +1,147 @@
+"""The figures of the chapter."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from flatminima.plots.style import WIDTH, say_why
+from flatminima.runs.images.around import RADII
+from flatminima.runs.images.config import ImageConfig
+from flatminima.statistics.intervals import of_mean
+from flatminima.statistics.thresholds import thresholds
+from flatminima.studies.m_sharpness.runs import Radii
+from flatminima.studies.m_sharpness.tables import SOURCE_M, accuracy, fresh, own
+
+COLOURS = sns.color_palette("colorblind")
+NONE = "no committed run"
+SAM_MARKS = {False: ("o", "without SAM"), True: ("^", "SAM")}
+
+
+def steps_of_m(
+    rows: pd.DataFrame, ladder: Mapping[int, Radii], plain: ImageConfig
+) -> Figure:
+    """Accuracy by m at the radius that was chosen for it, and by radius.
+
+    Args:
+        rows: of committed runs.
+        ladder: radii by m.
+        plain: the same without SAM.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2), sharey=True)
+    base = fresh(accuracy(rows, plain))
+    for m, radii in ladder.items():
+        _seeds(left, m, own(rows, radii), "C0")
+    left.set(xscale="log", xlabel="m: images that share an ascent")
+    left.set_ylabel("test accuracy")
+    left.set_title("each m at its own radius")
+    for colour, (m, radii) in zip(COLOURS, ladder.items(), strict=False):
+        means = {rho: fresh(accuracy(rows, c)).mean() for rho, c in radii.items()}
+        line = pd.Series(means, dtype=float).dropna()
+        if len(line):
+            right.plot(line.index, line, "o-", color=colour, ms=4, label=f"m = {m}")
+    right.set(xscale="log", xlabel="radius ρ")
+    right.set_title("by radius")
+    for axis in (left, right):
+        if len(base):
+            axis.axhline(base.mean(), color="0.5", ls=":", label="without SAM")
+        if not axis.has_data():
+            say_why(axis, NONE)
+    if right.get_legend_handles_labels()[0]:
+        right.legend(fontsize=8)
+    return figure
+
+
+def by_ascent(
+    rows: pd.DataFrame, ascents: Mapping[str, Radii], plain: Mapping[int, ImageConfig]
+) -> Figure:
+    """Accuracy by how the inner maximum is approached, each at its own radius.
+
+    Args:
+        rows: of committed runs.
+        ascents: radii by the name of the way.
+        plain: without SAM, by how many times the epochs it has.
+    """
+    figure, axis = plt.subplots(figsize=(WIDTH, 3.0))
+    columns = {f"no SAM, epochs × {k}": accuracy(rows, c) for k, c in plain.items()}
+    columns = {name: fresh(values) for name, values in columns.items()}
+    columns |= {name: own(rows, radii) for name, radii in ascents.items()}
+    for place, (name, values) in enumerate(columns.items()):
+        _seeds(axis, place, values, "C7" if name.startswith("no SAM") else "C0")
+    labels = [
+        f"{name} step{'s' if name != '1' else ''}" if name.isdigit() else name
+        for name in columns
+    ]
+    axis.set_xticks(range(len(columns)), labels, rotation=20, ha="right")
+    axis.set_ylabel("test accuracy")
+    if not axis.has_data():
+        say_why(axis, NONE)
+    return figure
+
+
+def _seeds(axis: Axes, place: float, values: pd.Series, colour: str) -> None:
+    """A dot a seed, and the mean with its interval."""
+    if values.empty:
+        return
+    axis.plot([place] * len(values), values, "o", color=colour, ms=3, alpha=0.5)
+    mean = values.mean()
+    low, high = of_mean(values.to_numpy(float), thresholds())
+    if np.isfinite([low, high]).all():
+        axis.vlines(place, low, high, color=colour)
+    axis.plot([place], [mean], "D", color=colour, ms=6)
+
+
+def rankings(table: pd.DataFrame) -> Figure:
+    """Test error against m-sharpness, a panel a radius.
+
+    Args:
+        table: from `tables.compared`.
+    """
+    figure, axes = plt.subplots(1, len(RADII), figsize=(WIDTH, 2.9), sharey=True)
+    batches = sorted(table["batch"].unique()) if len(table) else []
+    for axis, radius in zip(axes, RADII, strict=True):
+        column = f"rise_{SOURCE_M}_{radius}"
+        for colour, batch in zip(COLOURS, batches, strict=False):
+            for sam, (mark, words) in SAM_MARKS.items():
+                part = table[(table["batch"] == batch) & (table["sam"] == sam)]
+                label = f"{int(batch)}, {words}"
+                axis.plot(
+                    *(part[column], part["error"], mark),
+                    **{"color": colour, "ms": 4.5, "alpha": 0.8, "label": label},
+                )
+        positive = len(table) and (table[column] > 0).all()
+        axis.set(xscale="log" if positive else "linear")
+        axis.set_title(f"ρ = {radius:g}")
+        if not len(table):
+            say_why(axis, NONE)
+    figure.supxlabel(f"{SOURCE_M}-sharpness", fontsize=10)
+    axes[0].set_ylabel("test error")
+    handles, labels = axes[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def noise(squares: pd.DataFrame) -> Figure:
+    """Mean square of a micro-batch's gradient against m, with the line 1 / m.
+
+    Args:
+        squares: from `live.squares`.
+    """
+    figure, axis = plt.subplots(figsize=(WIDTH * 0.6, 3.0))
+    if squares.empty:
+        say_why(axis, "every run diverged")
+    else:
+        for name in squares:
+            axis.plot(squares.index, squares[name], color=COLOURS[0], alpha=0.4, lw=1)
+        m = squares.index.to_numpy(float)
+        axis.plot(m, squares.mean(axis=1), "o-", color=COLOURS[0], ms=4, label="mean")
+        axis.plot(m, 1 / m, ls=":", color="black", label="1 / m")
+        axis.set(xscale="log", yscale="log")
+        axis.legend()
+    axis.set(xlabel="m", ylabel="mean square of the gradient\nover that at m = 1")
+    return figure

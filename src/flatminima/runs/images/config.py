@@ -181,6 +181,8 @@ class ImageConfig(BaseModel):
                 f"m = {self.m}: must be 0, a divisor of batch = {self.batch}, or n = "
                 f"{self.n}"
             )
+        if self.m == self.batch:
+            raise ValueError(f"m = {self.m}: must be left out where it is the batch")
         if self.norm == "batch" and self.m == 1:
             raise ValueError("m = 1: must be at least 2 for norm = 'batch'")
         if self.sam_until is not None and self.sam_until <= self.sam_from:

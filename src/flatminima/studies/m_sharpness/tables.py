@@ -37,6 +37,20 @@ Pair = tuple[Any, Any]
 """Two methods, each a batch size and whether it is SAM."""
 
 
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """All committed runs in one table; empty if there are none."""
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def said(rows: pd.DataFrame) -> str:
+    """The scale of committed runs, with the seeds that decide, for the scorecard."""
+    if rows.empty:
+        return "no committed run"
+    seeds = rows.loc[rows["data_seed"] >= FRESH, "data_seed"]
+    scales = rows["scale"].value_counts()
+    return f"{scales.index[0]}, seeds {seeds.min()} to {seeds.max()}"
+
+
 def of(rows: pd.DataFrame, config: ImageConfig) -> pd.DataFrame:
     """The rows of one setting, all its seeds, whatever the device.
 
@@ -98,6 +112,20 @@ def own(rows: pd.DataFrame, radii: Radii, *, at_loss: bool = False) -> pd.Series
     if best is None:
         return fresh(accuracy(rows.iloc[:0], next(iter(radii.values()))))
     return fresh(accuracy(rows, radii[best], at_loss=at_loss))
+
+
+def at_radius(
+    rows: pd.DataFrame, ladder: Mapping[int, Radii], rho: float
+) -> dict[int, pd.Series]:
+    """Accuracy of fresh seeds at one radius, by m; of those that have it."""
+    return along(rows, ladder, {m: rho for m, radii in ladder.items() if rho in radii})
+
+
+def along(
+    rows: pd.DataFrame, ladder: Mapping[int, Radii], line: Mapping[int, float]
+) -> dict[int, pd.Series]:
+    """Accuracy of fresh seeds by m, each at the radius that a line has for it."""
+    return {m: fresh(accuracy(rows, ladder[m][rho])) for m, rho in line.items()}
 
 
 def gain(first: pd.Series, second: pd.Series) -> Float[np.ndarray, " seeds"]:
@@ -258,11 +286,10 @@ def wrong(table: pd.DataFrame, measure: str) -> Float[np.ndarray, " seeds"]:
     return np.mean(off, axis=0)
 
 
-def best_radius(table: pd.DataFrame) -> str | None:
-    """The column of m-sharpness that orders the clear pairs best, over all seeds."""
-    means = {name: wrong(table, name) for name in RISES}
-    kept = {name: float(values.mean()) for name, values in means.items() if len(values)}
-    return min(kept, key=lambda name: kept[name]) if kept else None
+def wrong_at_best(table: pd.DataFrame) -> Float[np.ndarray, " seeds"]:
+    """The same of the m-sharpness that orders them best, over all seeds together."""
+    each = [values for name in RISES if len(values := wrong(table, name))]
+    return min(each, key=np.mean) if each else np.array([])
 
 
 def same_batch(
@@ -353,3 +380,20 @@ def method_summary(table: pd.DataFrame) -> pd.DataFrame:
         table.groupby(METHOD, sort=False)[list(columns)].mean().rename(columns=columns)
     )
     return means.reset_index().round(4)
+
+
+def live_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Means over seeds of the live runs, a row a rule.
+
+    Args:
+        tables: from `sweep`, by the name of the rule.
+    """
+    names = {"plain": "without SAM", "batch": "SAM", "micro": "SAM, micro-batches"}
+    columns = ["train_loss", "test_loss", "test_accuracy"]
+    lines = []
+    for key, table in tables.items():
+        ends = table[table["last"]]
+        means = ends[~ends["diverged"]][columns].mean()
+        counts = {"runs": len(ends), "diverged": int(ends["diverged"].sum())}
+        lines.append({"rule": names[key], **counts, **means})
+    return pd.DataFrame(lines).round(3)

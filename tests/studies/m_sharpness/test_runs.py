@@ -1,19 +1,114 @@
-"""The runs of the chapter m-sharpness: replace this with them."""
+"""The plan: seeds, order, and settings that differ in what they are named for."""
 
+import numpy as np
 import pytest
 
-from flatminima.studies.m_sharpness import runs
+from flatminima.runs.images.config import ImageConfig
+from flatminima.studies.m_sharpness import live, runs
 
-SIZE = {"d": 6, "n": 20, "width": 24, "num_steps": 100}
-
-
-def test_the_rules_differ_in_the_radius_alone():
-    configs = runs.configs(**SIZE)
-    assert list(configs) == ["1-SAM", "SGD"]
-    sam, sgd = (config.model_dump() for config in configs.values())
-    assert {field for field in sam if sam[field] != sgd[field]} == {"rho"}
+TINY = {"n": 40, "test_n": 20, "width": 4, "size": 8, "num_epochs": 1}
 
 
-def test_a_value_out_of_range_is_refused():
-    with pytest.raises(ValueError, match="width"):
-        runs.configs(**SIZE | {"width": 0})
+def changed(config: ImageConfig, base: ImageConfig) -> set[str]:
+    one, other = config.model_dump(), base.model_dump()
+    return {name for name in one if one[name] != other[name]}
+
+
+def test_the_ladder_differs_in_m_and_radius_alone():
+    base, _ = runs.bases("cpu")
+    ladder = runs.ladder(base)
+    assert list(ladder) == [1, 4, 16, 64, 512]
+    for m, radii in ladder.items():
+        for rho, config in radii.items():
+            assert changed(config, base) <= {"rho", "m"}
+            assert (config.rho, config.m) == (rho, 0 if m == runs.BATCH else m)
+    assert all(runs.EQUAL in ladder[m] for m in ladder if m > 1)
+
+
+def test_the_line_is_in_proportion_to_the_root_of_m():
+    ratios = [rho / np.sqrt(m) for m, rho in runs.LINE.items()]
+    assert ratios == pytest.approx([ratios[0]] * len(ratios))
+    assert all(rho in runs.LADDER[m] for m, rho in runs.LINE.items())
+
+
+def test_as_many_gradients_are_as_many():
+    base, _ = runs.bases("cpu")
+    ways = runs.ascents(base)
+    longer, five = ways[runs.AS_MANY][runs.EQUAL], ways["5"][runs.EQUAL]
+    assert longer.num_epochs * 2 == five.num_epochs * (1 + five.ascent_steps)
+    assert changed(ways[runs.SECOND][runs.EQUAL], base) == {"rho", "second_order"}
+    plain = runs.plain(base)
+    assert plain[2].num_epochs == 2 * ways["1"][runs.EQUAL].num_epochs
+
+
+def test_batches_have_learning_rates_in_proportion():
+    _, base = runs.bases("cpu")
+    methods = runs.methods(base)
+    rates = {config.lr / config.batch for config in methods.values()}
+    assert max(rates) == pytest.approx(min(rates))
+    assert len(methods) == 2 * len(runs.BATCHES)
+    for (batch, sam), config in methods.items():
+        assert config.batch == batch and (config.rho > 0) == sam
+        assert config.measured == "around"
+
+
+def test_the_plan_tunes_and_decides_on_different_seeds():
+    cells = runs.planned()
+    assert len(set(cells)) == len(cells)
+    assert {c.init_seed for c in cells} == {*runs.SEEDS, *runs.TUNING}
+    assert all(c.data_seed == c.init_seed and c.device == "cuda" for c in cells)
+    tuned = [c for c in cells if c.init_seed < runs.FRESH]
+    assert tuned and all(c.rho > 0 and c.measured == "nothing" for c in tuned)
+
+
+def test_a_beginning_of_the_plan_has_what_decides():
+    cells = runs.planned()
+    few = [c.init_seed for c in cells].index(runs.TUNING[1])
+    start = {c.with_seeds(0, 0) for c in cells[:few] if c.init_seed >= runs.FRESH}
+    whole = {c.with_seeds(0, 0) for c in cells if c.init_seed >= runs.FRESH}
+    assert start == whole
+    assert {c.init_seed for c in cells[:few]} == {0, 100, 101, 102}
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [({"seeds": [99]}, "at least 100"), ({"tuning": [100]}, "below 100")],
+)
+def test_a_seed_of_the_other_kind_is_refused(bad, words):
+    with pytest.raises(ValueError, match=words):
+        runs.planned(**bad)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLATMINIMA_STORE", str(tmp_path_factory.mktemp("store")))
+        found = runs.slice_of([3, 4], 5, 0.1, batch=20, sharpness_n=40, **TINY)
+        yield (
+            found,
+            live.noises(found.configs, 10),
+            live.precision(found.configs, 5, 0.05, 20),
+        )
+
+
+def test_live_runs_differ_in_the_ascent_alone(here):
+    tables = here[0].tables
+    assert [t["rho"].iloc[0] for t in tables.values()] == [0.0, 0.1, 0.1]
+    assert [t["m"].iloc[0] for t in tables.values()] == [0, 0, 5]
+    assert all(set(t["init_seed"]) == {3, 4} for t in tables.values())
+
+
+def test_ends_are_measured_in_the_order_of_the_seeds(here):
+    _, noises, sharper = here
+    assert [noise.n for noise in noises] == [10, 10]
+    assert len(sharper) == 2 and np.abs(sharper).max() < 1
+    squares = live.squares(noises)
+    assert list(squares.index) == [1, 2, 4, 8, 10]
+    assert (squares.loc[1] == 1).all() and (squares.diff().dropna() <= 0).all(axis=None)
+    expected = [noise.square(4) / noise.square(1) for noise in noises]
+    assert squares.loc[4].tolist() == pytest.approx(expected)
+    assert live.shares(noises, 1) == pytest.approx([n.share(1) for n in noises])
+
+
+def test_nothing_measured_is_an_empty_table():
+    assert live.squares([]).empty and not len(live.shares([], 4))

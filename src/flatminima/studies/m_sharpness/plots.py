@@ -14,8 +14,9 @@ from flatminima.runs.images.around import RADII
 from flatminima.runs.images.config import ImageConfig
 from flatminima.statistics.intervals import of_mean
 from flatminima.statistics.thresholds import thresholds
+from flatminima.studies.m_sharpness.ranking import SOURCE_M
 from flatminima.studies.m_sharpness.runs import Radii
-from flatminima.studies.m_sharpness.tables import SOURCE_M, accuracy, fresh, own
+from flatminima.studies.m_sharpness.tables import accuracy, fresh, own
 
 COLOURS = sns.color_palette("colorblind")
 NONE = "no committed run"
@@ -99,7 +100,7 @@ def rankings(table: pd.DataFrame) -> Figure:
     """Test error against m-sharpness, a panel a radius.
 
     Args:
-        table: from `tables.compared`.
+        table: from `ranking.compared`.
     """
     figure, axes = plt.subplots(1, len(RADII), figsize=(WIDTH, 2.9), sharey=True)
     batches = sorted(table["batch"].unique()) if len(table) else []

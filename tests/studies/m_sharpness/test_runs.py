@@ -52,6 +52,13 @@ def test_batches_have_learning_rates_in_proportion():
         assert config.measured == "around"
 
 
+def test_stopped_ones_differ_in_when_they_stop_alone():
+    _, base = runs.bases("cpu")
+    ended, stopped = runs.methods(base), runs.stopped(base)
+    for method, config in stopped.items():
+        assert changed(config, ended[method]) == set(runs.STOPPED)
+
+
 def test_the_plan_tunes_and_decides_on_different_seeds():
     cells = runs.planned()
     assert len(set(cells)) == len(cells)

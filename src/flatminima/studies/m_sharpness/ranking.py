@@ -1,6 +1,6 @@
 """Whether sharpness ranks networks by their test error, one number a seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -10,10 +10,9 @@ from jaxtyping import Float
 from scipy import stats
 
 from flatminima.runs.images.around import RADII
-from flatminima.runs.images.config import ImageConfig
 from flatminima.statistics.intervals import of_mean
 from flatminima.statistics.thresholds import thresholds
-from flatminima.studies.m_sharpness.runs import FRESH
+from flatminima.studies.m_sharpness.runs import FRESH, Methods
 from flatminima.studies.m_sharpness.tables import of
 from flatminima.sweeps.table import SEEDS
 
@@ -29,9 +28,7 @@ Pair = tuple[Any, Any]
 """Two methods, each a batch size and whether it is SAM."""
 
 
-def compared(
-    rows: pd.DataFrame, methods: Mapping[tuple[int, bool], ImageConfig]
-) -> pd.DataFrame:
+def compared(rows: pd.DataFrame, methods: Methods) -> pd.DataFrame:
     """Test error and all measures of sharpness, a row a method, batch size and seed.
 
     Args:

@@ -62,6 +62,13 @@ MEASURED: dict[str, Any] = TRAINED | {
 }
 """Fields of the networks whose sharpness is compared."""
 
+STOPPED: dict[str, Any] = {
+    **{"target_loss": 0.1, "to_the_end": False},
+    **{"schedule": "constant", "num_epochs": 300},
+}
+"""What is changed in them where they are compared at one training loss: they stop there,
+and their learning rate does not know when."""
+
 LIVE: dict[str, Any] = {
     **{"net": "simple", "norm": "group", "optimiser": "adam", "lr": 0.01},
     **{"measured": "nothing", "to_the_end": True, "target_loss": 1e-6},
@@ -71,6 +78,9 @@ its loss is out of reach."""
 
 Radii = dict[float, ImageConfig]
 """A setting, by its radius."""
+
+Methods = dict[tuple[int, bool], ImageConfig]
+"""By batch size and whether it is SAM."""
 
 
 def ladder(base: ImageConfig) -> dict[int, Radii]:
@@ -100,7 +110,7 @@ def plain(base: ImageConfig) -> dict[int, ImageConfig]:
     return {times: _with(base, num_epochs=times * base.num_epochs) for times in (1, 2)}
 
 
-def methods(base: ImageConfig) -> dict[tuple[int, bool], ImageConfig]:
+def methods(base: ImageConfig) -> Methods:
     """By batch size, without SAM and with it, at its own learning rate."""
     return {
         (batch, sam): _with(
@@ -112,6 +122,11 @@ def methods(base: ImageConfig) -> dict[tuple[int, bool], ImageConfig]:
         for batch in BATCHES
         for sam in (False, True)
     }
+
+
+def stopped(base: ImageConfig) -> Methods:
+    """The same, each stopped at one training loss."""
+    return methods(_with(base, **STOPPED))
 
 
 def _with(base: ImageConfig, **fields: Any) -> ImageConfig:
@@ -158,8 +173,9 @@ def planned(
     compared = [*plain(trained).values(), *methods(measured).values()]
     first, rest = seeds[:CORE], seeds[CORE:]
     cells = _over(tuned, tuning[:1]) + _over(tuned + compared, first)
-    cells += _over(single, [*tuning[:1], *first])
-    cells += _over(tuned, tuning[1:]) + _over(tuned + compared, rest)
+    at_loss = list(stopped(measured).values())
+    cells += _over(at_loss, first) + _over(single, [*tuning[:1], *first])
+    cells += _over(tuned, tuning[1:]) + _over(tuned + compared + at_loss, rest)
     cells += _over(single, [*tuning[1:], *rest])
     return list(dict.fromkeys(cells))
 

@@ -66,7 +66,7 @@ STOPPED: dict[str, Any] = {
     **{"target_loss": 0.1, "to_the_end": False},
     **{"schedule": "constant", "num_epochs": 300},
 }
-"""What is changed in them where they are compared at one training loss: they stop there,
+"""What is changed where they are compared at one training loss. They stop there,
 and their learning rate does not know when."""
 
 LIVE: dict[str, Any] = {

@@ -39,12 +39,12 @@ def test_a_setting_is_found_on_another_device(committed):
 
 
 def test_a_radius_is_chosen_by_the_tuning_seeds_alone(committed):
-    assert tables.chosen(committed, LADDER[16]) == 0.1
+    assert tables.chosen(committed, LADDER[16]) == 0.05
     tuned = committed["data_seed"] < runs.FRESH
     other = committed["rho"] == 0.025
     moved = committed.copy()
     moved.loc[~tuned & other, "test_accuracy"] = 1.0
-    assert tables.chosen(moved, LADDER[16]) == 0.1
+    assert tables.chosen(moved, LADDER[16]) == 0.05
     moved.loc[tuned & other, "test_accuracy"] = 1.0
     assert tables.chosen(moved, LADDER[16]) == 0.025
     own = tables.own(committed, LADDER[16])
@@ -88,7 +88,7 @@ def test_the_equality_is_decided(committed):
     line = tables.along(committed, LADDER, runs.LINE)
     one, other = (tables.as_runs(line[m], "committed") for m in (4, 64))
     verdict = decide.equals("m-sharp-line", one, other)
-    assert verdict.verdict == "fails" and verdict.effect == pytest.approx(0.038)
+    assert verdict.verdict == "fails" and verdict.effect == pytest.approx(0.04)
     nothing = tables.as_runs(line[4].iloc[:0], "none")
     undecided = decide.equals("m-sharp-line", nothing, nothing)
     assert (undecided.verdict, undecided.n) == ("undecided", 0)
@@ -96,7 +96,7 @@ def test_the_equality_is_decided(committed):
 
 def test_a_table_of_rungs(committed):
     table = tables.rungs(committed, LADDER, "m").set_index("m")
-    assert table.loc[16, "radius"] == 0.1 and not table.loc[16, "edge"]
+    assert table.loc[16, "radius"] == 0.05 and not table.loc[16, "edge"]
     assert table.loc[1, "edge"] and (table["seeds"] == len(runs.SEEDS)).all()
     assert (table["low"] < table["accuracy"]).all()
     assert tables.rungs(committed.iloc[:0], LADDER, "m").empty

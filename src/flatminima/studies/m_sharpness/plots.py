@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from flatminima.plots.style import WIDTH, say_why
 from flatminima.runs.images.around import RADII
@@ -33,11 +34,13 @@ def steps_of_m(
         ladder: radii by m.
         plain: the same without SAM.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2), sharey=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), sharey=True)
     base = fresh(accuracy(rows, plain))
     for m, radii in ladder.items():
         _seeds(left, m, own(rows, radii), "C0")
     left.set(xscale="log", xlabel="m: images that share an ascent")
+    left.set_xticks(list(ladder), list(map(str, ladder)), minor=False)
+    left.xaxis.set_minor_formatter(NullFormatter())
     left.set_ylabel("test accuracy")
     left.set_title("each m at its own radius")
     for colour, (m, radii) in zip(COLOURS, ladder.items(), strict=False):
@@ -52,8 +55,9 @@ def steps_of_m(
             axis.axhline(base.mean(), color="0.5", ls=":", label="without SAM")
         if not axis.has_data():
             say_why(axis, NONE)
-    if right.get_legend_handles_labels()[0]:
-        right.legend(fontsize=8)
+    handles, labels = right.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8)
     return figure
 
 
@@ -102,26 +106,28 @@ def rankings(table: pd.DataFrame) -> Figure:
     Args:
         table: from `ranking.compared`.
     """
-    figure, axes = plt.subplots(1, len(RADII), figsize=(WIDTH, 2.9), sharey=True)
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharey=True)
     batches = sorted(table["batch"].unique()) if len(table) else []
-    for axis, radius in zip(axes, RADII, strict=True):
+    for axis, radius in zip(axes.flat, RADII, strict=True):
         column = f"rise_{SOURCE_M}_{radius}"
         for colour, batch in zip(COLOURS, batches, strict=False):
             for sam, (mark, words) in SAM_MARKS.items():
                 part = table[(table["batch"] == batch) & (table["sam"] == sam)]
-                label = f"{int(batch)}, {words}"
+                label = f"batch {int(batch)}, {words}"
                 axis.plot(
                     *(part[column], part["error"], mark),
-                    **{"color": colour, "ms": 4.5, "alpha": 0.8, "label": label},
+                    **{"color": colour, "ms": 5, "alpha": 0.8, "label": label},
                 )
-        positive = len(table) and (table[column] > 0).all()
-        axis.set(xscale="log" if positive else "linear")
-        axis.set_title(f"ρ = {radius:g}")
+        positive = len(table) > 0 and (table[column] > 0).all()
+        axis.set(xscale="log" if positive else "linear", title=f"ρ = {radius:g}")
+        axis.set_xlabel(f"{SOURCE_M}-sharpness")
+        if positive:
+            axis.xaxis.set_minor_formatter(NullFormatter())
         if not len(table):
             say_why(axis, NONE)
-    figure.supxlabel(f"{SOURCE_M}-sharpness", fontsize=10)
-    axes[0].set_ylabel("test error")
-    handles, labels = axes[0].get_legend_handles_labels()
+    for axis in axes[:, 0]:
+        axis.set_ylabel("test error")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

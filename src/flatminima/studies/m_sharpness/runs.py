@@ -39,7 +39,7 @@ LINE = {4: 0.025, 16: 0.05, BATCH: 0.1}
 STEPS = (1, 2, 5, 20)
 PRECISE_RADII = (0.025, 0.05, 0.1)
 SECOND = "second order"
-AS_MANY = "1, as many gradients as 5"
+AS_MANY = "1 step, epochs × 3"
 """One ascent step takes two gradients an update and five take six."""
 
 BATCHES = (32, 128, 512)

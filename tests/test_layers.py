@@ -13,6 +13,7 @@ from flatminima.runs.kind import engine_of
 from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.nets.config import NetConfig
+from flatminima.runs.race.config import DescentRace, WalkRace
 from flatminima.runs.svag.config import SvagConfig
 from flatminima.sweeps.store import ROOTS
 
@@ -47,6 +48,8 @@ CONFIGS = {
     "view": ViewConfig(net=NetConfig()),
     "path": PathConfig(net=NetConfig()),
     "svag": SvagConfig(net=NetConfig()),
+    "race": DescentRace(instance="bias", d=8, method="gd"),
+    "race on the set": WalkRace(instance="matrix", d=4, method="flow"),
 }
 
 

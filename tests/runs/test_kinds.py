@@ -20,6 +20,7 @@ from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.nets.config import NetConfig
+from flatminima.runs.race.config import DescentRace, WalkRace
 from flatminima.runs.svag.config import SvagConfig
 from flatminima.sources.wen_li_ma import scale
 from flatminima.sweeps import store
@@ -32,6 +33,7 @@ IMAGES = {
     **{"n": 60, "test_n": 30, "size": 8, "width": 2, "batch": 20},
     **{"sharpness_n": 20},
 }
+RACE = {"n": 5, "d": 8, "complexity": 2, "budget": 40, "num_checkpoints": 4}
 START = Config(architecture="bias", **SMALL)
 KINDS = {
     "two layers": START.model_copy(update={"rho": 0.05, "measure_at": (7,)}),
@@ -66,6 +68,11 @@ KINDS = {
         **{"net": NetConfig(norm="batch", **NET), "amplification": 4},
         **{"trained": "hidden", "drop_at": 30, "drop": 0.1},
     ),
+    "race": DescentRace(instance="sparse", method="label-noise", strength=0.1, **RACE),
+    "race with probes": DescentRace(
+        instance="sparse", method="hutchinson", strength=0.01, **RACE
+    ),
+    "race on the set": WalkRace(instance="sparse", method="spectral", **RACE),
     "oscillator": oscillator.Config(num_steps=300),
 }
 WILD = {
@@ -82,6 +89,7 @@ WILD = {
         start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), kind="naive"
     ),
     "descent": DescentConfig(model="product", alpha=50.0, lr=1.0),
+    "race": DescentRace(instance="sparse", method="gd", lr=50.0),
     "oscillator": oscillator.Config(damping=-1e3, num_steps=3000),
 }
 each_kind = pytest.mark.parametrize("name", KINDS)
@@ -189,6 +197,8 @@ def test_the_kinds_of_the_engine_are_those_that_are_tried():
         "flatminima.runs.landscape.connect",
         "flatminima.runs.landscape.view",
         "flatminima.runs.nets.train",
+        "flatminima.runs.race.train",
+        "flatminima.runs.race.walk",
         "flatminima.runs.svag.train",
     }
     assert engine_of(START) is train

@@ -11,7 +11,7 @@ LEARNING_RATES = {
     "adashift": 1e-2,
 }
 """Of the report: .1 for SGD and PHB, the defaults of their code for the others. But
-AdaShift's default, .001, is divided by a tensor's largest gradient, and hardly moves."""
+AdaShift's default, .001, is divided by a tensor's largest gradient: it hardly moves."""
 
 LOWER = {"phb": 0.01}
 """What the report takes where the first does not lead to convergence."""

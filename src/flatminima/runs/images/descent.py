@@ -1,6 +1,5 @@
 """A network of images in training, on its device."""
 
-import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,22 +23,9 @@ WARM_UP = 3
 """Passes before a GPU's work is recorded, in which libraries choose and allocate."""
 
 
-_recording = threading.Lock()
-_entry = threading.Condition()
-_inside: list[str] = []
-"""Precisions of the runs that this process has under way."""
-
-_outside: tuple[int, bool, bool, bool, bool] | None = None
-"""Settings of torch before the first of them."""
-
-
 @contextmanager
 def numerics(config: ImageConfig) -> Iterator[None]:
     """One thread, and of a GPU's ways the ones that give the same bits every time.
-
-    On a GPU every caller has a stream of its own, so that threads of one process can
-    train networks side by side, each too small to fill it. torch's settings are those
-    of a process: a run of another precision waits until the others are done.
 
     Raises:
         RuntimeError: if the config asks for a GPU and there is none.
@@ -49,45 +35,18 @@ def numerics(config: ImageConfig) -> Iterator[None]:
             "device = 'cuda': torch finds no GPU here; take device = 'cpu', or a torch "
             "that was built with CUDA on a machine that has one"
         )
-    _enter(config.precision)
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = torch.get_num_threads(), cudnn.deterministic, cudnn.benchmark
+    coarse = cudnn.allow_tf32, matmul.allow_tf32
+    torch.set_num_threads(1)
+    cudnn.deterministic, cudnn.benchmark = True, False
+    cudnn.allow_tf32 = matmul.allow_tf32 = config.precision == "tf32"
     try:
-        if config.device == "cuda":
-            with torch.cuda.stream(torch.cuda.Stream()):
-                yield
-        else:
-            yield
+        yield
     finally:
-        _leave(config.precision)
-
-
-def _enter(precision: str) -> None:
-    global _outside
-    with _entry:
-        _entry.wait_for(lambda: not _inside or _inside[0] == precision)
-        cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-        if not _inside:
-            _outside = (
-                torch.get_num_threads(),
-                cudnn.deterministic,
-                cudnn.benchmark,
-                cudnn.allow_tf32,
-                matmul.allow_tf32,
-            )
-        _inside.append(precision)
-        torch.set_num_threads(1)
-        cudnn.deterministic, cudnn.benchmark = True, False
-        cudnn.allow_tf32 = matmul.allow_tf32 = precision == "tf32"
-
-
-def _leave(precision: str) -> None:
-    with _entry:
-        _inside.remove(precision)
-        if not _inside and _outside is not None:
-            cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-            torch.set_num_threads(_outside[0])
-            _, cudnn.deterministic, cudnn.benchmark, *coarse = _outside
-            cudnn.allow_tf32, matmul.allow_tf32 = coarse
-        _entry.notify_all()
+        torch.set_num_threads(before[0])
+        _, cudnn.deterministic, cudnn.benchmark = before
+        cudnn.allow_tf32, matmul.allow_tf32 = coarse
 
 
 class Recorded(NamedTuple):
@@ -166,8 +125,7 @@ class Descent:
             if perturbed and config.perturbed == "random":
                 self._draw(step)
             if self.recordable and perturbed not in self.recorded:
-                with _recording:
-                    self._record(perturbed)
+                self._record(perturbed)
             if perturbed in self.recorded:
                 recorded = self.recorded[perturbed]
                 recorded.graph.replay()

@@ -53,6 +53,13 @@ def test_a_radius_is_chosen_by_the_tuning_seeds_alone(committed):
     assert tables.chosen(committed[~tuned], LADDER[16]) is None
 
 
+def test_a_radius_without_runs_was_not_tried(committed):
+    some = committed[(committed["m"] != 16) | (committed["rho"] != 0.05)]
+    assert tables.chosen(some, LADDER[16]) == 0.025  # the smaller of two as good
+    half = (committed["init_seed"] == 1) & (committed["rho"] != 0.05)
+    assert tables.chosen(committed[~half], LADDER[16]) == 0.05
+
+
 def test_at_the_loss_and_at_the_end(committed):
     end = tables.own(committed, LADDER[16])
     met = tables.own(committed, LADDER[16], at_loss=True)

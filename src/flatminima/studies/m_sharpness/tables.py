@@ -82,11 +82,14 @@ def fresh(values: pd.Series) -> pd.Series:
 def chosen(rows: pd.DataFrame, radii: Radii) -> float | None:
     """The radius with the best accuracy, the mean over the tuning seeds.
 
+    A radius without any run is not among those that were tried.
+
     Returns:
-        None where no tuning seed has a run at every radius.
+        None where no tuning seed has a run at every other radius.
     """
     found = pd.DataFrame({rho: accuracy(rows, c) for rho, c in radii.items()})
-    tuning = found[found.index.get_level_values("data_seed") < FRESH].dropna()
+    tuning = found[found.index.get_level_values("data_seed") < FRESH]
+    tuning = tuning.dropna(axis=1, how="all").dropna()
     if tuning.empty:
         return None
     return float(tuning.columns[int(tuning.mean().to_numpy().argmax())])

@@ -5,7 +5,7 @@ import pytest
 from flatminima.studies.m_sharpness import plots, ranking, runs
 from tests.studies.m_sharpness.synthetic import rows
 
-_, BASE = runs.bases("cpu")
+_, BASE = runs.bases("medium")
 METHODS = runs.methods(BASE)
 PLACES = {method: place for place, method in enumerate(METHODS)}
 GOOD, BAD = "rise_16_0.1", "rise_128_0.1"

@@ -1,6 +1,7 @@
 """The plan: seeds, order, and settings that differ in what they are named for."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from flatminima.runs.images.config import ImageConfig
@@ -15,9 +16,9 @@ def changed(config: ImageConfig, base: ImageConfig) -> set[str]:
 
 
 def test_the_ladder_differs_in_m_and_radius_alone():
-    base, _ = runs.bases("cpu")
+    base, _ = runs.bases("medium")
     ladder = runs.ladder(base)
-    assert list(ladder) == [1, 4, 16, 64, 512]
+    assert list(ladder) == [1, 4, 16, 64, base.n]
     for m, radii in ladder.items():
         for rho, config in radii.items():
             assert changed(config, base) <= {"rho", "m"}
@@ -32,7 +33,7 @@ def test_the_line_is_in_proportion_to_the_root_of_m():
 
 
 def test_as_many_gradients_are_as_many():
-    base, _ = runs.bases("cpu")
+    base, _ = runs.bases("medium")
     ways = runs.ascents(base)
     longer, five = ways[runs.AS_MANY][runs.EQUAL], ways["5"][runs.EQUAL]
     assert longer.num_epochs * 2 == five.num_epochs * (1 + five.ascent_steps)
@@ -42,7 +43,7 @@ def test_as_many_gradients_are_as_many():
 
 
 def test_batches_have_learning_rates_in_proportion():
-    _, base = runs.bases("cpu")
+    _, base = runs.bases("medium")
     methods = runs.methods(base)
     rates = {config.lr / config.batch for config in methods.values()}
     assert max(rates) == pytest.approx(min(rates))
@@ -53,17 +54,18 @@ def test_batches_have_learning_rates_in_proportion():
 
 
 def test_stopped_ones_differ_in_when_they_stop_alone():
-    _, base = runs.bases("cpu")
+    _, base = runs.bases("medium")
     ended, stopped = runs.methods(base), runs.stopped(base)
     for method, config in stopped.items():
         assert changed(config, ended[method]) == set(runs.STOPPED)
 
 
-def test_the_plan_tunes_and_decides_on_different_seeds():
-    cells = runs.planned()
+@pytest.mark.parametrize(("scale", "device"), [("small", "cpu"), ("medium", "cuda")])
+def test_the_plan_tunes_and_decides_on_different_seeds(scale, device):
+    cells = runs.planned(scale)
     assert len(set(cells)) == len(cells)
     assert {c.init_seed for c in cells} == {*runs.SEEDS, *runs.TUNING}
-    assert all(c.data_seed == c.init_seed and c.device == "cuda" for c in cells)
+    assert all(c.data_seed == c.init_seed and c.device == device for c in cells)
     tuned = [c for c in cells if c.init_seed < runs.FRESH]
     assert tuned and all(c.rho > 0 and c.measured == "nothing" for c in tuned)
 
@@ -79,11 +81,24 @@ def test_a_beginning_of_the_plan_has_what_decides():
 
 @pytest.mark.parametrize(
     ("bad", "words"),
-    [({"seeds": [99]}, "at least 100"), ({"tuning": [100]}, "below 100")],
+    [
+        ({"seeds": [99]}, "at least 100"),
+        ({"tuning": [100]}, "below 100"),
+        ({"scale": "huge"}, "one of small, medium"),
+    ],
 )
 def test_a_seed_of_the_other_kind_is_refused(bad, words):
     with pytest.raises(ValueError, match=words):
         runs.planned(**bad)
+
+
+def test_the_larger_scale_that_has_seeds_is_shown():
+    table = pd.DataFrame({"n": 256, "width": 4, "data_seed": [0, 100, 101, 102]})
+    larger = table.assign(n=512, width=16)
+    assert runs.shown(pd.concat([table, larger], ignore_index=True)) == "medium"
+    few = larger[larger["data_seed"] < 102]
+    assert runs.shown(pd.concat([table, few], ignore_index=True)) == "small"
+    assert runs.shown(table.iloc[:0]) == "small"
 
 
 @pytest.fixture(scope="module")

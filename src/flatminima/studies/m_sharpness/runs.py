@@ -21,16 +21,18 @@ FRESH = 100
 CORE = 3
 """Seeds whose runs come first, so that any beginning of the plan is of use."""
 
-N, BATCH = 512, 64
+BATCH = 64
 
 LADDER: dict[int, tuple[float, ...]] = {
     1: (0.00625, 0.0125),
     4: (0.0125, 0.025, 0.05),
-    16: (0.0125, 0.025, 0.05, 0.1),
-    BATCH: (0.025, 0.05, 0.1, 0.2),
-    N: (0.05, 0.1, 0.2, 0.4),
+    16: (0.025, 0.05, 0.1),
+    BATCH: (0.025, 0.05, 0.1),
 }
 """Radii by m. All but 1 have `EQUAL`, and 4, 16 and 64 have those of `LINE`."""
+
+WHOLE = (0.05, 0.1, 0.2)
+"""Radii where all training images share the ascent."""
 
 EQUAL = 0.05
 LINE = {4: 0.025, 16: 0.05, BATCH: 0.1}
@@ -44,23 +46,33 @@ AS_MANY = "1 step, epochs × 3"
 
 BATCHES = (32, 128, 512)
 LR_AT = 128
-"""The batch that has the learning rate of `MEASURED`; those of others are in
-proportion to theirs."""
+"""The batch that has the learning rate of a scale; those of others are in proportion to
+theirs."""
+
+SCALES: dict[str, dict[str, Any]] = {
+    "small": {
+        **{"n": 256, "size": 8, "width": 4, "num_epochs": 30},
+        **{"optimiser": "adam", "lr": 0.01},
+    },
+    "medium": {
+        **{"n": 512, "size": 14, "width": 16, "num_epochs": 60},
+        **{"optimiser": "phb", "lr": 0.1, "weight_decay": 5e-4},
+    },
+}
+"""Of the committed runs: what a CPU does in ten minutes, and what a GPU does."""
 
 TRAINED: dict[str, Any] = {
-    **{"data": "fashion_mnist", "n": N, "test_n": 10_000, "size": 14},
-    **{"net": "simple", "width": 16, "norm": "group"},
-    **{"optimiser": "phb", "lr": 0.1, "schedule": "cosine", "weight_decay": 5e-4},
-    **{"batch": BATCH, "num_epochs": 60, "target_loss": 0.05, "to_the_end": True},
-    **{"measured": "nothing", "sharpness_n": N},
+    **{"data": "fashion_mnist", "test_n": 10_000, "net": "simple", "norm": "group"},
+    **{"schedule": "cosine", "batch": BATCH, "target_loss": 0.05},
+    **{"to_the_end": True, "measured": "nothing"},
 }
 """Fields of the ladder and of the ascents."""
 
-MEASURED: dict[str, Any] = TRAINED | {
-    **{"n": 2048, "num_epochs": 60, "lr": 0.1, "batch": LR_AT},
-    **{"measured": "around", "sharpness_n": 1024},
+MEASURED: dict[str, dict[str, Any]] = {
+    "small": {"n": 1024, "num_epochs": 30, "sharpness_n": 512},
+    "medium": {"n": 2048, "num_epochs": 60, "sharpness_n": 1024},
 }
-"""Fields of the networks whose sharpness is compared."""
+"""Fields of the networks whose sharpness is compared, by scale."""
 
 STOPPED: dict[str, Any] = {
     **{"target_loss": 0.1, "to_the_end": False},
@@ -85,10 +97,9 @@ Methods = dict[tuple[int, bool], ImageConfig]
 
 def ladder(base: ImageConfig) -> dict[int, Radii]:
     """SAM by m: images that share an ascent, 1 to all of the training set."""
-    whole = base.batch
     return {
-        m: {rho: _with(base, rho=rho, m=0 if m == whole else m) for rho in LADDER[m]}
-        for m in LADDER
+        m: {rho: _with(base, rho=rho, m=0 if m == base.batch else m) for rho in radii}
+        for m, radii in (LADDER | {base.n: WHOLE}).items()
     }
 
 
@@ -133,30 +144,43 @@ def _with(base: ImageConfig, **fields: Any) -> ImageConfig:
     return ImageConfig(**(base.model_dump() | fields))
 
 
-def bases(device: str) -> tuple[ImageConfig, ImageConfig]:
-    """What the committed runs have in common: `TRAINED` and `MEASURED`.
+def bases(scale: str, device: str = "cpu") -> tuple[ImageConfig, ImageConfig]:
+    """What the committed runs of a scale have in common.
 
     Args:
+        scale: a name of `SCALES`.
         device: "cpu" or "cuda".
+
+    Returns:
+        Of the ladder and the ascents, and of the networks whose sharpness is compared.
+
+    Raises:
+        ValueError: if there is no such scale.
     """
-    trained, measured = (
-        ImageConfig(**(fields | {"device": device})) for fields in (TRAINED, MEASURED)
-    )
-    return trained, measured
+    if scale not in SCALES:
+        raise ValueError(f"scale = {scale!r}: must be one of {', '.join(SCALES)}")
+    fields = TRAINED | SCALES[scale] | {"device": device}
+    trained = ImageConfig(**(fields | {"sharpness_n": fields["n"]}))
+    others = {"batch": LR_AT, "measured": "around"} | MEASURED[scale]
+    return trained, _with(trained, **others)
 
 
 def planned(
-    seeds: Iterable[int] = SEEDS, tuning: Iterable[int] = TUNING, device: str = "cuda"
+    scale: str = "medium",
+    seeds: Iterable[int] = SEEDS,
+    tuning: Iterable[int] = TUNING,
 ) -> list[ImageConfig]:
     """All runs to be committed, in the order in which they are worth it.
 
+    The small ones are for a CPU, the others for a GPU.
+
     Args:
+        scale: a name of `SCALES`.
         seeds: of the runs that decide.
         tuning: of those that choose the radii.
-        device: "cpu" or "cuda".
 
     Raises:
-        ValueError: if a seed of the one kind is of the other.
+        ValueError: if there is no such scale, or a seed is on the wrong side of 100.
     """
     seeds, tuning = list(seeds), list(tuning)
     for name, given, wrong in (
@@ -166,18 +190,34 @@ def planned(
         if wrong:
             side = "at least" if name == "seeds" else "below"
             raise ValueError(f"{name} = {given}: all must be {side} {FRESH}")
-    trained, measured = bases(device)
+    trained, measured = bases(scale, "cpu" if scale == "small" else "cuda")
     steps = ladder(trained)
     single = list(steps.pop(1).values())
     tuned = _flat(steps) + _flat(ascents(trained))
     compared = [*plain(trained).values(), *methods(measured).values()]
+    at_loss = list(stopped(measured).values())
     first, rest = seeds[:CORE], seeds[CORE:]
     cells = _over(tuned, tuning[:1]) + _over(tuned + compared, first)
-    at_loss = list(stopped(measured).values())
     cells += _over(at_loss, first) + _over(single, [*tuning[:1], *first])
     cells += _over(tuned, tuning[1:]) + _over(tuned + compared + at_loss, rest)
     cells += _over(single, [*tuning[1:], *rest])
     return list(dict.fromkeys(cells))
+
+
+def shown(rows: pd.DataFrame) -> str:
+    """The larger scale of which enough seeds have runs that decide, or else "small".
+
+    Args:
+        rows: of committed runs.
+    """
+    for scale in ("medium", "small"):
+        base, _ = bases(scale)
+        if not rows.empty:
+            same = (rows["n"] == base.n) & (rows["width"] == base.width)
+            seeds = rows.loc[same & (rows["data_seed"] >= FRESH), "data_seed"]
+            if seeds.nunique() >= CORE:
+                return scale
+    return "small"
 
 
 def _flat(settings: dict[Any, Radii]) -> list[ImageConfig]:

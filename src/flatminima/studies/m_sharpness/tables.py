@@ -28,6 +28,13 @@ def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
+def of_scale(rows: pd.DataFrame, base: ImageConfig) -> pd.DataFrame:
+    """Those of committed runs whose networks and images have the size of a config's."""
+    if rows.empty:
+        return rows
+    return rows[(rows["width"] == base.width) & (rows["size"] == base.size)]
+
+
 def said(rows: pd.DataFrame) -> str:
     """The scale of committed runs, with the seeds that decide, for the scorecard."""
     if rows.empty:

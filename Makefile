@@ -28,7 +28,7 @@ LOWEST := _build/lowest
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help install book fresh pages chapter test fast lowest check elsewhere serve bench scale speed results verify-results pair lock clean distclean
+.PHONY: FORCE help install book fresh pages chapter test fast lowest check elsewhere serve bench scale speed results quick-results verify-results pair lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
@@ -165,6 +165,16 @@ else
 	  $(BIN)/python -m flatminima.results collect "$$record" results/$$chapter.jsonl || exit 1; \
 	done
 endif
+
+quick-results: $(STAMP) ## Commit the runs of chapters as they are: CHAPTERS="hinge"
+	@test -n "$(CHAPTERS)" || { echo 'Say which: make quick-results CHAPTERS=hinge'; exit 1; }
+	@mkdir -p _build/record
+	@for chapter in $(CHAPTERS); do \
+	  record="$$(pwd -P)/_build/record/$$chapter.jsonl"; \
+	  own="$${record%.jsonl}-quick.jsonl"; rm -f "$$record" "$$own"; \
+	  FLATMINIMA_RECORD="$$record" $(PRESS) chapter $$chapter && \
+	  $(BIN)/python -m flatminima.results collect "$$own" results/$$chapter-quick.jsonl || exit 1; \
+	done
 
 verify-results: $(STAMP) ## Check results/ and run cheap ones and a sample again
 	@$(BIN)/python -m flatminima.results verify

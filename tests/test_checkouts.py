@@ -121,6 +121,10 @@ def test_the_records_of_results_are_those_that_are_collected(checkout):
     ran, collected = checkout.make("results", "CHAPTERS=one")
     assert (ran[0], ran[4:6]) == (record, ["chapter", "one"])
     assert collected[4:] == ["collect", record, "results/one.jsonl"]
+    ran, collected = checkout.make("quick-results", "CHAPTERS=one")
+    assert (ran[0], ran[4:6]) == (record, ["chapter", "one"])
+    own = record.replace("one.jsonl", "one-quick.jsonl")
+    assert collected[4:] == ["collect", own, "results/one-quick.jsonl"]
 
 
 def test_an_environment_is_made_once(checkout):

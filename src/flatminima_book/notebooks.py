@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +95,13 @@ def is_chapter(path: Path) -> bool:
 
 def read_source(path: Path) -> Notebook:
     """Read a MyST chapter as a notebook."""
-    return jupytext.read(path, fmt="md:myst")
+    return deepcopy(_as_notebook(path.read_text("utf8")))
+
+
+@lru_cache(maxsize=256)
+def _as_notebook(text: str) -> Notebook:
+    """The same for all who ask: checks read a chapter many times."""
+    return jupytext.reads(text, fmt="md:myst")
 
 
 def read_notebook(path: Path) -> Notebook:

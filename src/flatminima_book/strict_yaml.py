@@ -1,8 +1,13 @@
 """YAML that refuses a key given twice, of which PyYAML would keep the last."""
 
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import yaml
+
+FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same loader, in C where PyYAML was built with it."""
 
 
 class _Strict:
@@ -30,6 +35,17 @@ def load(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
     Raises:
         ValueError: It is no YAML, or a mapping has a key twice; names the line.
     """
+    return deepcopy(_parsed(text, loader))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str, loader: type[yaml.SafeLoader]) -> Any:
+    """The same for all who ask: checks read the files of a book many times."""
+    if loader is yaml.SafeLoader:
+        try:
+            return yaml.load(text, Loader=type("Loader", (_Strict, FAST), {}))
+        except yaml.YAMLError:
+            pass  # the other says better what is wrong
     try:
         return yaml.load(text, Loader=type("Loader", (_Strict, loader), {}))
     except yaml.YAMLError as error:

@@ -62,13 +62,23 @@ def run(folder) -> Iterator[Run]:
         yield run
 
 
+class Once(dict[str, Executed]):
+    """Chapters at smoke scale, each executed when it is first asked for."""
+
+    def __init__(self, run: Run, folder: Path):
+        super().__init__()
+        self.run, self.folder = run, folder
+
+    def __missing__(self, name: str) -> Executed:
+        source = CHAPTERS[name].paired
+        self[name] = self.run(source, smoke(name), ROOT, self.folder)
+        return self[name]
+
+
 @pytest.fixture(scope="module")
-def executed(run, folder) -> dict[str, Executed]:
+def executed(run, folder) -> Once:
     """Every chapter at smoke scale."""
-    return {
-        name: run(chapter.paired, smoke(name), ROOT, folder)
-        for name, chapter in CHAPTERS.items()
-    }
+    return Once(run, folder)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,9 @@ import yaml
 from flatminima.claims.model import Claim
 from flatminima.statistics.thresholds import Thresholds, thresholds
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""In C where PyYAML was built with it: every kernel reads all claims."""
+
 
 @cache
 def load() -> tuple[Thresholds, dict[str, Claim]]:
@@ -38,7 +41,7 @@ def read_claims(studies: Traversable) -> dict[str, Claim]:
         if not file.is_file():
             continue
         where = f"{studies.name}/{folder.name}/claims.yml"
-        for entry in yaml.safe_load(file.read_text(encoding="utf-8")) or []:
+        for entry in yaml.load(file.read_text(encoding="utf-8"), LOADER) or []:
             try:
                 claim = Claim(**entry, chapter=folder.name.replace("_", "-"))
             except (TypeError, ValueError) as error:

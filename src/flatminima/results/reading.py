@@ -1,7 +1,10 @@
 """The committed runs of a file, each checked against its checksum."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from flatminima.results.kept import kept
-from flatminima.results.rows import BadResult, config_of, engine_now, setting
-from flatminima.runs.kind import Run, RunConfig
+from flatminima.results.rows import BadResult, config_of
+from flatminima.runs.kind import RunConfig
 from flatminima.sweeps import store
-from flatminima.sweeps.table import COMMITTED, tidy
+from flatminima.sweeps.table import COMMITTED, described
 
 
 @dataclass(frozen=True)
@@ -29,20 +32,42 @@ class Committed:
     rows: list[dict[str, Any]]
     tables: list[pd.DataFrame]
 
+    @cached_property
+    def configs(self) -> list[RunConfig]:
+        """The config of every run; fields that are newer have their defaults."""
+        return [config_of(row) for row in self.rows]
+
+    @cached_property
+    def fields(self) -> list[dict[str, Any]]:
+        """The fields of these."""
+        return [config.model_dump(mode="json") for config in self.configs]
+
+    @cached_property
+    def by_config(self) -> dict[RunConfig, pd.DataFrame]:
+        """The tables by the configs of their runs."""
+        return dict(zip(self.configs, self.tables, strict=True))
+
+    @cached_property
+    def histories(self) -> dict[RunConfig, dict[str, list]]:
+        """The columns of the file by the configs of their runs."""
+        rows = zip(self.configs, self.rows, strict=True)
+        return {config: row["history"] for config, row in rows}
+
     @property
     def older(self) -> list[bool]:
         """For every run, whether another engine than the present one made it."""
-        return [row["engine"] != engine_now(row) for row in self.rows]
+        return [
+            row["engine"] != store.engine_digest(config)
+            for row, config in zip(self.rows, self.configs, strict=True)
+        ]
 
     def of(self, config: RunConfig) -> pd.DataFrame:
         """The rows of one setting, all its seeds; empty if there are none."""
-        wanted = setting(
-            {"module": config.engine, "config": config.model_dump(mode="json")}
-        )
+        wanted = config.with_seeds(0, 0)
         tables = [
             table
-            for row, table in zip(self.rows, self.tables, strict=True)
-            if setting(row) == wanted
+            for made, table in zip(self.configs, self.tables, strict=True)
+            if made.with_seeds(0, 0) == wanted
         ]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
@@ -83,7 +108,7 @@ def load(path: Path) -> Committed:
     Raises:
         BadResult: naming the file and the line.
     """
-    rows, tables = [], []
+    rows, facts = [], []
     if path.is_file():
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
             where = f"{path}, line {number}"
@@ -95,13 +120,15 @@ def load(path: Path) -> Committed:
             if checksum != store.sha256(store.canonical(row)):
                 raise BadResult(f"{where}: not what its checksum says")
             try:
-                tables.append(_table(row))
+                facts.append(_Facts.of(row))
             except (ImportError, AttributeError, KeyError, TypeError) as error:
                 raise BadResult(f"{where}: not a run: {error!r}") from error
             except ValueError as error:
                 raise BadResult(f"{where}: {error}") from error
             rows.append(row)
-    return Committed(rows, tables)
+    made = Committed(rows, _tables(facts))
+    made.__dict__["configs"] = [each.config for each in facts]
+    return made
 
 
 def committed(chapter: str) -> Committed:
@@ -114,17 +141,74 @@ def committed(chapter: str) -> Committed:
     return load(kept("results") / f"{chapter}.jsonl")
 
 
-def _table(row: dict[str, Any]) -> pd.DataFrame:
-    history = pd.DataFrame(row["history"]).astype(float)
-    history["step"] = history["step"].astype(int)
-    run = Run(history, {}, 0, diverged_at=row["diverged_at"])
-    table = tidy(config_of(row), run).assign(engine=row["engine"])
-    table["scale"] += COMMITTED
-    for name, value in row["summary"].items():
-        if not isinstance(value, list):
-            number = np.nan if value is None else float(value)
-            table[name] = np.where(table["last"], number, np.nan)
-    return table
+@dataclass(frozen=True)
+class _Facts:
+    """What a run's rows of a table say.
+
+    Attributes:
+        config: of the run.
+        facts: what all of them say, by name.
+        history: a column each, by name.
+        marks: what they say after these: a column each, or the same in all of them.
+    """
+
+    config: RunConfig
+    facts: dict[str, Any]
+    history: dict[str, np.ndarray]
+    marks: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> "_Facts":
+        """Of a row of the file, with the columns of `table.tidy` in their order."""
+        config = config_of(row)
+        history = {k: np.array(v, dtype=float) for k, v in row["history"].items()}
+        history["step"] = history["step"].astype(int)
+        if len({len(column) for column in history.values()}) != 1:
+            raise ValueError("the columns of its history are not of one length")
+        facts = described(config)
+        facts["scale"] += COMMITTED
+        last = np.arange(len(history["step"])) == len(history["step"]) - 1
+        diverged = row["diverged_at"] is not None
+        marks = {"last": last, "diverged": diverged, "engine": row["engine"]}
+        for name, value in row["summary"].items():
+            if not isinstance(value, list):
+                number = np.nan if value is None else float(value)
+                marks[name] = np.where(last, number, np.nan)
+        return cls(config, facts, history, marks)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """All of them, in order; in a table a later one takes an earlier's place."""
+        return self.facts | self.history | self.marks
+
+    @property
+    def form(self) -> list[tuple[str, type]]:
+        """Names and types: runs of one form can share a table."""
+        return [(name, type(value)) for name, value in self.columns.items()]
+
+
+def _tables(facts: Sequence[_Facts]) -> list[pd.DataFrame]:
+    """A table a run. Those that follow each other in one form are made as one."""
+    tables = []
+    for _, group in groupby(facts, key=lambda each: each.form):
+        parts = list(group)
+        lengths = [len(part.history["step"]) for part in parts]
+        together: dict[str, Any] = {}
+        every = [part.columns for part in parts]
+        for name, value in every[0].items():
+            values = [columns[name] for columns in every]
+            if isinstance(value, np.ndarray):
+                together[name] = np.concatenate(values)
+            else:
+                one_each = pd.Series(values)
+                together[name] = one_each.repeat(lengths).reset_index(drop=True)
+        table = pd.DataFrame(together)
+        ends = np.cumsum(lengths)
+        tables += [
+            table.iloc[end - length : end].reset_index(drop=True)
+            for end, length in zip(ends, lengths, strict=True)
+        ]
+    return tables
 
 
 def _device(row: dict[str, Any]) -> str:

@@ -156,7 +156,7 @@ def sweep(
     *,
     processes: bool = False,
     scheduler: str | None = None,
-    commit: bool = False,
+    commit: bool | Path = False,
 ) -> pd.DataFrame:
     """Run every config under every seed and put the histories in one tidy table.
 
@@ -165,7 +165,7 @@ def sweep(
         seeds: a count, the seeds themselves or pairs, as in `table.seed_pairs`.
         workers, processes, scheduler: as in `run_all`.
         commit: note these runs in $FLATMINIMA_RECORD, if that is set, as ones to be
-            committed to `results/`.
+            committed to `results/`; or the file in which to note them.
 
     Returns:
         One row for each run and checkpoint, as `table.tidy` makes them; `last` says
@@ -175,7 +175,7 @@ def sweep(
     cells = over_seeds(configs, seeds)
     runs = run_all(cells, workers, processes=processes, scheduler=scheduler)
     if commit:
-        _record(cells)
+        _record(cells, record_file() if commit is True else commit)
     return pd.concat(
         [tidy(config, run) for config, run in zip(cells, runs, strict=True)],
         ignore_index=True,
@@ -423,10 +423,10 @@ def _difference(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     return f"{other}, here { {name: ours['libraries'].get(name) for name in other} }"
 
 
-def _record(configs: Sequence[RunConfig]) -> None:
+def _record(configs: Sequence[RunConfig], path: Path | None) -> None:
     """Note which runs are to be committed, where somebody asks for it."""
     _note(
-        record_file(),
+        path,
         (
             {"module": config.engine, "config": config.model_dump(mode="json")}
             for config in configs

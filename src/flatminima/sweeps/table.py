@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Iterable, Sequence
 from itertools import product
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -211,11 +211,15 @@ def tidy(config: RunConfig, run: Run) -> pd.DataFrame:
     Beside its history: the columns of its config, `rule`, `scale` (how it compares
     with the source's own runs), `last` and `diverged`.
     """
-    source = importlib.import_module(config.source)
-    facts = config.columns | {"rule": config.rule, "scale": source.scale(config)}
     table = run.history.copy()
-    for position, (name, value) in enumerate(facts.items()):
+    for position, (name, value) in enumerate(described(config).items()):
         table.insert(position, name, value)
     table["last"] = table.index == len(table) - 1
     table["diverged"] = run.diverged_at is not None
     return table
+
+
+def described(config: RunConfig) -> dict[str, Any]:
+    """What every row of a run says of it: the columns of its config, rule and scale."""
+    source = importlib.import_module(config.source)
+    return config.columns | {"rule": config.rule, "scale": source.scale(config)}

@@ -11,6 +11,7 @@ import torch
 from flatminima.claims import decide
 from flatminima.claims.register import load
 from flatminima.claims.report import few_seeds
+from flatminima.results.reading import Committed
 from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.runs.mlp.train import advance
 from flatminima.sources.controls import SETTINGS
@@ -22,6 +23,7 @@ from tests.tables import runs
 
 SIZE = {"d": 4, "n": 8, "width": 8, "num_steps": 40}
 FACTORS, LENGTHS = [0.5, 2], [0.25, 2]
+NOTHING = Committed([], [])
 
 
 def varied(architecture="bias", **changes):
@@ -98,7 +100,9 @@ def test_an_unknown_architecture_is_refused():
 def table(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FLATMINIMA_STORE", str(tmp_path_factory.mktemp("store")))
-        yield robust_runs.run_variations("bias", FACTORS, LENGTHS, seeds=2, **SIZE)
+        yield robust_runs.run_variations(
+            NOTHING, "bias", FACTORS, LENGTHS, seeds=2, **SIZE
+        )
 
 
 def test_every_variation_has_a_row_for_each_rule_and_seed(table):
@@ -141,7 +145,9 @@ def test_sgd_has_no_radius_to_vary(table):
 def test_diverged_runs_are_rows_and_no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        table = robust_runs.run_variations("bias", [1000], [2], seeds=2, **SIZE)
+        table = robust_runs.run_variations(
+            NOTHING, "bias", [1000], [2], seeds=2, **SIZE
+        )
     wild = table[(table["field"] == "lr") & (table["rule"] == "SGD")]
     assert wild["diverged"].tolist() == [True, True]
     lost = robust_runs.lost_runs(table)
@@ -204,17 +210,17 @@ def test_tuning_takes_the_best_on_its_own_seeds(monkeypatch):
     accuracy = [[0.5, 0.7], [0.9, 0.7], [0.8, 0.8], [1.0, 1.0]]
     asked = []
 
-    def fake(given, seeds):
+    def fake(own, given, seeds):
         (config,) = given
         asked.append(seeds)
         k = configs.index(config)
         return runs(2, test_accuracy=accuracy[k], diverged=k == 3)
 
-    monkeypatch.setattr(robust_runs, "sweep_quietly", fake)
-    assert robust_runs.tune(configs, range(7, 9)) == configs[1]
+    monkeypatch.setattr(robust_runs, "ran", fake)
+    assert robust_runs.tune(NOTHING, configs, range(7, 9)) == configs[1]
     assert set(asked) == {range(7, 9)}
     with pytest.raises(ValueError, match=r"configs = \[\]: at least 1"):
-        robust_runs.tune([], 2)
+        robust_runs.tune(NOTHING, [], 2)
 
 
 # --- verdicts, on tables made by hand -----------------------------------------

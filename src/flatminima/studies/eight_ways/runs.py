@@ -9,7 +9,6 @@ from jaxtyping import Float
 
 from flatminima.data.xor import sample_xor, xor_test_set
 from flatminima.results.reading import Committed
-from flatminima.results.rows import config_of
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.mlp.config import Config, Phase
 from flatminima.studies.paper_figures.runs import committed_runs
@@ -162,11 +161,9 @@ def committed_flows(paper: Committed, config: FlowConfig) -> pd.DataFrame:
     """
     wanted = _regardless_of_length(config.model_dump(mode="json"))
     found: dict[int, list[pd.DataFrame]] = {}
-    for row, table in zip(paper.rows, paper.tables, strict=True):
-        if row["module"] == config.engine:
-            fields = config_of(row).model_dump(mode="json")
-            if _regardless_of_length(fields) == wanted:
-                found.setdefault(fields["max_iterations"], []).append(table)
+    for row, fields, table in zip(paper.rows, paper.fields, paper.tables, strict=True):
+        if row["module"] == config.engine and _regardless_of_length(fields) == wanted:
+            found.setdefault(fields["max_iterations"], []).append(table)
     return pd.concat(found[max(found)], ignore_index=True) if found else pd.DataFrame()
 
 

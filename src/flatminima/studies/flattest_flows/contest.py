@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from flatminima.checks import at_least
+from flatminima.results.evidence import gather
 from flatminima.results.reading import Committed
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.flow.manifold import ON_THE_SET
@@ -146,6 +147,7 @@ def contest(
     configs: Mapping[str, Any],
     seeds: Sequence[tuple[int, int]],
     updates: int,
+    own: Committed | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Run all, and give flows and training the same columns.
 
@@ -154,6 +156,8 @@ def contest(
         seeds: pairs (data_seed, init_seed).
         updates: further updates of training over which its rising_share and
             jump_share are counted (`flow.moves`).
+        own: committed flows of the chapter, as in `evidence.gather`. They have the rows
+            alone at which the accuracy was measured.
 
     Returns:
         Tables of `sweep` by name. Those of flows get an output_error: the most that
@@ -161,7 +165,12 @@ def contest(
         That of training gets the two shares, the same in every row of a seed, NaN for
         a run that diverged.
     """
-    tables = {name: sweep([config], seeds) for name, config in configs.items()}
+    tables = {
+        name: gather(own, [config], seeds).table
+        if own and isinstance(config, FlowConfig)
+        else sweep([config], seeds)
+        for name, config in configs.items()
+    }
     for name, config in configs.items():
         if isinstance(config, FlowConfig):
             table = tables[name].assign(output_error=ON_THE_SET)

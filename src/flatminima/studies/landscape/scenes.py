@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float
 
 from flatminima.results.reading import Committed
-from flatminima.results.rows import config_of
 from flatminima.runs.landscape import connect, view
 from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.nets.problem import data, network
@@ -66,7 +65,8 @@ def picture(shown: Shown, paper: Committed, seed: int, which: int = 0) -> Pictur
 
 def _kept(paper: Committed, config: ViewConfig) -> np.ndarray:
     """The committed grid of a run."""
-    (row,) = (r for r in paper.rows if config_of(r) == config)
+    rows = zip(paper.rows, paper.configs, strict=True)
+    (row,) = (row for row, made in rows if made == config)
     return np.array(row["summary"]["plane"]).reshape(config.points, config.points)
 
 

@@ -14,7 +14,6 @@ import pandas as pd
 
 from flatminima.plots.style import ARCHITECTURES
 from flatminima.results.reading import Committed
-from flatminima.results.rows import config_of
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.wen_li_ma import EARLY, FIGURES, figure, figures
 from flatminima.statistics.intervals import mean_interval
@@ -124,12 +123,9 @@ def longest(
     """
     wanted = _regardless_of_length(config.model_dump(mode="json"))
     found = defaultdict(list)
-    for row, table in zip(paper.rows, paper.tables, strict=True):
-        if row["module"] == config.engine:
-            # fields that are newer than the row have their defaults
-            fields = config_of(row).model_dump(mode="json")
-            if _regardless_of_length(fields) == wanted:
-                found[fields["num_steps"]].append((row, table))
+    for row, fields, table in zip(paper.rows, paper.fields, paper.tables, strict=True):
+        if row["module"] == config.engine and _regardless_of_length(fields) == wanted:
+            found[fields["num_steps"]].append((row, table))
     return found[max(found)] if found else []
 
 

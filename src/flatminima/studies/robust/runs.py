@@ -4,6 +4,7 @@ The base is 1-SAM and its control, SGD, at the source's values. A variation
 multiplies one of `FIELDS` by a factor and leaves all else as it is.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -15,12 +16,13 @@ import pandas as pd
 from flatminima.claims import decide
 from flatminima.claims.register import load
 from flatminima.claims.report import Verdict, few_seeds_note
+from flatminima.results.evidence import gather
+from flatminima.results.reading import Committed
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.sharpness.closed_form import per_example_gradients
 from flatminima.sources import controls
 from flatminima.statistics.intervals import centre
-from flatminima.sweeps.sweep import sweep_quietly
 from flatminima.sweeps.table import SEEDS, Seeds, at_step, per_seed, seed_pairs
 
 FIELDS = ("lr", "rho", "width", "init_scale", "num_steps")
@@ -200,10 +202,23 @@ def candidates(architecture: str, rule: str, **sizes: int) -> list[Config]:
     ]
 
 
-def tune(configs: Sequence[Config], seeds: Seeds) -> Config:
+def ran(own: Committed, configs: Sequence[Config], seeds: Seeds) -> pd.DataFrame:
+    """The rows of some runs, without a warning of those that diverge.
+
+    Args:
+        own: committed runs of the chapter, as in `evidence.gather`.
+        configs, seeds: as there.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "diverged", UserWarning)
+        return gather(own, configs, seeds).table
+
+
+def tune(own: Committed, configs: Sequence[Config], seeds: Seeds) -> Config:
     """The config with the best mean test accuracy; of equal ones the first.
 
     Args:
+        own: as in `ran`.
         configs: to choose from.
         seeds: as in `over_seeds`; no run that decides a claim may have one of them.
 
@@ -213,7 +228,7 @@ def tune(configs: Sequence[Config], seeds: Seeds) -> Config:
     if not configs:
         raise ValueError("configs = []: at least 1 is needed")
     # a candidate that diverges is not chosen, and that is all there is to say
-    tables = [sweep_quietly([config], seeds) for config in configs]
+    tables = [ran(own, [config], seeds) for config in configs]
     means = [per_seed(table, "test_accuracy", diverged=0.0).mean() for table in tables]
     return configs[int(np.argmax(np.nan_to_num(means)))]
 
@@ -242,6 +257,7 @@ def changed(config: Config, **fields: object) -> Config:
 
 
 def run_variations(
+    own: Committed,
     architecture: str,
     factors: Sequence[float],
     lengths: Sequence[float],
@@ -255,6 +271,7 @@ def run_variations(
     """Train the base and every variation, under both rules.
 
     Args:
+        own: as in `ran`.
         architecture, factors, lengths, d, n, width, num_steps: as in `varied_configs`.
         seeds: as in `over_seeds`.
 
@@ -266,7 +283,7 @@ def run_variations(
     configs = varied_configs(
         architecture, factors, lengths, d=d, n=n, width=width, num_steps=num_steps
     )
-    table = sweep_quietly(configs.values(), seeds)
+    table = ran(own, list(configs.values()), seeds)
     # a run's rows begin with that of step 0
     run_of_row = (table["step"] == 0).cumsum() - 1
     count = len(seed_pairs(seeds))

@@ -22,14 +22,18 @@ def test_the_ladder_differs_in_m_and_radius_alone():
     for m, radii in ladder.items():
         for rho, config in radii.items():
             assert changed(config, base) <= {"rho", "m"}
-            assert (config.rho, config.m) == (rho, 0 if m == runs.BATCH else m)
+            assert (config.rho, config.m) == (rho, 0 if m == base.batch else m)
     assert all(runs.EQUAL in ladder[m] for m in ladder if m > 1)
 
 
-def test_the_line_is_in_proportion_to_the_root_of_m():
-    ratios = [rho / np.sqrt(m) for m, rho in runs.LINE.items()]
+@pytest.mark.parametrize("scale", runs.SCALES)
+def test_the_line_is_in_proportion_to_the_root_of_m(scale):
+    base, _ = runs.bases(scale)
+    line, ladder = runs.line(base), runs.ladder(base)
+    ratios = [rho / np.sqrt(m) for m, rho in line.items()]
     assert ratios == pytest.approx([ratios[0]] * len(ratios))
-    assert all(rho in runs.LADDER[m] for m, rho in runs.LINE.items())
+    assert (min(line), max(line)) == (4, base.batch)
+    assert all(rho in ladder[m] for m, rho in line.items())
 
 
 def test_as_many_gradients_are_as_many():
@@ -42,10 +46,11 @@ def test_as_many_gradients_are_as_many():
     assert plain[2].num_epochs == 2 * ways["1"][runs.EQUAL].num_epochs
 
 
-def test_batches_have_learning_rates_in_proportion():
-    _, base = runs.bases("medium")
+@pytest.mark.parametrize(("scale", "power"), [("small", 0.5), ("medium", 1.0)])
+def test_batches_have_learning_rates_in_proportion(scale, power):
+    _, base = runs.bases(scale)
     methods = runs.methods(base)
-    rates = {config.lr / config.batch for config in methods.values()}
+    rates = {config.lr / config.batch**power for config in methods.values()}
     assert max(rates) == pytest.approx(min(rates))
     assert len(methods) == 2 * len(runs.BATCHES)
     for (batch, sam), config in methods.items():
@@ -55,9 +60,10 @@ def test_batches_have_learning_rates_in_proportion():
 
 def test_stopped_ones_differ_in_when_they_stop_alone():
     _, base = runs.bases("medium")
-    ended, stopped = runs.methods(base), runs.stopped(base)
+    ended, stopped = runs.methods(base), runs.stopped(base, "medium")
     for method, config in stopped.items():
-        assert changed(config, ended[method]) == set(runs.STOPPED)
+        names = {"to_the_end", "schedule", *runs.STOPPED["medium"]}
+        assert changed(config, ended[method]) == names
 
 
 @pytest.mark.parametrize(("scale", "device"), [("small", "cpu"), ("medium", "cuda")])
@@ -93,7 +99,7 @@ def test_a_seed_of_the_other_kind_is_refused(bad, words):
 
 
 def test_the_larger_scale_that_has_seeds_is_shown():
-    table = pd.DataFrame({"n": 256, "width": 4, "data_seed": [0, 100, 101, 102]})
+    table = pd.DataFrame({"n": 256, "width": 8, "data_seed": [0, 100, 101, 102]})
     larger = table.assign(n=512, width=16)
     assert runs.shown(pd.concat([table, larger], ignore_index=True)) == "medium"
     few = larger[larger["data_seed"] < 102]

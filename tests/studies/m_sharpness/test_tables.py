@@ -92,7 +92,7 @@ def test_the_margin_of_no_better():
 
 
 def test_the_equality_is_decided(committed):
-    line = tables.along(committed, LADDER, runs.LINE)
+    line = tables.along(committed, LADDER, runs.line(BASE))
     one, other = (tables.as_runs(line[m], "committed") for m in (4, 64))
     verdict = decide.equals("m-sharp-line", one, other)
     assert verdict.verdict == "fails" and verdict.effect == pytest.approx(0.042)

@@ -17,7 +17,7 @@ from flatminima.statistics.intervals import of_mean
 from flatminima.statistics.thresholds import thresholds
 from flatminima.studies.m_sharpness.ranking import SOURCE_M
 from flatminima.studies.m_sharpness.runs import Radii
-from flatminima.studies.m_sharpness.tables import accuracy, fresh, own
+from flatminima.studies.m_sharpness.tables import accuracy, fresh, own, tuned
 
 COLOURS = sns.color_palette("colorblind")
 NONE = "no committed run"
@@ -27,14 +27,14 @@ SAM_MARKS = {False: ("o", "without SAM"), True: ("^", "SAM")}
 def steps_of_m(
     rows: pd.DataFrame, ladder: Mapping[int, Radii], plain: ImageConfig
 ) -> Figure:
-    """Accuracy by m at the radius that was chosen for it, and by radius.
+    """Accuracy by m at the radius that was chosen for it, and how it was chosen.
 
     Args:
         rows: of committed runs.
         ladder: radii by m.
         plain: the same without SAM.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), sharey=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.4))
     base = fresh(accuracy(rows, plain))
     for m, radii in ladder.items():
         _seeds(left, m, own(rows, radii), "C0")
@@ -44,20 +44,20 @@ def steps_of_m(
     left.set_ylabel("test accuracy")
     left.set_title("each m at its own radius")
     for colour, (m, radii) in zip(COLOURS, ladder.items(), strict=False):
-        means = {rho: fresh(accuracy(rows, c)).mean() for rho, c in radii.items()}
+        means = {rho: tuned(accuracy(rows, c)).mean() for rho, c in radii.items()}
         line = pd.Series(means, dtype=float).dropna()
         if len(line):
             right.plot(line.index, line, "o-", color=colour, ms=4, label=f"m = {m}")
-    right.set(xscale="log", xlabel="radius ρ")
-    right.set_title("by radius")
+    right.set(xscale="log", xlabel="radius ρ", ylabel="test accuracy")
+    right.set_title("by radius, on the tuning seeds")
+    if len(base):
+        left.axhline(base.mean(), color="0.5", ls=":", label="without SAM")
+        left.legend(fontsize=8)
+    if right.has_data():
+        right.legend(fontsize=8)
     for axis in (left, right):
-        if len(base):
-            axis.axhline(base.mean(), color="0.5", ls=":", label="without SAM")
         if not axis.has_data():
             say_why(axis, NONE)
-    handles, labels = right.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8)
     return figure
 
 

@@ -21,65 +21,60 @@ FRESH = 100
 CORE = 3
 """Seeds whose runs come first, so that any beginning of the plan is of use."""
 
-BATCH = 64
-
 LADDER: dict[int, tuple[float, ...]] = {
     1: (0.00625, 0.0125),
     4: (0.0125, 0.025, 0.05),
     16: (0.025, 0.05, 0.1),
-    BATCH: (0.025, 0.05, 0.1),
+    64: (0.025, 0.05, 0.1),
 }
-"""Radii by m. All but 1 have `EQUAL`, and 4, 16 and 64 have those of `LINE`."""
+"""Radii by m, up to the batch. All but 1 have `EQUAL`, and the others those of `line`."""
 
 WHOLE = (0.05, 0.1, 0.2)
 """Radii where all training images share the ascent."""
 
 EQUAL = 0.05
-LINE = {4: 0.025, 16: 0.05, BATCH: 0.1}
-"""Radii in proportion to the root of m."""
 
 STEPS = (1, 2, 5, 20)
-PRECISE_RADII = (0.025, 0.05, 0.1)
+PRECISE_RADII = (0.025, 0.05)
 SECOND = "second order"
 AS_MANY = "1 step, epochs × 3"
 """One ascent step takes two gradients an update and five take six."""
 
 BATCHES = (32, 128, 512)
 LR_AT = 128
-"""The batch that has the learning rate of a scale; those of others are in proportion to
-theirs."""
+"""The batch that has the learning rate of a scale. Those of others are in proportion to
+their batches, or for Adam to the roots of these."""
 
 SCALES: dict[str, dict[str, Any]] = {
     "small": {
-        **{"n": 256, "size": 8, "width": 4, "num_epochs": 30},
-        **{"optimiser": "adam", "lr": 0.01},
+        **{"n": 256, "batch": 16, "size": 8, "width": 8, "num_epochs": 12},
+        **{"optimiser": "adam", "lr": 0.01, "target_loss": 0.4},
     },
     "medium": {
-        **{"n": 512, "size": 14, "width": 16, "num_epochs": 60},
-        **{"optimiser": "phb", "lr": 0.1, "weight_decay": 5e-4},
+        **{"n": 512, "batch": 64, "size": 14, "width": 16, "num_epochs": 60},
+        **{"optimiser": "phb", "lr": 0.1, "weight_decay": 5e-4, "target_loss": 0.05},
     },
 }
 """Of the committed runs: what a CPU does in ten minutes, and what a GPU does."""
 
 TRAINED: dict[str, Any] = {
     **{"data": "fashion_mnist", "test_n": 10_000, "net": "simple", "norm": "group"},
-    **{"schedule": "cosine", "batch": BATCH, "target_loss": 0.05},
-    **{"to_the_end": True, "measured": "nothing"},
+    **{"schedule": "cosine", "to_the_end": True, "measured": "nothing"},
 }
 """Fields of the ladder and of the ascents."""
 
 MEASURED: dict[str, dict[str, Any]] = {
-    "small": {"n": 1024, "num_epochs": 30, "sharpness_n": 512},
+    "small": {"n": 1024, "num_epochs": 16, "sharpness_n": 512},
     "medium": {"n": 2048, "num_epochs": 60, "sharpness_n": 1024},
 }
 """Fields of the networks whose sharpness is compared, by scale."""
 
-STOPPED: dict[str, Any] = {
-    **{"target_loss": 0.1, "to_the_end": False},
-    **{"schedule": "constant", "num_epochs": 300},
+STOPPED: dict[str, dict[str, Any]] = {
+    "small": {"target_loss": 0.4, "num_epochs": 40},
+    "medium": {"target_loss": 0.1, "num_epochs": 300},
 }
-"""What is changed where they are compared at one training loss. They stop there,
-and their learning rate does not know when."""
+"""What is changed in them, by scale, where they are compared at one training loss. They
+stop there, and their learning rate does not know when."""
 
 LIVE: dict[str, Any] = {
     **{"net": "simple", "norm": "group", "optimiser": "adam", "lr": 0.01},
@@ -97,10 +92,17 @@ Methods = dict[tuple[int, bool], ImageConfig]
 
 def ladder(base: ImageConfig) -> dict[int, Radii]:
     """SAM by m: images that share an ascent, 1 to all of the training set."""
+    rungs = {m: radii for m, radii in LADDER.items() if m <= base.batch}
     return {
         m: {rho: _with(base, rho=rho, m=0 if m == base.batch else m) for rho in radii}
-        for m, radii in (LADDER | {base.n: WHOLE}).items()
+        for m, radii in (rungs | {base.n: WHOLE}).items()
     }
+
+
+def line(base: ImageConfig) -> dict[int, float]:
+    """Radii in proportion to the root of m, from 4 to the batch: .025 at 4."""
+    between = [m for m in LADDER if 4 <= m <= base.batch]
+    return {m: 0.025 * (m / 4) ** 0.5 for m in between}
 
 
 def ascents(base: ImageConfig) -> dict[str, Radii]:
@@ -123,11 +125,12 @@ def plain(base: ImageConfig) -> dict[int, ImageConfig]:
 
 def methods(base: ImageConfig) -> Methods:
     """By batch size, without SAM and with it, at its own learning rate."""
+    power = 0.5 if base.optimiser == "adam" else 1.0
     return {
         (batch, sam): _with(
             base,
             batch=batch,
-            lr=base.lr * batch / LR_AT,
+            lr=base.lr * (batch / LR_AT) ** power,
             rho=EQUAL if sam else 0.0,
         )
         for batch in BATCHES
@@ -135,9 +138,15 @@ def methods(base: ImageConfig) -> Methods:
     }
 
 
-def stopped(base: ImageConfig) -> Methods:
-    """The same, each stopped at one training loss."""
-    return methods(_with(base, **STOPPED))
+def stopped(base: ImageConfig, scale: str) -> Methods:
+    """The same, each stopped at one training loss.
+
+    Args:
+        base: as for `methods`.
+        scale: its name in `SCALES`.
+    """
+    change = {"to_the_end": False, "schedule": "constant"} | STOPPED[scale]
+    return methods(_with(base, **change))
 
 
 def _with(base: ImageConfig, **fields: Any) -> ImageConfig:
@@ -195,7 +204,7 @@ def planned(
     single = list(steps.pop(1).values())
     tuned = _flat(steps) + _flat(ascents(trained))
     compared = [*plain(trained).values(), *methods(measured).values()]
-    at_loss = list(stopped(measured).values())
+    at_loss = list(stopped(measured, scale).values())
     first, rest = seeds[:CORE], seeds[CORE:]
     cells = _over(tuned, tuning[:1]) + _over(tuned + compared, first)
     cells += _over(at_loss, first) + _over(single, [*tuning[:1], *first])

@@ -86,6 +86,11 @@ def fresh(values: pd.Series) -> pd.Series:
     return values[values.index.get_level_values("data_seed") >= FRESH]
 
 
+def tuned(values: pd.Series) -> pd.Series:
+    """Those of the seeds by which radii are chosen."""
+    return values[values.index.get_level_values("data_seed") < FRESH]
+
+
 def chosen(rows: pd.DataFrame, radii: Radii) -> float | None:
     """The radius with the best accuracy, the mean over the tuning seeds.
 
@@ -95,8 +100,8 @@ def chosen(rows: pd.DataFrame, radii: Radii) -> float | None:
         None where no tuning seed has a run at every other radius.
     """
     found = pd.DataFrame({rho: accuracy(rows, c) for rho, c in radii.items()})
-    tuning = found[found.index.get_level_values("data_seed") < FRESH]
-    tuning = tuning.dropna(axis=1, how="all").dropna()
+    below = found.index.get_level_values("data_seed") < FRESH
+    tuning = found[below].dropna(axis=1, how="all").dropna()
     if tuning.empty:
         return None
     return float(tuning.columns[int(tuning.mean().to_numpy().argmax())])

@@ -99,7 +99,7 @@ def test_a_seed_of_the_other_kind_is_refused(bad, words):
 
 
 def test_the_larger_scale_that_has_seeds_is_shown():
-    table = pd.DataFrame({"n": 256, "width": 8, "data_seed": [0, 100, 101, 102]})
+    table = pd.DataFrame({"n": 128, "width": 8, "data_seed": [0, 100, 101, 102]})
     larger = table.assign(n=512, width=16)
     assert runs.shown(pd.concat([table, larger], ignore_index=True)) == "medium"
     few = larger[larger["data_seed"] < 102]

@@ -27,7 +27,7 @@ LADDER: dict[int, tuple[float, ...]] = {
     16: (0.025, 0.05, 0.1),
     64: (0.025, 0.05, 0.1),
 }
-"""Radii by m, up to the batch. All but 1 have `EQUAL`, and the others those of `line`."""
+"""Radii by m, up to the batch. All but 1 have `EQUAL` and that of `line`."""
 
 WHOLE = (0.05, 0.1, 0.2)
 """Radii where all training images share the ascent."""
@@ -47,7 +47,7 @@ their batches, or for Adam to the roots of these."""
 
 SCALES: dict[str, dict[str, Any]] = {
     "small": {
-        **{"n": 256, "batch": 16, "size": 8, "width": 8, "num_epochs": 12},
+        **{"n": 128, "batch": 16, "size": 8, "width": 8, "num_epochs": 30},
         **{"optimiser": "adam", "lr": 0.01, "target_loss": 0.4},
     },
     "medium": {

@@ -50,6 +50,9 @@ def steps_of_m(
             right.plot(line.index, line, "o-", color=colour, ms=4, label=f"m = {m}")
     right.set(xscale="log", xlabel="radius ρ", ylabel="test accuracy")
     right.set_title("by radius, on the tuning seeds")
+    tried = sorted({rho for radii in ladder.values() for rho in radii})
+    right.set_xticks(tried, [f"{rho:g}" for rho in tried], rotation=45)
+    right.xaxis.set_minor_formatter(NullFormatter())
     if len(base):
         left.axhline(base.mean(), color="0.5", ls=":", label="without SAM")
         left.legend(fontsize=8)

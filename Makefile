@@ -146,15 +146,16 @@ speed: $(STAMP) ## Race the kernels again, for the chapter on speed
 	@$(BIN)/python -m benchmarks.architectures
 
 # With SCALE: as many whole runs of a grid as fit into BUDGET seconds, for the chapters
-# that have one; the next call goes on. DEVICE=cuda for a GPU.
+# that have one; the next call goes on. DEVICE=cuda for a GPU, WORKERS processes.
 BUDGET ?= 600
 DEVICE ?= cpu
 results: $(STAMP) ## Commit paper-scale runs to results/: CHAPTERS="scenario-1"
 	@test -n "$(CHAPTERS)" || { echo 'Say which: make results CHAPTERS=scenario-1'; exit 1; }
 ifneq ($(SCALE),)
 	@for chapter in $(CHAPTERS); do \
-	  $(BIN)/python -m flatminima.studies.$$(echo $$chapter | tr - _) \
-	    --scale $(SCALE) --budget $(BUDGET) --device $(DEVICE) || exit 1; \
+	  $(BIN)/python -m flatminima.results go-on $$chapter --scale $(SCALE) \
+	    --budget $(BUDGET) --device $(DEVICE) $(if $(WORKERS),--workers $(WORKERS)) \
+	    || exit 1; \
 	done
 else
 	@mkdir -p _build/record

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from jaxtyping import install_import_hook
+from matplotlib._pylab_helpers import Gcf
 from matplotlib.figure import Figure
 from numba.core.dispatcher import Dispatcher
 
@@ -178,6 +179,14 @@ def store(tmp_path, monkeypatch):
     folder = tmp_path / "store"
     monkeypatch.setenv("FLATMINIMA_STORE", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    """Figures of a test are not open in the next one: of many, matplotlib warns."""
+    yield
+    if Gcf.figs:
+        Gcf.destroy_all()
 
 
 @pytest.fixture

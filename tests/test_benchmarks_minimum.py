@@ -17,6 +17,13 @@ def test_row():
     assert 0 <= found["difference"] < 1e-2
     assert found["evaluations"] < 20
     assert found["seconds"] > 0
+    shorter = found["newton_seconds"]
+    assert found["given_shares"] == pytest.approx(found["descent_seconds"] / shorter)
+
+
+def test_ten_thousand_epochs_take_a_hundred_times_as_long_as_newton():
+    """Even where the shares are known, so that no epoch has to pass over the data."""
+    assert minimum.row(SIZES, n=24, batches=1)["given_shares"] > 100
 
 
 def test_the_batches_make_up_the_whole():

@@ -1,4 +1,4 @@
-"""Every statement of the two talks is a claim, slide by slide.
+"""Every statement of the two talks and of the report is a claim, place by place.
 
 A claim that goes, or is renamed, leaves a statement of a source without a verdict. The
 entries follow the talks' own order. Slides of real networks and of open questions are
@@ -183,6 +183,17 @@ READING_GROUP = {
         "sparse combinations": ["r1d-kinks"],
         "stable over initialisations": ["r1d-stable"],
     },
+    "Additional results": {
+        "a method at the beginning has little influence": ["switching-beginning"],
+        "continuous in the time of switching": [
+            "switching-continuous-sam",
+            "switching-continuous-erm",
+        ],
+        "a connected valley": ["switching-valley"],
+        "some directions generalise better": ["switching-directions"],
+        "Figure 9: SAM escapes the worse minimum": ["switching-escape"],
+        "Figure 9: gradually": ["switching-escape-gradual"],
+    },
     "Discussion": {
         "a proxy for a deeper property": ["sam-proxy"],
         "adversarial training of weights": ["sam-adversarial", "sam-random"],
@@ -191,22 +202,104 @@ READING_GROUP = {
 }
 """The talk `002`, in the same way."""
 
+MINIMUM_SHARPNESS = {
+    "I": {
+        "adaptive ones generalise worse, after others": [
+            "minimum-sharpness-ks-accuracy"
+        ],
+        "performance varies across tasks, after others": ["minimum-sharpness-order"],
+        "flat minima tend to generalise better": ["predictors-flatter"],
+        "sharp minima can generalise": ["rescaling-sharp"],
+    },
+    "II.A": {
+        "the objective": ["sam-objective"],
+        "its gradient": ["sam-dual", "sam-inner"],
+        "SAM can generalise better": ["minimum-sharpness-accurate"],
+    },
+    "II.B": {
+        "the trace is not invariant": ["rescaling-trace-varies"],
+        "scaling leaves the function alone": ["rescaling-as-printed"],
+        "and correlates less": ["minimum-sharpness-trace"],
+        "the Hessian is heavy": ["minimum-sharpness-heavy"],
+        "minimum sharpness is invariant": [
+            *("minimum-sharpness-invariant", "rescaling-minimum-invariant"),
+        ],
+        "it correlates under shuffled labels": ["predictors-shuffled-pooled"],
+        "gaps are similar here": ["minimum-sharpness-similar-gaps"],
+    },
+    "III.A": {
+        "batch norm lets the loss fall": [
+            *("minimum-sharpness-norm", "minimum-sharpness-norm-default"),
+            "minimum-sharpness-norm-any",
+        ],
+        "defaults are as good as tuned rates": ["minimum-sharpness-tuning"],
+        "descent over the scales": ["minimum-sharpness-procedure"],
+    },
+    "III.B": {
+        "SAM generalises better everywhere": ["minimum-sharpness-accurate-every"],
+        "SAM with PHB is mostly the best": ["minimum-sharpness-best"],
+        "SAM is less sharp everywhere": ["minimum-sharpness-flat-every"],
+        "the two notions are connected": [
+            *("minimum-sharpness-connection", "minimum-sharpness-connection-plain"),
+        ],
+    },
+    "III.C": {
+        "tau on both data sets": [
+            *("minimum-sharpness-tau", "minimum-sharpness-tau-cifar"),
+        ],
+        "p-values": ["minimum-sharpness-significant"],
+        "almost linearly separable": ["minimum-sharpness-separable"],
+        "larger on Fashion-MNIST": ["minimum-sharpness-tau-data"],
+        "because it is simpler": ["minimum-sharpness-simpler"],
+        "the path norm is alike": ["minimum-sharpness-path", "predictors-path"],
+    },
+    "III.D": {
+        "the same order on both": ["minimum-sharpness-order"],
+        "which order": ["minimum-sharpness-order-reported"],
+        "tests on accuracy and sharpness": [
+            *("minimum-sharpness-ks-accuracy", "minimum-sharpness-ks-sharpness"),
+        ],
+    },
+}
+"""The report `003`: section, statement, and claims. Section IV repeats them."""
+
 STATEMENTS = [
-    pytest.param(slide, claims, id=f"{talk}: {slide}: {statement}")
-    for talk, slides in (("001", OPEN_PROBLEMS), ("002", READING_GROUP))
-    for slide, statements in slides.items()
+    pytest.param(place, claims, id=f"{source}: {place}: {statement}")
+    for source, places in (
+        ("001", OPEN_PROBLEMS),
+        ("002", READING_GROUP),
+        ("003", MINIMUM_SHARPNESS),
+    )
+    for place, statements in places.items()
     for statement, claims in statements.items()
 ]
 
 
-@pytest.mark.parametrize(("slide", "claims"), STATEMENTS)
-def test_every_statement_of_the_talks_has_its_claims(slide, claims):
+@pytest.mark.parametrize(("place", "claims"), STATEMENTS)
+def test_every_statement_of_the_sources_has_its_claims(place, claims):
     _, known = load()
     assert claims
     gone = [claim for claim in claims if claim not in known]
-    assert not gone, f"{slide}: no claim is called {', '.join(gone)}"
+    assert not gone, f"{place}: no claim is called {', '.join(gone)}"
     about = [known[claim].source for claim in claims]
-    assert any("001" in source or "002" in source for source in about)
+    assert any(name in source for source in about for name in ("001", "002", "003"))
+
+
+def test_every_claim_of_the_report_is_a_statement_of_it():
+    """So that the list of its statements is whole."""
+    _, known = load()
+    listed = {
+        claim
+        for places in MINIMUM_SHARPNESS.values()
+        for claims in places.values()
+        for claim in claims
+    }
+    own = {
+        claim.id
+        for claim in known.values()
+        if claim.chapter == "minimum-sharpness" and claim.origin == "source"
+    }
+    assert own <= listed
 
 
 def test_what_no_run_decides_has_its_reason():

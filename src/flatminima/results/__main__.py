@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flatminima.checkout import refuse_another
 from flatminima.results.collecting import collect
+from flatminima.results.grids import go_on
 from flatminima.results.kept import kept
 from flatminima.results.reading import load
 from flatminima.results.rows import config_of
@@ -22,6 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser("collect", help="commit the runs of a record")
     command.add_argument("record", type=Path, help="written through FLATMINIMA_RECORD")
     command.add_argument("path", type=Path, help="file of results/")
+    command = commands.add_parser("go-on", help="do some of a chapter's grid")
+    command.add_argument("chapter")
+    command.add_argument("--scale", default="medium")
+    command.add_argument("--budget", type=float, default=600.0, help="seconds")
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    command.add_argument("--workers", type=int, default=None, help="processes")
+    command.add_argument("--seeds", type=int, default=None, help="of those planned")
+    command.add_argument("--out", type=Path, default=None, help="file of results")
     command = commands.add_parser("verify", help="run committed results again")
     command.add_argument("paths", type=Path, nargs="*")
     command.add_argument("--sample", type=int, default=20)
@@ -45,6 +54,11 @@ def _run(options: argparse.Namespace) -> list[str]:
         collect([config_of(json.loads(line)) for line in lines], options.path)
         print(f"committed {len(load(options.path).rows)} runs: {options.path}")
         return []
+    if options.command == "go-on":
+        path = options.out or kept("results") / f"{options.chapter}.jsonl"
+        named = ("scale", "budget", "device", "workers", "seeds")
+        chosen = {name: getattr(options, name) for name in named}
+        return go_on(options.chapter, path, **chosen)
     paths = options.paths or sorted(kept("results").glob("*.jsonl"))
     problems = verify(paths, options.sample, options.seed)
     if not problems:

@@ -17,6 +17,7 @@ import tempfile
 import time
 import warnings
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ from flatminima.sweeps.settings import settings
 
 SECONDS_TO_ABANDON = 3600.0
 """Age of a temporary file from which its writer is taken for dead."""
+
+NANOSECONDS_TO_SETTLE = 2 * 10**9
+"""Age of a change from which the next one is sure to have another time."""
 
 ROOTS = ("flatminima.runs.kind", "flatminima.runs.loop")
 """Modules that every run goes through."""
@@ -327,6 +331,20 @@ def file_digest(path: Path) -> str:
     """
     if not path.is_file():
         raise FileNotFoundError(errno.ENOENT, "a run reads this file", str(path))
+    status = path.stat()
+    changed = max(status.st_mtime_ns, status.st_ctime_ns)
+    if time.time_ns() - changed < NANOSECONDS_TO_SETTLE:
+        return _digest_of(path)
+    return _known_digest(path.absolute(), status.st_ino, status.st_size, changed)
+
+
+@lru_cache(maxsize=64)
+def _known_digest(path: Path, inode: int, size: int, changed: int) -> str:
+    """That of a file which has not changed: hundreds of runs read the same images."""
+    return _digest_of(path)
+
+
+def _digest_of(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

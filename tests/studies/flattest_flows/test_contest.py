@@ -1,16 +1,19 @@
 """The contenders are the flows that they are called, with the columns of claims."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from flatminima.claims import decide
-from flatminima.results.reading import Committed
+from flatminima.results.collecting import collect
+from flatminima.results.reading import Committed, load
 from flatminima.runs.flow.manifold import ON_THE_SET
 from flatminima.runs.flow.moves import moves
 from flatminima.sources.wen_li_ma import scale_of_flow
 from flatminima.studies.flattest_flows import contest
 from flatminima.studies.flattest_flows import tables as flow_tables
 from flatminima.sweeps.sweep import fetch, sweep
+from flatminima.sweeps.table import COMMITTED, over_seeds
 
 SMALL = {
     "d": 4,
@@ -83,6 +86,19 @@ def test_contest_has_the_columns_of_claims(small):
     reasons = flow_tables.reasons(tables)
     assert "1-SAM" not in reasons.index
     assert (reasons.drop(columns="median iterations").sum(axis=1) == 2).all()
+
+
+def test_committed_flows_end_and_were_measured_as_they_were_run(small, tmp_path):
+    one, seeds = {"naive": small["naive"]}, contest.seed_pairs(3, 2)
+    collect(over_seeds(one.values(), seeds), tmp_path / "flows.jsonl")
+    kept = contest.contest(one, seeds, 1, load(tmp_path / "flows.jsonl"))
+    run = contest.contest(one, seeds, 1)
+    assert kept["naive"]["scale"].str.endswith(COMMITTED).all()
+    assert len(kept["naive"]) < len(run["naive"])
+    pd.testing.assert_frame_equal(flow_tables.ends(kept), flow_tables.ends(run))
+    marks = [config.measure_every for config in one.values()]
+    there = [flow_tables.along(tables, marks) for tables in (kept, run)]
+    pd.testing.assert_frame_equal(*there)
 
 
 @pytest.mark.filterwarnings("ignore:diverged")

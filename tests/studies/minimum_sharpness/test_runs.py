@@ -1,25 +1,9 @@
-"""The grid, its order, and the budget of seconds."""
-
-import json
-import time
+"""The grid and its order."""
 
 import pytest
 
-from flatminima.data.images.faults import DataFault
-from flatminima.runs.images.config import ImageConfig
 from flatminima.sources.minimum_sharpness import scale
-from flatminima.studies.minimum_sharpness import __main__ as command
 from flatminima.studies.minimum_sharpness import runs
-from flatminima.sweeps.sweep import fetch
-
-TINY = {
-    **{"data": "fashion_mnist_subset", "n": 60, "test_n": 30, "size": 8, "width": 2},
-    **{"batch": 20, "num_epochs": 1, "sharpness_n": 20},
-}
-
-
-def tiny(config: ImageConfig) -> ImageConfig:
-    return ImageConfig(**(config.model_dump() | TINY))
 
 
 @pytest.mark.parametrize("data", runs.DATA)
@@ -50,47 +34,8 @@ def test_it_refuses(bad):
         runs.grid(**bad)
 
 
-def test_a_scale_says_which_data_are_not_here(monkeypatch):
-    def files(name):
-        if name == "cifar10":
-            raise DataFault(command.Path("here"), "cifar10 is not there")
-        return ()
-
-    monkeypatch.setattr(runs, "files", files)
-    cells, absent = runs.planned("medium", [100])
-    assert {c.data for c in cells} == {"fashion_mnist"} and len(cells) == 36
-    assert absent == ["here: cifar10 is not there"]
-
-
-def test_what_is_done_and_what_it_cost(store):
-    grid = runs.grid("medium", nets=["simple"], optimisers=["phb"])
-    one, two = map(tiny, grid)
-    fetch(one)
-    found = runs.progress([one, two])
-    assert (found.done, found.missing) == (1, (two,))
-    assert found.seconds["runs"].tolist() == [1]
-    assert "1 of 2 runs are finished" in str(found)
-    pieces = runs.pieces([one, two])
-    assert pieces["rho"].tolist() == [0.0, 0.05]
-    assert (pieces["seconds an epoch"] >= 0).all()
-
-
-def test_a_budget_is_kept(store):
-    begun = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), runs.stopped_after(0.05):
-        time.sleep(30)
-    assert time.monotonic() - begun < 10
-
-
-def test_finished_runs_join_those_that_are_committed(store, tmp_path):
-    path = tmp_path / "kept.jsonl"
-    grid = runs.grid("medium", nets=["simple"], optimisers=["phb", "sgd"])
-    cells = [tiny(config) for config in grid]
-    assert command.commit(cells[:2], path) == 2
-    first = path.read_text().splitlines()
-    assert command.commit(cells[1:3], path) == 3
-    lines = path.read_text().splitlines()
-    assert lines[0] == first[0]
-    assert [json.loads(line)["config"]["optimiser"] for line in lines] == [
-        *("phb", "phb", "sgd")
-    ]
+@pytest.mark.parametrize("scale", runs.SCALES)
+def test_a_plan_begins_with_both_data_sets(scale):
+    cells = runs.planned(scale)
+    assert {c.data for c in cells[:72]} == set(runs.DATA)
+    assert {c.data_seed for c in cells[:72]} == {100}

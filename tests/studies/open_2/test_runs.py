@@ -153,6 +153,12 @@ def test_what_nobody_solves_is_the_least_of_all_methods(arrived):
     assert tables.unsolved(arrived, "bias").size == 0
 
 
+def test_who_gets_flatter_is_a_logarithm_a_seed(arrived):
+    found = tables.flatter(arrived, "sparse", "flow", "1-sam")
+    np.testing.assert_allclose(found, np.log([1.0, 1.0, 2.0]))
+    assert tables.flatter(arrived, "sparse", "flow", "gd").size == 0
+
+
 def test_gradient_descent_is_judged_where_it_ends_flattest(arrived):
     assert tables.gd_excess(arrived).size == 0
     gd = arrived.assign(method="gd", final=[2.1, 3.0] * (len(arrived) // 2))

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from flatminima.data.streams import generator
@@ -33,7 +34,9 @@ def checked(configs: Iterable[ImageConfig], images: int) -> pd.DataFrame:
     Returns:
         A row a run: seed, minimum; trace and rescaled_trace, of the layers before and
         after a random rescaling; and relative errors: invariance, of the rescaled
-        network; procedure, of the report's descent, and its epochs; probes.
+        network; procedure, of the report's descent, and its epochs, beside the steps
+        of Newton's method; closed, of that method where biases are left out; probes,
+        with two an image, and one_probe.
     """
     rows = []
     for config in configs:
@@ -47,7 +50,12 @@ def checked(configs: Iterable[ImageConfig], images: int) -> pd.DataFrame:
         logs = SPREAD * rng.normal(size=len(layers(net)))
         moved = rescale(net, np.exp(logs - logs.mean()))
         exact, scaled = _least(net, x, y), _least(moved, x, y)
-        probed = _least(net, x, y, probes=PROBES, seed=config.init_seed)
+        probed, single = (
+            _least(net, x, y, probes=probes, seed=config.init_seed)
+            for probes in (PROBES, 1)
+        )
+        weights = exact.shares.weights
+        bare = least_trace(Shares(weights, np.zeros_like(weights)))
         descent = descend(exact.shares, epochs=EPOCHS)
         rows.append(
             {
@@ -59,10 +67,17 @@ def checked(configs: Iterable[ImageConfig], images: int) -> pd.DataFrame:
                 "procedure": abs(descent.value / exact.value - 1),
                 "epochs": descent.epochs,
                 "newton_steps": exact.iterations,
+                "closed": abs(bare.value / closed_form(weights) - 1),
                 "probes": abs(probed.value / exact.value - 1),
+                "one_probe": abs(single.value / exact.value - 1),
             }
         )
     return pd.DataFrame(rows)
+
+
+def closed_form(weights: Float[np.ndarray, " depth"]) -> float:
+    """Minimum sharpness without biases: depth times the geometric mean of shares."""
+    return len(weights) * float(np.exp(np.log(weights).mean()))
 
 
 def _trace(shares: Shares) -> float:

@@ -1,14 +1,17 @@
 """The figures of the chapter."""
 
+from typing import Literal
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from flatminima.plots.style import WIDTH
 from flatminima.runs.images.config import NAMES
-from flatminima.studies.minimum_sharpness.tables import SHARP
+from flatminima.studies.minimum_sharpness.tables import OWN, SHARP
 
 COLOURS = sns.color_palette("colorblind")
 SAM_STYLES = {
@@ -32,21 +35,22 @@ def _arrived(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def bars(rows: pd.DataFrame) -> Figure:
-    """Test accuracy and minimum sharpness: means over seeds, as figures 1 and 2.
+    """Test accuracy and minimum sharpness: a mark a run, as figures 1 and 2.
 
     Args:
-        rows: from `tables.ends`; runs that did not converge are left out.
+        rows: from `tables.ends`; runs that missed the target are crosses, where they
+            ended, and those that diverged are left out.
     """
-    rows = _arrived(rows)
+    rows = rows[~rows["diverged"] & (rows[SHARP] > 0)]
     sets = [name for name in SET_NAMES if name in set(rows["data"])] or [""]
-    size = (WIDTH, 2.4 * len(sets) + 0.6)
+    size = (WIDTH, 3.0 * len(sets) + 0.6)
     figure, axes = plt.subplots(len(sets), 2, figsize=size, squeeze=False)
     for line, data in zip(axes, sets, strict=True):
         part = rows[rows["data"] == data]
         _dots(line[0], part, "test_accuracy", "test accuracy")
         _dots(line[1], part, SHARP, "minimum sharpness")
         if len(part):
-            line[1].set_yscale("log")
+            _in_decades(line[1], "y")
         line[0].set_title(SET_NAMES.get(data, "no run arrived"))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     if handles:
@@ -64,16 +68,39 @@ def _dots(axes: Axes, rows: pd.DataFrame, metric: str, label: str) -> None:
     ]
     for sam, (words, colour, marker) in SAM_STYLES.items():
         shift = 0.15 if sam else -0.15
-        places, values = [], []
+        values: list[tuple[float, float]] = []
+        lost: list[tuple[float, float]] = []
         for place, (net, name) in enumerate(columns):
             which = (rows["net"] == net) & (rows["optimiser"] == name)
-            found = rows[which & (rows["sam"] == sam)][metric]
-            places += [place + shift] * len(found)
-            values += found.tolist()
-        axes.plot(places, values, marker, color=colour, ms=3.5, alpha=0.7, label=words)
+            found = rows[which & (rows["sam"] == sam)]
+            for arrived, there in ((True, values), (False, lost)):
+                there += [
+                    (place + shift, value)
+                    for value in found[found["converged"] == arrived][metric]
+                ]
+        style = {"color": colour, "ms": 3.5, "alpha": 0.7}
+        axes.plot(*_xy(values), marker, label=words, **style)
+        if lost:
+            axes.plot(*_xy(lost), "x", label=f"{words}, target missed", **style)
     labels = [f"{NAMES[name]}, {net}" for net, name in columns]
     axes.set_xticks(range(len(columns)), labels, rotation=90, fontsize=7)
+    axes.set_xlim(-0.6, max(len(columns), 1) - 0.4)
     axes.set_ylabel(label)
+
+
+def _in_decades(axes: Axes, which: Literal["x", "y"]) -> None:
+    """A logarithmic axis with plain numbers, the more the less it spans."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    low, high = axis.get_view_interval()
+    subs = (1.0, 2.0, 5.0) if high > 5 * low else (1.0, 2.0, 3.0, 4.0, 5.0, 7.0)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _xy(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
 
 
 def scatter(rows: pd.DataFrame) -> Figure:
@@ -82,6 +109,29 @@ def scatter(rows: pd.DataFrame) -> Figure:
     Args:
         rows: from `tables.ends`; runs that did not converge are left out.
     """
+    figure = _clouds(rows, "gap", SHARP)
+    for panel in figure.axes:
+        panel.set(xlabel="training minus test accuracy", ylabel="minimum sharpness")
+    return figure
+
+
+def connection(rows: pd.DataFrame) -> Figure:
+    """SAM's own sharpness against minimum sharpness: a panel a data set.
+
+    Args:
+        rows: from `tables.ends`; runs that did not converge are left out, and so are
+            those whose own sharpness is not above 0.
+    """
+    figure = _clouds(rows[rows[OWN] > 0], OWN, SHARP)
+    for panel in figure.axes:
+        panel.set(xlabel="SAM's own sharpness", ylabel="minimum sharpness")
+        if panel.get_yscale() == "log":  # there is a mark
+            _in_decades(panel, "x")
+    return figure
+
+
+def _clouds(rows: pd.DataFrame, across: str, up: str) -> Figure:
+    """One mark a run, by whether it is of SAM; a panel a data set."""
     rows = _arrived(rows)
     sets = [name for name in SET_NAMES if name in set(rows["data"])] or [""]
     figure, axes = plt.subplots(1, len(sets), figsize=(WIDTH, 3.2), squeeze=False)
@@ -90,12 +140,11 @@ def scatter(rows: pd.DataFrame) -> Figure:
         for sam, (words, colour, marker) in SAM_STYLES.items():
             chosen = part[part["sam"] == sam]
             panel.plot(
-                *(chosen["gap"], chosen[SHARP], marker),
+                *(chosen[across], chosen[up], marker),
                 **{"color": colour, "ms": 4, "alpha": 0.7, "label": words},
             )
         if len(part):
-            panel.set_yscale("log")
-        panel.set(xlabel="training minus test accuracy", ylabel="minimum sharpness")
+            _in_decades(panel, "y")
         panel.set_title(SET_NAMES.get(data, "no run arrived"))
     axes[0, 0].legend()
     return figure

@@ -1,29 +1,37 @@
 """The grid of the chapter: six optimisers, plain and under SAM, on three networks."""
 
-import signal
-import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from flatminima.data.images.faults import DataFault
-from flatminima.data.images.load import files
-from flatminima.paths import store_folder
 from flatminima.results.reading import Committed
 from flatminima.runs.images.config import NAMES, ImageConfig
-from flatminima.runs.images.descent import Descent, numerics
-from flatminima.runs.images.problem import initial_arrays
 from flatminima.sources.minimum_sharpness import LEARNING_RATES, NUM_EPOCHS, RHO
-from flatminima.sweeps import store
-from flatminima.sweeps.sweep import run_all, sweep_quietly
 
 NETS = ("simple", "middle", "complex")
 OPTIMISERS = tuple(NAMES)
 ADAPTIVE = ("adam", "adagrad", "adabound", "adashift")
+DATA = ("fashion_mnist", "cifar10")
+SEEDS = range(100, 110)
+"""Of the committed runs; pilots use those below 100."""
+
+FEW = 3
+"""Seeds of the grid that come first, and those of what stands beside it."""
+
+TESTED = 5
+"""Seeds of the grid on which tuned learning rates are compared with defaults."""
+
+TUNING_SEEDS = range(3)
+FACTORS = (0.3, 1.0, 3.0)
+"""Of the default learning rate, among which tuning chooses."""
+
+BARE_FACTORS = {"phb": (1.0, 0.3, 0.1), "adam": (1.0, 0.3, 3.0)}
+"""Of the default learning rate, without batch norm."""
+
+END = ("fashion_mnist", "simple")
+"""Data set and network of the runs that go on to the last epoch, and of the tuning."""
 
 SCALES: dict[str, dict[str, Any]] = {
     "medium": {
@@ -80,7 +88,9 @@ def grid(
     ]
 
 
-DATA = ("fashion_mnist", "cifar10")
+def plain_nets(scale: str) -> list[ImageConfig]:
+    """A run of every network without SAM on Fashion-MNIST, to show the networks."""
+    return [config for config in grid(scale, optimisers=["sgd"]) if config.rho == 0]
 
 
 def seed_by_seed(
@@ -91,147 +101,102 @@ def seed_by_seed(
     return [config.with_seeds(seed, seed) for seed in seeds for config in configs]
 
 
-def planned(
-    scale: str, seeds: Iterable[int], device: str = "cpu"
-) -> tuple[list[ImageConfig], list[str]]:
-    """The runs of a scale on the data sets that are here, seed by seed.
+def planned(scale: str = "medium") -> list[ImageConfig]:
+    """All runs of a scale, in the order in which they are wanted.
+
+    First `FEW` seeds of the grid on both data sets, then what stands beside it: without
+    batch norm, and at other learning rates. Then the other seeds of the grid.
 
     Args:
         scale: a name of `SCALES`.
-        seeds: of data and initialisation.
-        device: "cpu" or "cuda".
-
-    Returns:
-        The runs, and what is wrong with the data sets that cannot be used.
     """
-    cells: list[ImageConfig] = []
-    absent, seeds = [], list(seeds)
-    for data in DATA:
-        try:
-            files(data)
-        except DataFault as fault:
-            absent.append(str(fault))
-        else:
-            cells += seed_by_seed(grid(scale, data, device=device), seeds)
-    return cells, absent
-
-
-def seconds_a_step(config: ImageConfig, steps: int = 5) -> float:
-    """What an update of a run takes on this device, after a few others."""
-    with numerics(config):
-        descent = Descent(config, initial_arrays(config), 0)
-        descent.walk(2)
-        descent.recent_loss()  # waits for a GPU
-        begun = time.perf_counter()
-        descent.walk(2 + steps)
-        descent.recent_loss()
-        return (time.perf_counter() - begun) / steps
-
-
-def pieces(configs: Sequence[ImageConfig]) -> pd.DataFrame:
-    """What an epoch takes on this device, by data set, network and radius."""
-    kinds = {(c.data, c.net, c.rho): c for c in reversed(configs)}
-    rows = []
-    for (data, net, rho), config in sorted(kinds.items()):
-        step = seconds_a_step(config)
-        epoch = step * config.n / config.batch
-        rows.append((data, net, rho, round(1e3 * step, 2), round(epoch, 2)))
-    names = ["data", "net", "rho", "milliseconds a step", "seconds an epoch"]
-    return pd.DataFrame(rows, columns=names)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far some runs are.
-
-    Attributes:
-        done: how many are finished.
-        missing: those that are not.
-        seconds: a row a network, optimiser and radius: finished runs, and the mean of
-            the seconds that they took on this device.
-    """
-
-    done: int
-    missing: tuple[ImageConfig, ...]
-    seconds: pd.DataFrame
-
-    def __str__(self) -> str:
-        whole = self.done + len(self.missing)
-        lines = [f"{self.done} of {whole} runs are finished"]
-        if len(self.seconds):
-            lines.append(self.seconds.to_string(index=False))
-            each = self.seconds["seconds"].mean()
-            rest = each * len(self.missing)
-            lines.append(f"{len(self.missing)} are missing: about {rest:.0f} s")
-        return "\n".join(lines)
-
-
-def progress(configs: Iterable[ImageConfig]) -> Progress:
-    """What of some runs is in the store, and what it cost."""
-    folder, missing = store_folder(), []
-    spent: defaultdict[tuple[str, str, float], list[float]] = defaultdict(list)
-    for config in configs:
-        record = store.load_record(folder, config)
-        if record is None:
-            missing.append(config)
-        else:
-            key = (config.net, config.optimiser, config.rho)
-            spent[key].append(record["provenance"]["seconds"])
-    rows = [
-        dict(zip(("net", "optimiser", "rho"), key, strict=True))
-        | {"runs": len(each), "seconds": round(sum(each) / len(each), 1)}
-        for key, each in spent.items()
+    few, tested = SEEDS[:FEW], SEEDS[:TESTED]
+    other = [config for config in tuning(scale) if config.lr != _default(config)]
+    cells = [
+        *(_to_the_end(config) for config in _main(scale, few)),
+        *seed_by_seed(without_norm(scale), few),
+        *seed_by_seed(tuning(scale), TUNING_SEEDS),
+        *seed_by_seed(other, tested),
+        *_main(scale, SEEDS[FEW:]),
     ]
-    done = sum(len(each) for each in spent.values())
-    return Progress(done, tuple(missing), pd.DataFrame(rows))
+    return [config.model_copy(update={"device": "cuda"}) for config in cells]
 
 
-def advance(
-    configs: Sequence[ImageConfig], seconds: float, workers: int | None = None
-) -> Progress:
-    """Do as many of some runs, in their order, as fit into a time.
+def _main(scale: str, seeds: Iterable[int]) -> list[ImageConfig]:
+    return seed_by_seed([c for data in DATA for c in grid(scale, data)], seeds)
 
-    What was begun is kept, and the next call goes on with it.
 
-    Args:
-        configs: which runs.
-        seconds: after which to stop.
-        workers: processes, by default one a core.
+def _to_the_end(config: ImageConfig) -> ImageConfig:
+    """The smallest network on Fashion-MNIST goes on after its target."""
+    goes_on = (config.data, config.net) == END
+    return config.model_copy(update={"to_the_end": True}) if goes_on else config
 
-    Returns:
-        How far they are then.
+
+def tuning(scale: str) -> list[ImageConfig]:
+    """All rules on one network, at learning rates around the default."""
+    data, net = END
+    return [
+        config.model_copy(update={"lr": factor * config.lr})
+        for config in grid(scale, data, nets=[net])
+        for factor in FACTORS
+    ]
+
+
+def without_norm(scale: str) -> list[ImageConfig]:
+    """All networks without batch norm, by an optimiser of each kind, at three rates."""
+    configs = grid(scale, DATA[0], optimisers=list(BARE_FACTORS), norm="none")
+    return [
+        config.model_copy(update={"lr": factor * config.lr})
+        for config in configs
+        if config.rho == 0
+        for factor in BARE_FACTORS[config.optimiser]
+    ]
+
+
+def _default(config: ImageConfig) -> float:
+    return LEARNING_RATES[config.optimiser]
+
+
+def at_default(table: pd.DataFrame) -> pd.Series:
+    """Which rows have the default learning rate of their optimiser."""
+    default = table["optimiser"].map(LEARNING_RATES).astype(float)
+    return pd.Series(np.isclose(table["lr"], default), index=table.index)
+
+
+def grid_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Of committed runs those of the grid, of seeds with which it is whole.
+
+    A budget may end amid a seed, whose pairs would be those of some networks only.
     """
-    try:
-        with stopped_after(seconds):
-            run_all(configs, workers, processes=True)
-    except KeyboardInterrupt:
-        if time.monotonic() < _stop_at:
-            raise
-    return progress(configs)
+    found, cell = defaults_of(table), ["net", "optimiser", "rho"]
+    seed = ["data", "data_seed"]
+    counts = found[[*seed, *cell]].drop_duplicates().groupby(seed).size()
+    whole = counts.index[counts == 2 * len(NETS) * len(OPTIMISERS)]
+    return found[pd.MultiIndex.from_frame(found[seed]).isin(whole)]
 
 
-_stop_at = float("inf")
+def defaults_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Of committed runs those with batch norm, at default rates, of fresh seeds."""
+    fresh = table["data_seed"] >= SEEDS[0]
+    return table[(table["norm"] == "batch") & fresh & at_default(table)]
 
 
-@contextmanager
-def stopped_after(seconds: float) -> Iterator[None]:
-    """As if Ctrl-C were pressed after some seconds, which a sweep takes well."""
-    global _stop_at
-    _stop_at = time.monotonic() + seconds
-    handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
+def tuning_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Of committed runs those of the network that is tuned, at all rates and seeds."""
+    data, net = END
+    one = (table["data"] == data) & (table["net"] == net)
+    return table[one & (table["norm"] == "batch")]
 
 
-def slice_of(seeds: Sequence[int], *, with_bare: bool, **fields: Any) -> pd.DataFrame:
+def without_norm_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Of committed runs those without batch norm."""
+    return table[table["norm"] == "none"]
+
+
+def slice_of(*, with_bare: bool, **fields: Any) -> list[ImageConfig]:
     """The runs of every build: one network on the embedded subset, PHB and SAM + PHB.
 
     Args:
-        seeds: of data and initialisation.
         with_bare: whether PHB is also run without batch norm.
         **fields: of `ImageConfig`.
     """
@@ -239,8 +204,7 @@ def slice_of(seeds: Sequence[int], *, with_bare: bool, **fields: Any) -> pd.Data
     changes: list[dict[str, Any]] = [{}, {"rho": RHO}]
     if with_bare:
         changes.append({"norm": "none"})
-    configs = [ImageConfig(**(base.model_dump() | change)) for change in changes]
-    return sweep_quietly(configs, seeds)
+    return [ImageConfig(**(base.model_dump() | change)) for change in changes]
 
 
 def evidence(committed: Committed) -> dict[str, pd.DataFrame]:

@@ -15,6 +15,9 @@ from flatminima.studies.minimum_sharpness.runs import ADAPTIVE
 from flatminima.sweeps.table import SEEDS
 
 SHARP = "minimum_sharpness"
+OWN = "sam_sharpness"
+"""The sharpness that SAM lowers: the rise of the loss within its radius."""
+
 CELL = ["data", "net", "optimiser", *SEEDS]
 REPORTED_ORDER = ("sgd", "adabound", "adam", "phb", "adashift", "adagrad")
 """Of the report's means, on both data sets (section III.D)."""
@@ -57,7 +60,9 @@ def pairs(rows: pd.DataFrame) -> pd.DataFrame:
     """
     rows = rows[rows["converged"]]
     plain, sam = (rows[rows["sam"] == which].set_index(CELL) for which in (False, True))
-    both = plain.join(sam, how="inner", lsuffix="_plain", rsuffix="_sam")
+    both = plain.merge(
+        sam, left_index=True, right_index=True, suffixes=("_plain", "_sam")
+    )
     gain = both["test_accuracy_sam"] - both["test_accuracy_plain"]
     ratio = both[f"{SHARP}_sam"] / both[f"{SHARP}_plain"]
     return pd.DataFrame({"gain": gain, "ratio": ratio}).reset_index()
@@ -72,7 +77,10 @@ def shares(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def taus(
-    rows: pd.DataFrame, measure: str = SHARP, sam: bool | None = None
+    rows: pd.DataFrame,
+    measure: str = SHARP,
+    sam: bool | None = None,
+    other: str = "gap",
 ) -> pd.Series:
     """Kendall's tau of a measure and the gap, by data set and seed.
 
@@ -80,6 +88,7 @@ def taus(
         rows: from `ends`; runs that did not converge are left out.
         measure: column.
         sam: within SAM, within plain runs, or over both together.
+        other: column in place of the gap.
 
     Returns:
         Indexed by data set and seeds; without those with fewer than `WIDE` runs.
@@ -91,9 +100,32 @@ def taus(
     def tau(part: pd.DataFrame) -> float:
         if len(part) < WIDE:
             return np.nan
-        return float(stats.kendalltau(part[measure], part["gap"]).statistic)
+        return float(stats.kendalltau(part[measure], part[other]).statistic)
 
     return _by(rows, ["data", *SEEDS], tau)
+
+
+def significance(rows: pd.DataFrame) -> np.ndarray:
+    """.05 minus the p-value of minimum sharpness and gap, the largest of a seed."""
+    rows = rows[rows["converged"]]
+
+    def p(part: pd.DataFrame) -> float:
+        if len(part) < WIDE:
+            return np.nan
+        return float(stats.kendalltau(part[SHARP], part["gap"]).pvalue)
+
+    each = _by(rows, ["data", *SEEDS], p)
+    return 0.05 - each.groupby(level=SEEDS).max().to_numpy(float)
+
+
+def gap_ranges(rows: pd.DataFrame) -> pd.Series:
+    """Largest minus smallest gap, by data set and seed."""
+    rows = rows[rows["converged"]]
+
+    def spread(part: pd.DataFrame) -> float:
+        return float(np.ptp(part["gap"])) if len(part) >= WIDE else np.nan
+
+    return _by(rows, ["data", *SEEDS], spread)
 
 
 def of_data(values: pd.Series, data: str) -> np.ndarray:
@@ -201,19 +233,29 @@ def reported_order(rows: pd.DataFrame) -> pd.Series:
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row a data set, network, optimiser and SAM: how many, and means over seeds."""
-    parts = rows.groupby(["data", "net", "optimiser", "sam"], sort=False)
-    table = parts.agg(
-        runs=("converged", "size"),
-        converged=("converged", "sum"),
-        epochs=("epoch", "mean"),
-        accuracy=("test_accuracy", "mean"),
-        gap=("gap", "mean"),
-        minimum_sharpness=(SHARP, "mean"),
-        trace=("trace", "mean"),
-    ).reset_index()
-    table["optimiser"] = table["optimiser"].map(NAMES)
-    return table.round({"epochs": 1, "accuracy": 3, "gap": 3, SHARP: 1, "trace": 1})
+    """A row a data set, network and optimiser: means over seeds, plain and under SAM.
+
+    Args:
+        rows: from `ends`; those that did not converge count under `arrived` alone.
+
+    Returns:
+        arrived, as "9/10"; epochs, accuracy, gap and sharpness; each twice.
+    """
+    cell = ["data", "net", "optimiser"]
+    found: dict[str, pd.Series] = {}
+    for sam, words in ((False, ""), (True, "SAM ")):
+        part = rows[rows["sam"] == sam]
+        all_runs = part.groupby(cell, sort=False)["converged"]
+        there = part[part["converged"]].groupby(cell, sort=False)
+        counts = all_runs.sum().astype(int).astype(str)
+        found[f"{words}arrived"] = counts + "/" + all_runs.size().astype(str)
+        for name, column, digits in (
+            *(("epochs", "epoch", 1), ("accuracy", "test_accuracy", 3)),
+            *(("gap", "gap", 3), ("sharpness", SHARP, 1)),
+        ):
+            found[f"{words}{name}"] = there[column].mean().round(digits)
+    table = pd.concat(found, axis=1).reset_index()
+    return table.assign(optimiser=table["optimiser"].map(NAMES))
 
 
 def _by(
@@ -249,14 +291,19 @@ def live_summary(rows: pd.DataFrame) -> pd.DataFrame:
 def live_rules(
     rows: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """PHB, SAM + PHB and PHB without batch norm, with `log_sharpness`.
+    """PHB, SAM + PHB and PHB without batch norm, with `log_sharpness` and `balance`.
+
+    The balance of layers is minimum sharpness over the trace: 1 where no rescaling of
+    them lowers it.
 
     A run that missed the target is compared by nothing: its measures are NaN.
     """
     arrived = rows["converged"]
     sharp = rows[SHARP].where(arrived & (rows[SHARP] > 0))
     rows = rows.assign(
-        log_sharpness=np.log(sharp), test_accuracy=rows["test_accuracy"].where(arrived)
+        log_sharpness=np.log(sharp),
+        balance=sharp / rows["folded_trace"],
+        test_accuracy=rows["test_accuracy"].where(arrived),
     )
     bare = rows["norm"] == "none"
     return (

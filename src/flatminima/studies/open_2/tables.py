@@ -9,7 +9,7 @@ from jaxtyping import Float
 from flatminima.results.reading import Committed
 from flatminima.runs.race.config import NAMES
 from flatminima.studies.open_2 import runs
-from flatminima.sweeps.table import SEEDS
+from flatminima.sweeps.table import COMMITTED, SEEDS
 
 BUDGET_OF = "budget"
 QUADRATIC = ("sparse", "weighted", "matrix")
@@ -130,7 +130,7 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def certificates(table: pd.DataFrame) -> pd.DataFrame:
-    """The certified minimum and the largest gap of every instance.
+    """The certified minimum and the largest gap of every instance that has runs.
 
     Args:
         table: rows of the race.
@@ -139,7 +139,8 @@ def certificates(table: pd.DataFrame) -> pd.DataFrame:
         A row an instance: how it is certified, the median bound over seeds, the
         largest relative gap, and how many seeds.
     """
-    ends = table.dropna(subset=["bound"])
+    columns = ["instance", "bound", "gap", *SEEDS]
+    ends = table.reindex(columns=columns).dropna(subset=["bound"])
     by = ends.groupby("instance")
     shown = pd.DataFrame(
         {
@@ -153,6 +154,26 @@ def certificates(table: pd.DataFrame) -> pd.DataFrame:
     shown = shown.loc[order]
     shown.index = pd.Index([runs.LABELS[name] for name in order])
     return shown
+
+
+def worst_gaps(certified: pd.DataFrame) -> Float[np.ndarray, " instances"]:
+    """The largest gaps of `certificates`; infinite where no run knows its bound."""
+    gaps = certified["largest gap"].to_numpy(dtype=float)
+    return gaps if gaps.size else np.array([np.inf])
+
+
+def scale(table: pd.DataFrame) -> str:
+    """What claims are decided by, in words; of committed runs also their seeds.
+
+    Args:
+        table: rows of the race.
+    """
+    count, budget = table["instance"].nunique(), int(table["budget"].max())
+    text = f"ours: {count} problems, {budget} full gradients"
+    if str(table["scale"].iloc[0]).endswith(COMMITTED):
+        seeds = table["data_seed"]
+        text += f"{COMMITTED}, seeds {seeds.min()} to {seeds.max()}"
+    return text
 
 
 CERTIFIED: Mapping[str, str] = {
@@ -175,6 +196,23 @@ def unsolved(arrived: pd.DataFrame, instance: str) -> Float[np.ndarray, " seeds"
     """ln of the least ratio of any method on an instance over 1.01, one a seed."""
     rows = arrived[(arrived["instance"] == instance) & arrived["least"].notna()]
     return np.log(rows.groupby(SEEDS)["least"].min() / 1.01).to_numpy()
+
+
+def flatter(
+    arrived: pd.DataFrame, instance: str, first: str, other: str
+) -> Float[np.ndarray, " seeds"]:
+    """ln of the least ratio of another method over that of the first, one a seed.
+
+    Args:
+        arrived: from `chosen`.
+        instance: on which.
+        first, other: methods; above 0 where the first gets flatter.
+    """
+    rows = arrived[(arrived["instance"] == instance) & arrived["least"].notna()]
+    least = rows.groupby([*SEEDS, "method"])["least"].min().unstack()
+    if first not in least or other not in least:
+        return np.empty(0)
+    return (least[other] / least[first]).dropna().map(np.log).to_numpy(dtype=float)
 
 
 def within(

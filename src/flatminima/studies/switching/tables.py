@@ -1,0 +1,349 @@
+"""What the runs say, one number a seed.
+
+Effects are differences of test errors, as shares of test images, or of test losses.
+Where a number picks the largest of several steps, or asks for a size whatever its sign,
+each seed is read at the step and with the sign that the *other* seeds have. A seed's
+own noise then cannot choose it.
+"""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from flatminima.statistics.intervals import of_mean
+from flatminima.statistics.thresholds import thresholds
+from flatminima.studies.switching.runs import HALF, TO_ERM, TO_SAM
+from flatminima.sweeps.table import SEEDS
+
+Curve = pd.DataFrame
+"""A row a seed, a column a time of the switch."""
+
+LITTLE, CLIFF, MOST = 0.25, 0.5, 0.75
+"""Shares of a difference: up to the first an effect is little, a step of the second is
+a cliff, and from the third on an effect is most of it."""
+
+ALIKE = float(np.log(1.25))
+"""Difference of logarithms up to which two networks are as flat."""
+
+ERM, SAM = ("ERM", 1.0), ("SAM", 0.0)
+"""The runs that do not switch, as `by_seed` names them."""
+
+
+MEASURES = {"log_sharpness": "minimum_sharpness", "log_rise": "sam_sharpness"}
+
+
+def ends(rows: pd.DataFrame) -> pd.DataFrame:
+    """The last rows of labelled runs.
+
+    Returns:
+        With `log_sharpness` and `log_rise`, the logarithms of minimum sharpness and of
+        what an ascent of SAM adds to the loss; NaN where they are not known.
+    """
+    last = rows if rows.empty else rows[rows["last"]]
+    logarithms = {}
+    for name, measure in MEASURES.items():
+        values = last.get(measure, pd.Series(np.nan, index=last.index)).astype(float)
+        logarithms[name] = np.log(values.where((values > 0) & last["error"].notna()))
+    return last.assign(**logarithms)
+
+
+def of_setting(
+    rows: pd.DataFrame, schedule: str, num_epochs: int | None = None
+) -> pd.DataFrame:
+    """The runs of one schedule and length, or of all lengths."""
+    if rows.empty:
+        return rows
+    chosen = rows[rows["schedule"] == schedule]
+    return chosen if num_epochs is None else chosen[chosen["num_epochs"] == num_epochs]
+
+
+def curve(rows: pd.DataFrame, way: str, metric: str = "error") -> Curve:
+    """A metric against the time of the switch; ERM and SAM are its ends.
+
+    Args:
+        rows: from `ends`, of one schedule and length.
+        way: `TO_SAM` or `TO_ERM`.
+        metric: column.
+
+    Returns:
+        By seeds and shares, of seeds that have all of them.
+    """
+    if rows.empty:
+        return pd.DataFrame()
+    first, last = ("SAM", "ERM") if way == TO_SAM else ("ERM", "SAM")
+    at = {first: 0.0, last: 1.0}
+    chosen = rows[rows["way"].isin((way, "ERM", "SAM"))]
+    chosen = chosen.assign(share=chosen["way"].map(at).fillna(chosen["share"]))
+    return chosen.pivot_table(metric, SEEDS, "share").dropna()
+
+
+def both(rows: pd.DataFrame, metric: str = "error") -> tuple[Curve, Curve]:
+    """The curves of ERM → SAM and of SAM → ERM, over the seeds that both have."""
+    there, back = (curve(rows, way, metric) for way in (TO_SAM, TO_ERM))
+    common = there.index.intersection(back.index)
+    return there.loc[common], back.loc[common]
+
+
+def gain(curves: tuple[Curve, Curve]) -> Float[np.ndarray, " seeds"]:
+    """ERM minus SAM, by seed."""
+    there, _ = curves
+    return _column(there, 1.0) - _column(there, 0.0)
+
+
+def from_erm(of: Curve, way: str) -> Curve:
+    """A curve minus its own end at which there is no SAM, seed by seed."""
+    if of.empty:
+        return of
+    return of.sub(_column(of, 1.0 if way == TO_SAM else 0.0), axis=0)
+
+
+def halves(
+    curves: tuple[Curve, Curve],
+) -> tuple[Float[np.ndarray, " seeds"], Float[np.ndarray, " seeds"]]:
+    """What SAM in the first and in the second half of training takes off, by seed.
+
+    There are four runs, with SAM in neither half, one of them or both. The effect of a
+    half is the mean of its effects without SAM in the other and with it, so that the
+    two add up to `gain`.
+    """
+    there, back = curves
+    erm, sam = _column(there, 1.0), _column(there, 0.0)
+    late, early = _column(there, HALF), _column(back, HALF)
+    first = ((erm - early) + (late - sam)) / 2
+    second = ((erm - late) + (early - sam)) / 2
+    return first, second
+
+
+def little(
+    first: Float[np.ndarray, " seeds"], second: Float[np.ndarray, " seeds"]
+) -> Float[np.ndarray, " seeds"]:
+    """A quarter of the sum minus the size of the first, whatever its sign."""
+    left = LITTLE * (first + second) - size(first)
+    return left[np.isfinite(left)]
+
+
+def largest_step(of: Curve) -> Float[np.ndarray, " seeds"]:
+    """The largest step between neighbouring times, by seed."""
+    steps = of.diff(axis=1).iloc[:, 1:].to_numpy(float)
+    if steps.shape[0] < 2 or steps.shape[1] < 1:
+        return np.array([])
+    others = of_others(steps)
+    place = np.abs(others).argmax(axis=1)
+    seeds = np.arange(len(steps))
+    return np.sign(others[seeds, place]) * steps[seeds, place]
+
+
+def below_half(
+    step: Float[np.ndarray, " seeds"], whole: Float[np.ndarray, " seeds"]
+) -> Float[np.ndarray, " seeds"]:
+    """Half of the gain minus a step; none where the step has no seeds."""
+    return CLIFF * whole - step if len(step) else step
+
+
+def gradual(fall: Curve) -> Float[np.ndarray, " seeds"]:
+    """Half of a fall, as it is at its end, minus its largest step.
+
+    Args:
+        fall: from `after_switch`.
+    """
+    if fall.empty:
+        return np.array([])
+    return below_half(largest_step(fall), fall.to_numpy(float)[:, -1])
+
+
+def most(
+    part: Float[np.ndarray, " seeds"], whole: Float[np.ndarray, " seeds"]
+) -> Float[np.ndarray, " seeds"]:
+    """A part minus three quarters of the whole."""
+    return part - MOST * whole
+
+
+def alike(apart: Float[np.ndarray, " seeds"]) -> Float[np.ndarray, " seeds"]:
+    """What is left of `ALIKE` beyond the size of a difference of logarithms."""
+    left = ALIKE - size(apart)
+    return left[np.isfinite(left)]
+
+
+def steps(there: Curve, back: Curve) -> pd.DataFrame:
+    """Every step of both curves between neighbouring times.
+
+    Args:
+        there, back: from `both`.
+
+    Returns:
+        A row a step: the times, and for both directions the mean change of the test
+        error in percentage points with its interval, and as a share of the gain.
+    """
+    if there.empty or back.empty:
+        return pd.DataFrame()
+    whole = np.mean(gain((there, back)))
+    found = []
+    for way, of in ((TO_SAM, there), (TO_ERM, back)):
+        for before, after in zip(of.columns[:-1], of.columns[1:], strict=True):
+            values = (of[after] - of[before]).to_numpy(float)
+            low, high = of_mean(values, thresholds())
+            points = (100 * values.mean(), 100 * low, 100 * high)
+            found.append((way, before, after, *points, values.mean() / whole))
+    names = ["way", "from", "to", "points", "low", "high", "share of the gain"]
+    return pd.DataFrame(found, columns=names).round(3)
+
+
+def by_seed(
+    rows: pd.DataFrame,
+    first: tuple[str, float],
+    second: tuple[str, float],
+    metric: str = "error",
+) -> pd.Series:
+    """A metric of one run minus that of another, indexed by seeds.
+
+    Args:
+        rows: from `ends`, of one schedule and length.
+        first, second: the way of a run, and the share at which it switches.
+        metric: column.
+    """
+    if rows.empty:
+        return pd.Series(dtype=float)
+    a, b = (
+        rows[(rows["way"] == way) & np.isclose(rows["share"], share)]
+        .set_index(SEEDS)[metric]
+        .astype(float)
+        for way, share in (first, second)
+    )
+    return (a - b).dropna()
+
+
+def difference(first: pd.Series, second: pd.Series) -> Float[np.ndarray, " seeds"]:
+    """One number minus another, of the seeds that have both."""
+    return (first - second).dropna().to_numpy(float)
+
+
+def against(
+    rows: pd.DataFrame,
+    first: tuple[str, float],
+    second: tuple[str, float],
+    metric: str = "error",
+) -> Float[np.ndarray, " seeds"]:
+    """The numbers of `by_seed`."""
+    return by_seed(rows, first, second, metric).to_numpy(float)
+
+
+def by_epoch(
+    rows: pd.DataFrame, way: str, share: float, metric: str = "error"
+) -> Curve:
+    """A metric of one setting by seed and epoch.
+
+    Args:
+        rows: labelled, of one schedule and length.
+        way: of the run.
+        share: at which it switches; 1 for ERM and 0 for SAM.
+        metric: column.
+    """
+    if rows.empty:
+        return pd.DataFrame()
+    chosen = rows[(rows["way"] == way) & np.isclose(rows["share"], share)]
+    fine = chosen[chosen["rows_every"] > 0]
+    return fine.pivot_table(metric, SEEDS, "epoch").dropna()
+
+
+def after_switch(switched: Curve, kept: Curve, epoch: float) -> Curve:
+    """By how much a switched run is lower than one that was not, epoch by epoch.
+
+    Args:
+        switched, kept: from `by_epoch`, one run up to the epoch.
+        epoch: of the switch.
+
+    Returns:
+        By seeds and epochs since the switch, of which 0 has a difference of 0.
+    """
+    if switched.empty or kept.empty:
+        return pd.DataFrame()
+    fall = (kept - switched).dropna(axis=0, how="all").dropna(axis=1)
+    since = places(fall) - epoch
+    return pd.DataFrame(
+        fall.to_numpy(float)[:, since >= 0], fall.index, since[since >= 0]
+    )
+
+
+def places(of: Curve) -> Float[np.ndarray, " times"]:
+    """The times, or epochs, of a curve."""
+    return np.array(of.columns, float)
+
+
+def longer(
+    rows: pd.DataFrame,
+    own: tuple[str, float],
+    factor: float,
+    metric: str = "error",
+) -> Float[np.ndarray, " seeds"]:
+    """A metric of a longer run of ERM minus that of another run, by seed.
+
+    Args:
+        rows: from `ends`, of one schedule and all lengths.
+        own: the way of the other run, of the least length, and where it switches.
+        factor: how many times as many epochs ERM has.
+        metric: column.
+    """
+    if rows.empty:
+        return np.array([])
+    length = rows["num_epochs"].min()
+    long = rows[np.isclose(rows["num_epochs"], factor * length, atol=0.5)]
+    both = pd.concat([long[long["way"] == "ERM"], rows[rows["num_epochs"] == length]])
+    other = both.assign(way=both["way"].where(both["num_epochs"] == length, "longer"))
+    return against(other, ("longer", 1.0), own, metric)
+
+
+def of_others(
+    values: Float[np.ndarray, "seeds *rest"],
+) -> Float[np.ndarray, "seeds *rest"]:
+    """Of every seed, the mean over the other seeds; NaN if there is none."""
+    values = np.asarray(values, float)
+    count = len(values) - 1
+    if count < 1:
+        return np.full_like(values, np.nan)
+    return (values.sum(axis=0) - values) / count
+
+
+def size(values: Float[np.ndarray, " seeds"]) -> Float[np.ndarray, " seeds"]:
+    """Values with the sign turned that the mean of the other seeds has.
+
+    Their mean estimates the size of the mean. That of absolute values would be above 0
+    for noise around 0.
+    """
+    return np.sign(of_others(values)) * values
+
+
+def summary(*parts: pd.DataFrame) -> pd.DataFrame:
+    """A row a setting: how many runs, and means over seeds.
+
+    Args:
+        *parts: from `ends`, each of one kind of data.
+    """
+    found = [_means(rows) for rows in parts if not rows.empty]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def _means(rows: pd.DataFrame) -> pd.DataFrame:
+    key = ["data", "n", "num_epochs", "schedule", "way", "share"]
+    table = (
+        rows.groupby(key, sort=False)
+        .agg(
+            runs=("diverged", "size"),
+            diverged=("diverged", "sum"),
+            train_loss=("train_loss", "mean"),
+            error=("error", "mean"),
+            test_loss=("test_loss", "mean"),
+            log_sharpness=("log_sharpness", "mean"),
+            log_rise=("log_rise", "mean"),
+        )
+        .reset_index()
+    )
+    table["minimum sharpness"] = np.exp(table.pop("log_sharpness"))
+    table["rise"] = np.exp(table.pop("log_rise"))
+    places = {"share": 3, "train_loss": 4, "error": 4, "test_loss": 3}
+    return table.round(places | {"minimum sharpness": 1, "rise": 4})
+
+
+def _column(of: Curve, share: float) -> Float[np.ndarray, " seeds"]:
+    """One time of a curve; no seeds if it has not that time."""
+    near = np.isclose(places(of), share)
+    return of.to_numpy(float)[:, near].ravel()

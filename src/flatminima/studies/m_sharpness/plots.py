@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from flatminima.plots.style import WIDTH, say_why
 from flatminima.runs.images.around import RADII
@@ -125,6 +125,8 @@ def rankings(table: pd.DataFrame) -> Figure:
         axis.set(xscale="log" if positive else "linear", title=f"ρ = {radius:g}")
         axis.set_xlabel(f"{SOURCE_M}-sharpness")
         if positive:
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.xaxis.set_major_formatter("{x:g}")
             axis.xaxis.set_minor_formatter(NullFormatter())
         if not len(table):
             say_why(axis, NONE)

@@ -177,12 +177,20 @@ READING_GROUP = {
         "good generalisation": ["imagenet-table-better"],
     },
     "Observations": {
-        "lower m is better": ["dn-1sam-msam", "dn-msam-nsam", "dn-1sam-nsam"],
-        "a more precise maximum does not help": [
-            "sam-steps",
-            "sam-steps-line",
-            "sam-second-line",
+        "lower m is better": [
+            *("dn-1sam-msam", "dn-msam-nsam", "dn-1sam-nsam"),
+            *("m-sharp-lower-m", "m-sharp-equal-radius", "m-sharp-small"),
         ],
+        "more gradient iterations do not help": [
+            *("sam-steps", "sam-steps-line"),
+            *("m-sharp-precise", "m-sharp-precise-few"),
+        ],
+        "the second-order term does not help": ["sam-second-line", "m-sharp-second"],
+    },
+    "Challenging current understanding": {
+        "flatter is not necessarily better": ["m-sharp-flatter-better"],
+        "no radius ranks the methods right": ["m-sharp-no-radius"],
+        "SAM and ERM are ranked right at one batch size": ["m-sharp-same-batch"],
     },
     "Generalization because of implicit bias": {
         "definition": ["dn-implicit-bias"],

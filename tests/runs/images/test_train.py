@@ -91,7 +91,7 @@ def test_it_stops_at_its_target_and_says_what_it_measured_there():
     assert accuracy == (net(problem.x).argmax(dim=1) == problem.y).double().mean()
     after = measures.sharpness(chosen, net, problem.x, problem.y)
     for name in measures.SHARPNESS:
-        assert last[name] == pytest.approx(after[name], rel=0.3)
+        assert last[name] == pytest.approx(after[name], rel=0.6)
 
 
 def test_a_run_that_goes_on_is_measured_every_fiftieth_epoch():

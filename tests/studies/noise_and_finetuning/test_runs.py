@@ -2,9 +2,11 @@
 
 import pytest
 
+from flatminima.results import reading
 from flatminima.sources.minimum_sharpness import scale
 from flatminima.sources.reading_group import BASE, RADII, TUNING
-from flatminima.studies.noise_and_finetuning import runs
+from flatminima.statistics.tuning import best, of_seeds
+from flatminima.studies.noise_and_finetuning import runs, tables
 
 
 def differing(first, second) -> dict[str, object]:
@@ -45,6 +47,39 @@ def test_the_plan_tunes_first_and_goes_on_seed_by_seed():
     assert seeds[::grid] == [*TUNING, 100, 101] and seeds == sorted(seeds)
     assert max(TUNING) < 100 <= min(runs.SEEDS) and len(runs.SEEDS) >= 10
     assert {cell.label_noise for cell in cells} == set(runs.SHARES)
+
+
+def test_the_small_plan_compares_what_was_chosen():
+    cells = runs.planned("small", seeds=[100, 101], device="cpu")
+    assert len(set(cells)) == len(cells)
+    tuning = [c for c in cells if c.data_seed < 100]
+    assert len(tuning) == 2 * len(runs.grid())
+    one, two = ([c for c in cells if c.data_seed == seed] for seed in (100, 101))
+    assert [c.with_seeds(101, 101) for c in one] == two
+    assert {c.with_seeds(90, 90) for c in one} < set(tuning)
+    assert {c.label_noise for c in one if not (c.rho or c.weight_decay)} == set(
+        runs.SHARES
+    )
+
+
+def test_the_tuning_seeds_choose_what_the_small_plan_compares():
+    rows = runs.evidence(reading.committed("noise-and-finetuning").tables)
+    for share, (decays, radii, last) in runs.CHOSEN.items():
+        for rule, values in (("weight decay", decays), ("SAM", radii)):
+            found = [
+                tables.choose(rows, share, rule, stopped=stopped).value
+                for stopped in (False, True)
+            ]
+            assert list(values) == sorted(set(found))
+        late = rows[(rows["label_noise"] == share) & (rows["sam_from"] > 0)]
+        found = best(of_seeds(late[late["last"]], TUNING), ["rho"])
+        assert not last or found == last
+    assert list(runs.CHOSEN) == list(runs.SHARES)
+
+
+def test_an_unknown_scale_is_refused():
+    with pytest.raises(ValueError, match=r"scale = 'huge'.*small, medium"):
+        runs.planned("huge")
 
 
 def test_no_run_has_a_target():

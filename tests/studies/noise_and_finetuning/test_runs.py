@@ -1,5 +1,6 @@
 """The arms differ in what their names say, and the plan has whole seeds."""
 
+import pandas as pd
 import pytest
 
 from flatminima.results import reading
@@ -103,6 +104,16 @@ def test_live_runs_end_on_the_subset(store):
     ends = table[table["last"]]
     assert ends[["rho", "sam_from"]].to_numpy().tolist() == [[0, 0], [0.1, 0], [0.1, 3]]
     assert set(ends["data"]) == {"fashion_mnist_subset"} and set(ends["step"]) == {8}
+
+
+def test_a_scale_that_was_only_begun_is_left_out():
+    def table(config, seed: int) -> pd.DataFrame:
+        return pd.DataFrame([config.model_dump() | {"data_seed": seed}])
+
+    small, medium = runs.rules(**runs.SMALL)[0], runs.rules()[0]
+    given = [table(small, 100), table(small, 101), table(medium, 100)]
+    assert set(runs.evidence(given)["n"]) == {small.n}
+    assert set(runs.evidence([*given, table(medium, 101)])["n"]) == {medium.n}
 
 
 def test_without_committed_runs_there_is_a_table_without_rows():

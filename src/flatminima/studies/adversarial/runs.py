@@ -55,8 +55,8 @@ COMPARED: dict[str, tuple[float, ...]] = {
     "inputs": (0.5, 1.0),
 }
 """Of `LENGTHS`, those that claims need on the small scale: what the seeds that tune
-chose, random directions as long as SAM's best ascent, and images moved as far as attacks
-do. A test lets these seeds choose again."""
+chose, random directions as long as SAM's best ascent, and images moved as far as
+attacks do. A test lets these seeds choose again."""
 
 
 def arms(lengths: Mapping[str, Iterable[float]], **fields: Any) -> list[ImageConfig]:

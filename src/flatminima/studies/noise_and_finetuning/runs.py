@@ -44,8 +44,8 @@ CHOSEN: dict[float, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...
     0.4: ((0.02,), (0.15,), (0.4,)),
     0.6: ((0.02,), (0.15,), ()),
 }
-"""By share of wrong labels, what the seeds of `SMALL_TUNING` chose: decays and radii, at
-the end and stopped, and the radius of SAM at last. A test chooses them again."""
+"""By share of wrong labels, what the seeds of `SMALL_TUNING` chose: decays and radii,
+at the end and stopped, and the radius of SAM at last. A test chooses them again."""
 
 
 def rules(*, share: float = 0.0, **fields: Any) -> list[ImageConfig]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from flatminima.results import reading
 from flatminima.sources.reading_group import NEVER, RADII, TUNING
 from flatminima.studies.adversarial import runs, tables
 
@@ -34,6 +35,33 @@ def test_the_plan_tunes_first_and_then_has_both_kinds_of_runs_of_a_seed():
     alike = [c for c in rest if c.target_loss > NEVER]
     assert {c.target_loss for c in alike} == {runs.TARGET} and len(alike) == 8
     assert max(TUNING) < 100 <= min(runs.SEEDS) and len(runs.SEEDS) >= 10
+
+
+def test_the_small_plan_has_what_claims_need():
+    cells = runs.planned("small", seeds=[100, 101], device="cpu")
+    assert len(set(cells)) == len(cells)
+    tuning = [c for c in cells if c.data_seed < 100]
+    assert len(tuning) == 2 * len(runs.arms(runs.LENGTHS))
+    ends = [c for c in cells if c.data_seed == 100 and c.target_loss == NEVER]
+    assert len({c.test_n for c in ends}) == 1  # so that pairs are of the same images
+    assert {tables.ATTACKED_IN_TRAINING} < set(runs.COMPARED["inputs"])
+    alike = [c for c in cells if c.data_seed == 101 and c.target_loss > NEVER]
+    assert [c.target_loss for c in alike] == [runs.SMALL_TARGET] * 4
+    lengths = {c.perturbed: c.rho for c in alike if c.rho}
+    own = {"weights": runs.RHO, "random": runs.RHO, "inputs": runs.INPUTS}
+    assert lengths == own
+
+
+def test_the_tuning_seeds_choose_what_the_small_plan_compares():
+    rows = tables.gathered(reading.committed("adversarial").tables)
+    for arm, lengths in runs.COMPARED.items():
+        assert tables.chosen(rows, arm) in lengths
+    assert tables.chosen(rows, "weights") in runs.COMPARED["random"]
+
+
+def test_an_unknown_scale_is_refused():
+    with pytest.raises(ValueError, match=r"scale = 'huge'.*small, medium"):
+        runs.planned("huge")
 
 
 def test_a_value_out_of_range_is_refused():

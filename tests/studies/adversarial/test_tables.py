@@ -46,6 +46,23 @@ def test_lengths_are_chosen_by_the_seeds_that_tune(table, rows):
     assert found["data_seed"].tolist() == list(range(100, 110))
 
 
+def test_a_scale_that_was_only_begun_is_left_out(table):
+    begun = pd.DataFrame([end(cell) for cell in runs.planned("small", seeds=[100])])
+    found = tables.gathered([begun, table])
+    assert set(found["n"]) == set(table["n"]) and len(found) == len(table)
+    assert set(tables.gathered([begun])["n"]) == {runs.SMALL["n"]}
+
+
+def test_the_small_scale_has_every_arm_of_the_claims():
+    cells = runs.planned("small", seeds=range(100, 110))
+    rows = tables.gathered([pd.DataFrame([end(cell) for cell in cells])])
+    for arm, lengths in runs.COMPARED.items():
+        for rho in lengths:
+            assert len(tables.of(rows, arm, rho)) == 10
+            assert len(tables.of(rows, arm, rho, chose=True)) == 2
+    assert all(len(part) == 10 for part in tables.alike(rows).values())
+
+
 def test_arms_of_equal_and_of_tuned_lengths(rows):
     whole, tuned = tables.whole(rows), tables.tuned(rows)
     assert set(whole["random"]["rho"]) == {RADII[1]}

@@ -1,10 +1,13 @@
 """The arms differ in what their names say, and the plan has whole seeds."""
 
+import pandas as pd
 import pytest
 
+from flatminima.results import reading
 from flatminima.sources.minimum_sharpness import scale
 from flatminima.sources.reading_group import BASE, RADII, TUNING
-from flatminima.studies.noise_and_finetuning import runs
+from flatminima.statistics.tuning import best, of_seeds
+from flatminima.studies.noise_and_finetuning import runs, tables
 
 
 def differing(first, second) -> dict[str, object]:
@@ -47,6 +50,39 @@ def test_the_plan_tunes_first_and_goes_on_seed_by_seed():
     assert {cell.label_noise for cell in cells} == set(runs.SHARES)
 
 
+def test_the_small_plan_compares_what_was_chosen():
+    cells = runs.planned("small", seeds=[100, 101], device="cpu")
+    assert len(set(cells)) == len(cells)
+    tuning = [c for c in cells if c.data_seed < 100]
+    assert len(tuning) == 2 * len(runs.grid())
+    one, two = ([c for c in cells if c.data_seed == seed] for seed in (100, 101))
+    assert [c.with_seeds(101, 101) for c in one] == two
+    assert {c.with_seeds(90, 90) for c in one} < set(tuning)
+    assert {c.label_noise for c in one if not (c.rho or c.weight_decay)} == set(
+        runs.SHARES
+    )
+
+
+def test_the_tuning_seeds_choose_what_the_small_plan_compares():
+    rows = runs.evidence(reading.committed("noise-and-finetuning").tables)
+    for share, (decays, radii, last) in runs.CHOSEN.items():
+        for rule, values in (("weight decay", decays), ("SAM", radii)):
+            found = [
+                tables.choose(rows, share, rule, stopped=stopped).value
+                for stopped in (False, True)
+            ]
+            assert list(values) == sorted(set(found))
+        late = rows[(rows["label_noise"] == share) & (rows["sam_from"] > 0)]
+        found = best(of_seeds(late[late["last"]], TUNING), ["rho"])
+        assert not last or found == last
+    assert list(runs.CHOSEN) == list(runs.SHARES)
+
+
+def test_an_unknown_scale_is_refused():
+    with pytest.raises(ValueError, match=r"scale = 'huge'.*small, medium"):
+        runs.planned("huge")
+
+
 def test_no_run_has_a_target():
     config = runs.grid()[0]
     assert scale(
@@ -68,6 +104,16 @@ def test_live_runs_end_on_the_subset(store):
     ends = table[table["last"]]
     assert ends[["rho", "sam_from"]].to_numpy().tolist() == [[0, 0], [0.1, 0], [0.1, 3]]
     assert set(ends["data"]) == {"fashion_mnist_subset"} and set(ends["step"]) == {8}
+
+
+def test_a_scale_that_was_only_begun_is_left_out():
+    def table(config, seed: int) -> pd.DataFrame:
+        return pd.DataFrame([config.model_dump() | {"data_seed": seed}])
+
+    small, medium = runs.rules(**runs.SMALL)[0], runs.rules()[0]
+    given = [table(small, 100), table(small, 101), table(medium, 100)]
+    assert set(runs.evidence(given)["n"]) == {small.n}
+    assert set(runs.evidence([*given, table(medium, 101)])["n"]) == {medium.n}
 
 
 def test_without_committed_runs_there_is_a_table_without_rows():

@@ -38,13 +38,19 @@ def lengths(rows: pd.DataFrame) -> Figure:
     """Test accuracy against how far weights (left) or images (right) are moved.
 
     Args:
-        rows: from `tables.gathered`; the seeds that are compared are drawn.
+        rows: from `tables.gathered`. Lines and bars are of the seeds that are compared,
+            small marks means of those that chose.
     """
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.0), sharey=True)
     panels = {"weights": axes[0], "random": axes[0], "inputs": axes[1]}
     for arm, panel in panels.items():
         found = [of(rows, arm, rho)["test_accuracy"] for rho in LENGTHS[arm]]
         _line(panel, arm, LENGTHS[arm], found)
+        chose = [of(rows, arm, rho, chose=True) for rho in LENGTHS[arm]]
+        means = [float(ends["test_accuracy"].mean()) for ends in chose]
+        if np.isfinite(means).any():
+            _, colour, _, marker = STYLES[arm]
+            panel.plot(LENGTHS[arm], means, marker, color=colour, mfc="white", ms=4)
     mean, low, high = _interval(of(rows, "plain")["test_accuracy"])
     name, colour, line, _ = STYLES["plain"]
     for panel in axes:

@@ -30,6 +30,34 @@ SHARPNESS_N = 32
 
 SEEDS = range(100, 110)
 
+SMALL: dict[str, Any] = {
+    **{"n": 300, "test_n": 1000, "width": 8, "batch": 30, "num_epochs": 24},
+    "sharpness_n": 100,
+}
+"""Fields of the runs of one core and minutes: ten updates an epoch."""
+
+SCALES: dict[str, dict[str, Any]] = {"small": SMALL, "medium": {}}
+"""What differs from `BASE`, by the name of a scale."""
+
+SMALL_TUNING = TUNING[:2]
+
+SMALL_TARGET = 0.5
+"""The one loss of these runs, which a pilot of seed 7 set: SAM ends at .35."""
+
+ATTACKED: dict[str, Any] = {"measured": "around", "test_n": 500, "sharpness_n": 20}
+"""Where test images are attacked: hardly anything for what lies around the weights."""
+
+AROUND: dict[str, Any] = {"measured": "around", "test_n": 100, "sharpness_n": 100}
+"""Where that counts: hardly any test images."""
+
+COMPARED: dict[str, tuple[float, ...]] = {
+    **{"weights": (0.05,), "random": (0.05,)},
+    "inputs": (0.5, 1.0),
+}
+"""Of `LENGTHS`, those that claims need on the small scale: what the seeds that tune
+chose, random directions as long as SAM's best ascent, and images moved as far as
+attacks do. A test lets these seeds choose again."""
+
 
 def arms(lengths: Mapping[str, Iterable[float]], **fields: Any) -> list[ImageConfig]:
     """Plain training, and every kind of perturbation at every length.
@@ -52,7 +80,10 @@ def arms(lengths: Mapping[str, Iterable[float]], **fields: Any) -> list[ImageCon
 
 
 def planned(
-    seeds: Iterable[int] = SEEDS, device: str = "cuda", **fields: Any
+    scale: str = "medium",
+    seeds: Iterable[int] = SEEDS,
+    device: str = "cuda",
+    **fields: Any,
 ) -> list[ImageConfig]:
     """The committed runs: those that tune, then seed by seed.
 
@@ -60,16 +91,30 @@ def planned(
     stop at one loss.
 
     Args:
+        scale: a name of `SCALES`. On "small", two seeds tune, and those that are
+            compared have the lengths of `COMPARED` only.
         seeds: that are compared.
         device: "cpu" or "cuda".
-        **fields: of `ImageConfig`, in place of those of `BASE`.
+        **fields: of `ImageConfig`, in place of those of the scale.
+
+    Raises:
+        ValueError: if there is no such scale.
     """
-    fields = {"device": device, **fields}
+    if scale not in SCALES:
+        raise ValueError(f"scale = {scale!r}: must be one of {', '.join(SCALES)}")
+    fields = SCALES[scale] | {"device": device, **fields}
     tuning = arms(LENGTHS, **fields)
-    whole = arms(LENGTHS, **fields, measured="around")
     few = {"weights": [RHO], "random": [RHO], "inputs": [INPUTS]}
-    alike = arms(few, **fields, measured="around", target_loss=TARGET)
-    return seed_by_seed(tuning, TUNING) + seed_by_seed([*whole, *alike], seeds)
+    if scale == "medium":
+        whole = arms(LENGTHS, **fields, measured="around")
+        alike = arms(few, **fields, measured="around", target_loss=TARGET)
+        compared = [*whole, *alike]
+        return seed_by_seed(tuning, TUNING) + seed_by_seed(compared, seeds)
+    compared = [
+        *arms(COMPARED, **fields | ATTACKED),
+        *arms(few, **fields | AROUND, target_loss=SMALL_TARGET),
+    ]
+    return seed_by_seed(tuning, SMALL_TUNING) + seed_by_seed(compared, seeds)
 
 
 def live(seeds: Iterable[int], *, rho: float, **fields: Any) -> pd.DataFrame:

@@ -25,6 +25,8 @@ MEASURED = ["test_accuracy", *COLUMNS, "log_rise", "log_eigenvalue"]
 def gathered(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """The last rows of the committed runs, with logarithms; empty without any.
 
+    They are of one scale: that of most seeds, and of several the largest.
+
     Args:
         tables: of committed runs.
 
@@ -36,6 +38,9 @@ def gathered(tables: list[pd.DataFrame]) -> pd.DataFrame:
     none = pd.DataFrame(columns=[*names, "last", "diverged", *COLUMNS])
     rows = pd.concat(tables, ignore_index=True) if tables else none
     rows = rows[rows["last"].astype(bool)]
+    if len(rows):
+        seeds = rows.groupby("n")["data_seed"].nunique()
+        rows = rows[rows["n"] == max(seeds.index, key=lambda n: (seeds[n], n))]
     return with_logarithms(rows.reindex(columns=list(none.columns)))
 
 
@@ -64,16 +69,20 @@ def chosen(rows: pd.DataFrame, arm: str) -> float:
     return best(of_seeds(own, TUNING), ["rho"])[0]
 
 
-def of(rows: pd.DataFrame, arm: str, rho: float = 0.0) -> pd.DataFrame:
+def of(
+    rows: pd.DataFrame, arm: str, rho: float = 0.0, *, chose: bool = False
+) -> pd.DataFrame:
     """The ends of an arm at a length after all epochs, of the seeds that are compared.
 
     Args:
         rows: from `gathered`.
         arm: one of `ARMS`; "plain" has no length.
         rho: the length.
+        chose: whether to take the seeds of `TUNING` in their place.
     """
     own = (rows["arm"] == arm) & (rows["rho"] == rho) & ~rows["alike"]
-    return ends_of(without_seeds(rows[own], TUNING), MEASURED)
+    kept = of_seeds if chose else without_seeds
+    return ends_of(kept(rows[own], TUNING), MEASURED)
 
 
 def whole(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:

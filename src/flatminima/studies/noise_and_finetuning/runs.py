@@ -27,6 +27,26 @@ ROWS_EVERY = 2
 
 SEEDS = range(100, 110)
 
+SMALL: dict[str, Any] = {
+    **{"n": 300, "test_n": 2000, "width": 8, "batch": 30, "num_epochs": 24},
+    **{"sharpness_n": 100, "rows_every": 4},
+}
+"""Fields of the runs of one core and minutes: ten updates an epoch."""
+
+SCALES: dict[str, dict[str, Any]] = {"small": SMALL, "medium": {}}
+"""What differs from `BASE`, by the name of a scale."""
+
+SMALL_TUNING = TUNING[:2]
+
+CHOSEN: dict[float, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]] = {
+    0.0: ((0.02,), (0.05,), (0.4,)),
+    0.2: ((0.02,), (0.15,), ()),
+    0.4: ((0.02,), (0.15,), (0.4,)),
+    0.6: ((0.02,), (0.15,), ()),
+}
+"""By share of wrong labels, what the seeds of `SMALL_TUNING` chose: decays and radii,
+at the end and stopped, and the radius of SAM at last. A test chooses them again."""
+
 
 def rules(*, share: float = 0.0, **fields: Any) -> list[ImageConfig]:
     """Plain training, each weight decay and each radius, from one start.
@@ -69,16 +89,47 @@ def grid(**fields: Any) -> list[ImageConfig]:
 
 
 def planned(
-    seeds: Iterable[int] = SEEDS, device: str = "cuda", **fields: Any
+    scale: str = "medium",
+    seeds: Iterable[int] = SEEDS,
+    device: str = "cuda",
+    **fields: Any,
 ) -> list[ImageConfig]:
     """The committed runs: those that tune, then seed by seed.
 
     Args:
+        scale: a name of `SCALES`. On "small", two seeds tune, and those that are
+            compared have the settings of `CHOSEN` only.
         seeds: that are compared.
         device: "cpu" or "cuda".
+        **fields: of `ImageConfig`, in place of those of the scale.
+
+    Raises:
+        ValueError: if there is no such scale.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"scale = {scale!r}: must be one of {', '.join(SCALES)}")
+    given = SCALES[scale] | {"device": device, **fields}
+    whole = grid(**given)
+    if scale == "medium":
+        return seed_by_seed(whole, [*TUNING, *seeds])
+    return seed_by_seed(whole, SMALL_TUNING) + seed_by_seed(few(**given), seeds)
+
+
+def few(**fields: Any) -> list[ImageConfig]:
+    """Of `grid`, plain training, what `CHOSEN` holds, and longer plain training.
+
+    Args:
         **fields: of `ImageConfig`, in place of those of `BASE`.
     """
-    return seed_by_seed(grid(device=device, **fields), [*TUNING, *seeds])
+    configs = []
+    for share, (decays, radii, last) in CHOSEN.items():
+        plain = _config(label_noise=share, **fields)
+        configs.append(plain)
+        configs += [_changed(plain, weight_decay=decay) for decay in decays]
+        configs += [_changed(plain, rho=rho) for rho in radii]
+        if share in TUNED_LATE:
+            configs += [*late(plain, last), longer(plain)]
+    return configs
 
 
 def live(
@@ -103,10 +154,16 @@ def live(
 
 
 def evidence(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """The committed runs as one table; without any, one without rows."""
+    """The committed runs of one scale as one table; without any, one without rows.
+
+    That is the scale of most seeds, and of several the largest: a scale that was only
+    begun decides nothing.
+    """
     tables = list(tables)
     if tables:
-        return pd.concat(tables, ignore_index=True)
+        rows = pd.concat(tables, ignore_index=True)
+        seeds = rows.groupby("n")["data_seed"].nunique()
+        return rows[rows["n"] == max(seeds.index, key=lambda n: (seeds[n], n))]
     names = [*ImageConfig.model_fields, "epoch", "step", "train_loss"]
     names += ["train_accuracy", "test_accuracy", "scale", "last", "diverged"]
     none = pd.DataFrame({name: pd.Series(dtype=float) for name in names})

@@ -195,12 +195,14 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             accuracies = [
                 outcome(table, each)["test_accuracy"].mean() for each in (end, stop)
             ]
+            last = outcome(table, end).reindex(columns=["train_accuracy"])
             rows = runs_of(table, stop)
             epochs = rows.loc[rows["step"] == (stop.step or -1), "epoch"]
-            ends = end.value, accuracies[0]
+            ends = end.value, float(last["train_accuracy"].mean()), accuracies[0]
             stops = stop.value, epochs.mean(), accuracies[1]
             found.append((share, rule, *ends, *stops))
-    names = ["wrong labels", "rule", "radius or decay", "accuracy at the end"]
+    names = ["wrong labels", "rule", "radius or decay", "labels fitted"]
+    names += ["accuracy at the end"]
     names += ["radius or decay, stopped", "epoch", "accuracy, stopped"]
     return pd.DataFrame(found, columns=names).round(3)
 

@@ -385,7 +385,9 @@ def test_committed_runs_made_elsewhere_are_compared_without_an_error(path):
         run = Run(table[list(row["history"])], (), 0, diverged_at=row["diverged_at"])
         device = row["provenance"]["device"] | {"stepping": 99}
         seen = verifying.compare(row, run, device, peers[its])
-        assert seen.kind in ("tolerance", "statistics") and not seen.problem
+        alone = len(peers[its]) == 1  # of a setting with a seed to choose it by
+        assert seen.kind in ("tolerance", "nothing" if alone else "statistics")
+        assert not seen.problem
 
 
 def last(metric, *values):

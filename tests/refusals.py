@@ -52,6 +52,7 @@ BAD = {
 }
 FINE: dict[tuple[str, str], list[Any]] = {
     ("sample-complexity", "more_ds"): [[]],
+    ("noise-and-finetuning", "share"): [0],
     ("pac-bayes", "flip"): [0],
     ("pac-bayes", "posterior_steps"): [0],
     ("stability", "hidden"): [[1, 1]],

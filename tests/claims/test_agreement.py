@@ -81,4 +81,5 @@ def test_a_denied_statement_is_reported_with_a_cross():
     assert denied == {
         *("table-bias-flattest", "table-bias-sam", "table-ln-flattest"),
         *("sam-steps", "sam-steps-line", "sam-second-line"),
+        "m-sharp-flatter-better",
     }

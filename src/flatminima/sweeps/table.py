@@ -118,6 +118,31 @@ def epoch_at(table: pd.DataFrame, step: int) -> float:
     return float(step * {"one": 1, "full": n}.get(batch, batch) / n)
 
 
+def as_rows(
+    values: pd.Series, metric: str, said: str, given: float | None = None
+) -> pd.DataFrame:
+    """Measured numbers as the rows of runs that claims take, one a seed.
+
+    Args:
+        values: by seed; NaN counts as diverged.
+        metric: what to call them.
+        said: the scale.
+        given: a number in place of all of them, for what they are compared with.
+    """
+    return pd.DataFrame(
+        {
+            "data_seed": values.index,
+            "init_seed": values.index,
+            "last": True,
+            "diverged": values.isna().to_numpy(),
+            "rule": "measured",
+            "num_steps": 0,
+            "scale": said,
+            metric: values.to_numpy(float) if given is None else given,
+        }
+    )
+
+
 def change_since(table: pd.DataFrame, step: int, metric: str) -> pd.DataFrame:
     """A metric at the end of every run minus the same run's at an earlier step.
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from flatminima.studies.label_noise import facts, recovery, tables
+from flatminima.sweeps.table import as_rows
 
 SIZE = {"d": 12, "n": 5, "sparsity": 2}
 
@@ -60,9 +61,9 @@ def test_shares_of_the_reduction_leave_out_what_diverged():
 
 
 def test_rows_of_a_seed_without_a_value_count_as_diverged():
-    rows = tables.as_rows(pd.Series({7: 0.2, 8: np.nan}), "constant", "said")
+    rows = as_rows(pd.Series({7: 0.2, 8: np.nan}), "constant", "said")
     assert rows["diverged"].tolist() == [False, True]
-    assert tables.as_rows(pd.Series({7: 0.2}), "constant", "said", 0.25)[
+    assert as_rows(pd.Series({7: 0.2}), "constant", "said", 0.25)[
         "constant"
     ].tolist() == [0.25]
 

@@ -13,31 +13,6 @@ def known(values: pd.Series) -> Float[np.ndarray, " seeds"]:
     return values.dropna().to_numpy(float)
 
 
-def as_rows(
-    values: pd.Series, metric: str, said: str, given: float | None = None
-) -> pd.DataFrame:
-    """One row a seed, as of a run's end.
-
-    Args:
-        values: by seed; NaN where a run diverged.
-        metric: what to call them.
-        said: the scale.
-        given: a number in place of all of them, for what they are compared with.
-    """
-    return pd.DataFrame(
-        {
-            "data_seed": values.index,
-            "init_seed": values.index,
-            "last": True,
-            "diverged": values.isna().to_numpy(),
-            "rule": "label-noise SGD",
-            "num_steps": 0,
-            "scale": said,
-            metric: values.to_numpy(float) if given is None else given,
-        }
-    )
-
-
 def reduction_shares(
     tables: dict[str, pd.DataFrame],
 ) -> Float[np.ndarray, " seeds"]:

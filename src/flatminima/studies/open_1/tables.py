@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from flatminima.claims.register import load
+from flatminima.sweeps.table import as_rows as rows_of
 
 HALF = 0.5
 
@@ -82,22 +83,5 @@ def recovered(table: pd.DataFrame, method: str) -> pd.Series:
 
 
 def as_rows(values: pd.Series, claim: str, said: str) -> pd.DataFrame:
-    """One row a seed, as of a run's end, under the metric of a claim.
-
-    Args:
-        values: by seed; those without one count as diverged.
-        claim: its id.
-        said: the scale.
-    """
-    return pd.DataFrame(
-        {
-            "data_seed": values.index,
-            "init_seed": values.index,
-            "last": True,
-            "diverged": values.isna().to_numpy(),
-            "rule": "a seed",
-            "num_steps": 0,
-            "scale": said,
-            load()[1][claim].rule.metric: values.to_numpy(float),
-        }
-    )
+    """As `sweeps.table.as_rows`, under the metric of a claim."""
+    return rows_of(values, load()[1][claim].rule.metric, said)

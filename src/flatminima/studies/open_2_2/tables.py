@@ -157,31 +157,6 @@ def room(found: pd.DataFrame) -> pd.Series:
     return (2 / by_seed(found, "sharpness", BASE) / largest_lr).map(np.log10).dropna()
 
 
-def as_rows(
-    values: pd.Series, metric: str, said: str, given: float | None = None
-) -> pd.DataFrame:
-    """One row a seed, as of a run's end.
-
-    Args:
-        values: by seed; those without one count as diverged.
-        metric: what to call them.
-        said: the scale.
-        given: a number in place of all of them, for what they are compared with.
-    """
-    return pd.DataFrame(
-        {
-            "data_seed": values.index,
-            "init_seed": values.index,
-            "last": True,
-            "diverged": values.isna().to_numpy(),
-            "rule": "label-noise SGD",
-            "num_steps": 0,
-            "scale": said,
-            metric: values.to_numpy(float) if given is None else given,
-        }
-    )
-
-
 def fits(
     found: pd.DataFrame, sweeps: dict[str, list[Setting]], along: dict[str, str]
 ) -> pd.DataFrame:

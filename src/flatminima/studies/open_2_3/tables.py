@@ -80,28 +80,6 @@ def metric_of(claim: str) -> str:
     return load()[1][claim].rule.metric
 
 
-def as_rows(values: pd.Series, metric: str, said: str) -> pd.DataFrame:
-    """One row a seed, as of a run's end.
-
-    Args:
-        values: by seed; those without one count as diverged.
-        metric: what to call them.
-        said: the scale.
-    """
-    return pd.DataFrame(
-        {
-            "data_seed": values.index,
-            "init_seed": values.index,
-            "last": True,
-            "diverged": values.isna().to_numpy(),
-            "rule": "noisy descent",
-            "num_steps": 0,
-            "scale": said,
-            metric: values.to_numpy(float),
-        }
-    )
-
-
 COLUMNS = ("run", *MEASURES, "theory")
 """Cosines of the tables and the figure."""
 

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from flatminima import folders
 from flatminima.claims.sentences import MIME as FOUND_MIME
+from flatminima_book import downloads, site_data
 from flatminima_book.budget import charge, compare
 from flatminima_book.check import check_sources
 from flatminima_book.claims import Claims, load_claims
@@ -84,6 +85,7 @@ class Harvest:
         words: What pages say of each verdict.
         parameters: With which each chapter was executed.
         found: Boxes and passages.
+        downloads: The data of all figures and tables.
     """
 
     scorecard: list[Verdict] = field(default_factory=list)
@@ -93,6 +95,7 @@ class Harvest:
     words: list[dict[str, Any]] = field(default_factory=list)
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     found: list[dict[str, Any]] = field(default_factory=list)
+    downloads: list[downloads.Download] = field(default_factory=list)
 
 
 def build_book(
@@ -353,6 +356,11 @@ def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
         harvest.words += collect(notebook, WORDS_MIME)
         harvest.found += collect(notebook, FOUND_MIME)
         harvest.problems += place(notebook, chapter.name)
+        offered, without = downloads.take(
+            notebook, chapter, harvest.parameters[chapter.name]
+        )
+        harvest.downloads += offered
+        harvest.problems += without
         noise = clean(notebook)
         fold(notebook)
         link_terms(notebook, glossary)
@@ -405,10 +413,14 @@ def _typeset(
         harvest.words,
     )
     put_fragment(project, "fresh.md", again)
+    put_fragment(
+        project, "data.md", site_data.page(project, harvest.downloads, chapters)
+    )
     put_fragment(project, "rerun.md", rerun_fragment(project, chapters))
     put_fragment(project, "status.md", FRAGMENT)
     sphinx = time.monotonic()
     problems = typeset(project)
+    site_data.write(project, harvest.downloads, harvest.scorecard)
     status["sphinx_seconds"] = round(time.monotonic() - sphinx, 2)
     status["total_seconds"] = round(time.monotonic() - begun, 2)
     fill_page(project.html / "book" / "status.html", status)

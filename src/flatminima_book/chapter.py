@@ -130,6 +130,9 @@ def _steady_outputs(shell: Any) -> None:
     import pandas as pd
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
+    from flatminima_book.shown import show_data
+
+    show_data(shell.display_formatter)
     pd.set_option("display.max_colwidth", None)
     set_matplotlib_formats("svg", metadata={"Date": None})
     matplotlib.rcParams.update(

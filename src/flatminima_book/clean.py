@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from flatminima_book.notebooks import Notebook, tags
+from flatminima_book.shown import MIME as DATA_MIME
 from flatminima_book.verdicts import FIGURE_MIME, MIME, WORDS_MIME
 
 KEEP_NOTEBOOK = ("kernelspec", "mystnb", "flatminima")
@@ -44,7 +45,7 @@ def clean(notebook: Notebook) -> list[str]:
             del cell.metadata[key]
         if cell.cell_type == "code":
             noise += _clean_outputs(cell)
-            _describe_figure(cell)
+            describe_figure(cell)
     return noise
 
 
@@ -61,7 +62,7 @@ def _clean_outputs(cell: Notebook) -> list[str]:
                 continue
         elif output.output_type in ("display_data", "execute_result"):
             data = output.data
-            for machine_form in (MIME, FIGURE_MIME, WORDS_MIME):
+            for machine_form in (MIME, FIGURE_MIME, WORDS_MIME, DATA_MIME):
                 data.pop(machine_form, None)
             rich = any(key.endswith(RICH) for key in data)
             for key in [key for key in data if key.endswith("text/plain")]:
@@ -85,7 +86,8 @@ def _steady_ids(html: str, cell: int | None) -> str:
     return STYLER.sub(lambda match: names[match[0]], html)
 
 
-def _describe_figure(cell: Notebook) -> None:
+def describe_figure(cell: Notebook) -> None:
+    """Give a figure without an alternative text that of its caption."""
     options = cell.metadata.get("mystnb", {})
     caption = options.get("figure", {}).get("caption")
     if caption and "alt" not in options.get("image", {}):

@@ -15,7 +15,7 @@ from flatminima_book.budget import Budget, read_budget
 
 SETTINGS = {
     *("budget", "claims", "tables", "params", "found", "fresh", "without_box"),
-    *("workers", "packages", "timeout"),
+    *("workers", "packages", "timeout", "runs"),
 }
 EXPECTED = "expected.yml"
 
@@ -39,6 +39,7 @@ class Project:
         packages: Distributions whose versions the status page shows.
         timeout: Seconds that a single cell may take.
         budget: What a chapter may take, or None when it may take anything.
+        runs: Pattern of the files of committed runs; empty when the book has none.
         output: Name of the folder of everything that a build writes.
     """
 
@@ -53,6 +54,7 @@ class Project:
     packages: tuple[str, ...]
     timeout: int
     budget: Budget | None
+    runs: str = ""
     output: str = "_build"
 
     @property
@@ -151,6 +153,7 @@ def load(root: Path) -> Project:
         packages=tuple(settings.get("packages", ())),
         timeout=int(settings.get("timeout", 1800)),
         budget=read_budget(settings["budget"]) if "budget" in settings else None,
+        runs=settings.get("runs", ""),
     )
 
 

@@ -11,6 +11,7 @@ from flatminima.statistics.thresholds import thresholds
 from flatminima_book.claims import SummaryTable
 from flatminima_book.markdown import MARKS, badge, interval, list_table, number
 from flatminima_book.notebooks import Chapter
+from flatminima_book.scorecard_filter import anchor, classes, form
 from flatminima_book.verdicts import RULE_FIXED, WORDS, Verdict
 
 MISSING = "(not run)"
@@ -31,6 +32,10 @@ ABOUT = {
     "chapter.",
     "ours": "Controls, remarks and corrections, which no source has to answer for.",
 }
+FILTER = (
+    "Choose by source, verdict and chapter. The name of a claim, below it, is a link "
+    "to it that stays."
+)
 FIXED = {
     "before": "fixed before its runs",
     "after pilot": "fixed after pilot runs",
@@ -69,6 +74,7 @@ def scorecard_fragment(
     if figures:
         parts.append(_figures(figures))
     parts += [_fixed(scorecard), _by_chance(scorecard, said)]
+    parts += [f"## Find a claim\n\n{FILTER}\n", form(scorecard, chapters)]
     for section, title in SECTIONS.items():
         chosen = [e for e in scorecard if kind(e) == section]
         if not chosen:
@@ -266,12 +272,15 @@ def _claim(entry: Verdict, words: Mapping[str, Any]) -> str:
     blocks = [f"{badge(entry['verdict'])} {_line(entry['statement'])}"]
     blocks += [" · ".join(facts)] if facts else []
     blocks += [_line(entry["note"])] if entry["note"] else []
-    source = f"{_line(words['source'])}{origin} · `{entry['id']}`"
+    own = f"[`{entry['id']}`](#{anchor(entry['id'])})"
+    source = f"{_line(words['source'])}{origin} · {own}"
     blocks.append(f"{{.claim-source}}\n{source}")
     fixed = FIXED[entry["rule_fixed"]]
     rule = f": {_line(entry['rule'])}" if entry["rule"] else ""
     blocks.append(f"{{.claim-source}}\nRule {fixed}{rule}")
-    return ":::{div} claim\n" + "\n\n".join(blocks) + "\n:::\n"
+    head = f":::{{div}} {' '.join(['claim', *classes(entry)])}"
+    name = f":name: {anchor(entry['id'])}"
+    return f"{head}\n{name}\n\n" + "\n\n".join(blocks) + "\n:::\n"
 
 
 def _line(text: object) -> str:

@@ -192,9 +192,9 @@ def make_book(root: Path) -> Book:
     shutil.copytree(REPOSITORY / "book/_static", root / "book/_static")
     for name in ("references.bib", "references.md"):
         shutil.copyfile(REPOSITORY / "book" / name, root / "book" / name)
-    for name in ("scorecard.md", "status.md", "rerun.md"):
+    for name in ("scorecard.md", "data.md", "status.md", "rerun.md"):
         shutil.copyfile(REPOSITORY / "book" / name, root / "book" / name)
-    pages = ["one", "two", "scorecard", "rerun", "references", "status"]
+    pages = ["one", "two", "scorecard", "data", "rerun", "references", "status"]
     book.write("book/intro.md", "# The start\n\nGo to [one](one.md).\n")
     toc = {
         "format": "jb-book",

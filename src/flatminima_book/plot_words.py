@@ -16,7 +16,7 @@ from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedLocator
 
 DIGITS = 9
 """To how many digits a position is that of a tick."""
@@ -50,14 +50,32 @@ def label(axis: Axes, way: str) -> str:
 
 def at_ticks(axis: Axis) -> dict[float, str]:
     """What an axis writes at its ticks, by position, where it writes words."""
-    formatter = axis.get_major_formatter()
-    if isinstance(formatter, FixedFormatter):
-        pairs = zip(axis.get_majorticklocs(), formatter.seq, strict=False)
-        return {round(float(at), DIGITS): one_line(said) for at, said in pairs}
+    locator = axis.get_major_locator()
+    if isinstance(locator, FixedLocator):
+        places = list(locator())
+        said = [
+            one_line(each) for each in axis.get_major_formatter().format_ticks(places)
+        ]
+        if all(map(_is_number, said)):
+            return {}
+        return {
+            round(float(at), DIGITS): each
+            for at, each in zip(places, said, strict=True)
+        }
     units = getattr(axis, "units", None)
     if isinstance(units, UnitData):
         return {float(at): one_line(said) for said, at in units._mapping.items()}
     return {}
+
+
+def _is_number(text: str) -> bool:
+    if not text or "^" in text:
+        return True
+    try:
+        float(text.replace("\N{MINUS SIGN}", "-"))
+    except ValueError:
+        return False
+    return True
 
 
 def named(artist: Artist) -> str:

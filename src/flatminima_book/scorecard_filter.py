@@ -1,7 +1,8 @@
 """The filter of the scorecard: form fields and style rules, which need no script.
 
 A rule of style looks at what a field has chosen, and hides the claims without the class
-that stands for it. A small script counts what is left; without it nothing is lost.
+that stands for it. A small script, `scorecard.js`, counts what is left; without it
+nothing is lost.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from flatminima_book.notebooks import Chapter
 from flatminima_book.verdicts import WORDS, Verdict
 
 OURS = "ours"
-SCRIPT = "../_static/scorecard.js"
 
 
 def anchor(claim: str) -> str:
@@ -60,7 +60,7 @@ def form(scorecard: Sequence[Verdict], chapters: Sequence[Chapter]) -> str:
         + "\n".join(parts)
         + '\n<button type="reset">Show all</button>\n'
         '<output class="claim-count" aria-live="polite"></output>\n'
-        f'</form>\n<script defer src="{SCRIPT}"></script>\n'
+        "</form>\n"
     )
 
 

@@ -44,7 +44,7 @@ def card(book):
     def make(words, **change):
         entry = order_keys(ENTRY | change, None)
         text = scorecard_fragment([entry], [], chapters, words=words)
-        blocks = text.split(":::{div} claim\n")[1].split("\n:::")[0].split("\n\n")
+        blocks = text.split(":::{div} claim ")[1].split("\n:::")[0].split("\n\n")[1:]
         return blocks[1], blocks[-2].splitlines()[-1]
 
     return make
@@ -58,7 +58,7 @@ def test_an_entry_says_what_was_measured_and_spells_its_source(card):
     assert card([WORDS]) == (
         "**accuracy lower by .50 [.25, .75]** · 10 seeds · exact · source reports ✓ · "
         "agreement: agrees",
-        "slides, Figure 2 · `one-a`",
+        "slides, Figure 2 · [`one-a`](#claim-one-a)",
     )
 
 
@@ -66,13 +66,13 @@ def test_nothing_stands_where_there_is_nothing_to_say(card):
     words = WORDS | {"measured": "–", "over": ""}
     facts, source = card([words], scale="none", origin="ours")
     assert facts == "source reports ✓"
-    assert source == "slides, Figure 2 (ours) · `one-a`"
+    assert source == "slides, Figure 2 (ours) · [`one-a`](#claim-one-a)"
 
 
 def test_an_entry_without_words_shows_its_numbers(card):
     facts, source = card([WORDS | {"id": "other"}])
     assert facts.startswith("**effect -0.5 [-0.75, -0.25]** · n = 10 · ")
-    assert source == "000: Fig. 2 · `one-a`"
+    assert source == "000: Fig. 2 · [`one-a`](#claim-one-a)"
 
 
 def test_words_are_collected_and_leave_the_page():

@@ -238,7 +238,7 @@ def _contours(contours: Any) -> list[Row]:
     """Corners of each contour, at its level or, if filled, the middle of two."""
     found = []
     scale = _of_colours(contours)
-    for level, path in zip(contours.cvalues, contours.get_paths(), strict=True):
+    for level, path in zip(contours.layers, contours.get_paths(), strict=True):
         about = {"mark": "contour", "value": float(level), "value_axis": scale}
         for part in path.to_polygons(closed_only=False):
             found += [about | {"x": x, "y": y} for x, y in part]

@@ -107,7 +107,7 @@ def test_cells_contours_and_points_have_values():
     bar.set_label("loss")
     right.pcolormesh(z)
     right.scatter(X, Y, c=[1, 2, 3])
-    right.contour(z, levels=[2.5])
+    right.contour(z, levels=[2.5], colors="k")
     table = numbers(fig)
     image = rows(table, panel=1)
     assert image["value"].tolist() == z.ravel().tolist()
@@ -120,6 +120,7 @@ def test_cells_contours_and_points_have_values():
     # between the rows of z lies 2.5 where 3 y + x = 2.5
     level = rows(table, mark="contour")
     assert np.allclose(3 * level["y"] + level["x"], 2.5)
+    assert set(level["value"]) == {2.5}
 
 
 def test_a_legend_of_the_figure_names_marks_by_their_colour():

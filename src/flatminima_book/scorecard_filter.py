@@ -16,6 +16,9 @@ from flatminima_book.notebooks import Chapter
 from flatminima_book.verdicts import WORDS, Verdict
 
 OURS = "ours"
+HEADING = "Find a claim"
+PLACE = "find-a-claim"
+"""Where the heading's section is; the claims are in sections after it."""
 
 
 def anchor(claim: str) -> str:
@@ -53,7 +56,7 @@ def form(scorecard: Sequence[Verdict], chapters: Sequence[Chapter]) -> str:
         for name, choices in fields.items()
     }
     parts = [_field(name, choices) for name, choices in offered.items()]
-    rules = "\n".join(_rule(name, key) for name in offered for key in offered[name])
+    rules = "\n".join(_rule(key) for choices in offered.values() for key in choices)
     return (
         f"<style>\n{rules}\n</style>\n"
         '<form class="claim-filter" aria-label="Filter of the claims">\n'
@@ -75,10 +78,7 @@ def _field(name: str, choices: Mapping[str, str]) -> str:
     )
 
 
-def _rule(name: str, key: str) -> str:
-    """Hides other claims, and the sections that have no claim but others."""
-    chosen = f'body:has(select[name="{name}"] option[value="{key}"]:checked)'
-    return (
-        f"{chosen} .claim:not(.{key}),\n"
-        f"{chosen} section:has(> .claim):not(:has(> .claim.{key})) {{ display: none; }}"
-    )
+def _rule(key: str) -> str:
+    """Hides the other claims of the sections that follow the form's own."""
+    chosen = f'#{PLACE}:has(option[value="{key}"]:checked)'
+    return f"{chosen} ~ section .claim:not(.{key}) {{ display: none; }}"

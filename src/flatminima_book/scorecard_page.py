@@ -11,7 +11,7 @@ from flatminima.statistics.thresholds import thresholds
 from flatminima_book.claims import SummaryTable
 from flatminima_book.markdown import MARKS, badge, interval, list_table, number
 from flatminima_book.notebooks import Chapter
-from flatminima_book.scorecard_filter import anchor, classes, form
+from flatminima_book.scorecard_filter import HEADING, anchor, classes, form
 from flatminima_book.verdicts import RULE_FIXED, WORDS, Verdict
 
 MISSING = "(not run)"
@@ -74,7 +74,7 @@ def scorecard_fragment(
     if figures:
         parts.append(_figures(figures))
     parts += [_fixed(scorecard), _by_chance(scorecard, said)]
-    parts += [f"## Find a claim\n\n{FILTER}\n", form(scorecard, chapters)]
+    parts += [f"## {HEADING}\n\n{FILTER}\n", form(scorecard, chapters)]
     for section, title in SECTIONS.items():
         chosen = [e for e in scorecard if kind(e) == section]
         if not chosen:

@@ -109,7 +109,8 @@ def test_the_cells_of_a_table_are_those_of_its_file(chapter: str) -> None:
         assert len(body) == len(rows)
         for shown, kept in zip(body, rows, strict=True):
             cells = [cell.get_text(strip=True) for cell in shown.select("th, td")]
-            for one, other in zip(cells[-len(kept) :], kept, strict=False):
+            # a cell over several rows is there once; files repeat it
+            for one, other in zip(cells[::-1], kept[::-1], strict=False):
                 assert _alike(one, " ".join(other.split())), (path.name, one, other)
                 looked += 1
     assert looked or not soup(name).select(".cell_output table.dataframe")

@@ -1,6 +1,6 @@
 // Counts the claims that the filter shows, hides headings without any, and keeps the
 // choice in the address, so that it can be passed on. The filter itself is style alone.
-(() => {
+addEventListener("DOMContentLoaded", () => {
   const form = document.querySelector("form.claim-filter");
   if (!form) return;
   const fields = [...form.querySelectorAll("select")];
@@ -42,4 +42,4 @@
   form.addEventListener("change", () => { show(); remember(); });
   form.addEventListener("reset", () => setTimeout(() => { show(); remember(); }));
   show();
-})();
+});

@@ -1,2 +1,2 @@
 "use strict";
-live.data["stability"] = {"minimum":[2.5,0.4],"start":[2.51,0.41],"steps":300};
+live.data["stability"] = {"minimum":[2.0,0.5],"start":[2.01,0.51],"steps":300};

@@ -51,9 +51,9 @@
     left.dots([end], "a", 6);
     left.text([-3.5, 2.05], "thick: below 2/η");
     const side = panel(view.svg[1], { from: 0, to: SHOWN, ticks: [0, 50, SHOWN], label: "update" },
-      { from: 0, to: 12, ticks: [0, 4, 8, 12], label: "largest curvature where the path is" });
+      { from: 0, to: 8, ticks: [0, 2, 4, 6, 8], label: "largest curvature where the path is" });
     side.line([[0, 2 / lr], [SHOWN, 2 / lr]], "dots ink");
-    side.text([0.99 * SHOWN, Math.min(2 / lr, 11) + 0.35], "2/η", "end");
+    side.text([0.99 * SHOWN, Math.min(2 / lr, 7.4) + 0.25], "2/η", "end");
     side.line(drawn.map((point, k) => [k, sharpness(point)]), "b");
     const head = `η λ is ${short(lr * lambda)} at the sharp minimum. `;
     if (gone) return `${head}Nothing holds the path: it leaves after ${points.length - 1} updates.`;

@@ -1,4 +1,4 @@
-"""What the chapter's experiment in the page holds, and the numbers that it must show."""
+"""What the experiment in the chapter's page holds, and the numbers that it shows."""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
-"""What the chapter's experiment in the page holds, and the numbers that it must show."""
+"""What the experiment in the chapter's page holds, and the numbers that it shows."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -46,18 +47,22 @@ def data() -> dict[str, Any]:
         "outside": outside.x.astype(int).tolist(),
         "labels": outside.y.astype(int).tolist(),
         "networks": {
-            name: {"w": w.tolist(), "v": v.tolist()} for name, (w, v) in networks.items()
+            name: {"w": w.tolist(), "v": v.tolist()}
+            for name, (w, v) in networks.items()
         },
         "trained": {"d": TRAINED["d"], "seeds": len(SEEDS), **trained()},
     }
 
 
+@cache
 def trained() -> dict[str, list[float]]:
     """Test accuracy of the committed 1-SAM runs after the longest training, by c."""
     kept = evidence.quick("hinge").by_config
     sam = runs.rules("bias", **TRAINED)["1-SAM"]
     found: dict[str, list[float]] = {"c": [], "mean": [], "low": [], "high": []}
-    for c, config in zip(CONSTANTS, runs.along(sam, "bias_input", CONSTANTS), strict=True):
+    for c, config in zip(
+        CONSTANTS, runs.along(sam, "bias_input", CONSTANTS), strict=True
+    ):
         values = np.array(
             [
                 at_step(kept[cell], config.num_steps)["test_accuracy"].item()

@@ -1,4 +1,4 @@
-"""What the chapter's experiment in the page holds, and the numbers that it must show."""
+"""What the experiment in the chapter's page holds, and the numbers that it shows."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from flatminima.runs.descent.train import DRAWS
 from flatminima.studies.label_noise import paths
 from flatminima.theory.certificates.basis_pursuit import basis_pursuit
 
-SETTING = {"d": 20, "n": 10, "sparsity": 3, "alpha": 0.5, "seed": 100}
+SETTING: dict[str, Any] = {"d": 20, "n": 10, "sparsity": 3, "alpha": 0.5, "seed": 100}
 """As in the chapter, its first seed."""
 
 TAU = 4.0

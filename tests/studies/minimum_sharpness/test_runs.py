@@ -94,6 +94,24 @@ def test_the_table_says_which_grid_decides():
     assert set(runs.standing({})["decides"]) == {"no"}
 
 
+def test_what_stands_beside_may_be_of_another_scale():
+    grids = runs.evidence(committed(("small", 3), ("medium", 3)))
+    assert runs.deciding(grids) == "medium"
+    assert runs.deciding_beside(grids, "at other rates") == ""
+    rows = grids["small"]
+    tried = rows[(rows["data"] == runs.END[0]) & (rows["net"] == runs.END[1])]
+    other = tried.assign(lr=3 * tried["lr"])
+    grids["small"] = pd.concat([rows, other], ignore_index=True)
+    assert runs.deciding_beside(grids, "at other rates") == "small"
+    table = runs.standing(grids)
+    assert table["at other rates"].tolist() == ["3*", "0", "0"]
+    grids["medium"] = grids["medium"].assign(to_the_end=True)
+    assert runs.deciding_beside(grids, "to the end") == "medium"
+    few = grids["medium"]["data_seed"] == runs.SEEDS[0]
+    grids["medium"] = grids["medium"].assign(to_the_end=few)
+    assert runs.standing(grids)["to the end"].tolist() == ["0", "1*", "0"]
+
+
 def test_the_words_name_the_grid():
     table = runs.evidence(committed(("small", 1)))["small"]
     words = runs.said(table, "small")

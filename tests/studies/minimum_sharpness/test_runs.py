@@ -100,16 +100,21 @@ def test_what_stands_beside_may_be_of_another_scale():
     assert runs.deciding_beside(grids, "at other rates") == ""
     rows = grids["small"]
     tried = rows[(rows["data"] == runs.END[0]) & (rows["net"] == runs.END[1])]
-    other = tried.assign(lr=3 * tried["lr"])
-    grids["small"] = pd.concat([rows, other], ignore_index=True)
+    other = [tried.assign(lr=factor * tried["lr"]) for factor in (0.3, 3.0)]
+    grids["small"] = pd.concat([rows, *other], ignore_index=True)
     assert runs.deciding_beside(grids, "at other rates") == "small"
     table = runs.standing(grids)
     assert table["at other rates"].tolist() == ["3*", "0", "0"]
-    grids["medium"] = grids["medium"].assign(to_the_end=True)
+    medium = grids["medium"]
+    simple = (medium["data"] == runs.END[0]) & (medium["net"] == runs.END[1])
+    grids["medium"] = medium.assign(to_the_end=simple)
     assert runs.deciding_beside(grids, "to the end") == "medium"
-    few = grids["medium"]["data_seed"] == runs.SEEDS[0]
-    grids["medium"] = grids["medium"].assign(to_the_end=few)
+    few = simple & (medium["data_seed"] == runs.SEEDS[0])
+    grids["medium"] = medium.assign(to_the_end=few)
     assert runs.standing(grids)["to the end"].tolist() == ["0", "1*", "0"]
+    amid = few & (medium["optimiser"] != "adashift")
+    grids["medium"] = medium.assign(to_the_end=amid)
+    assert runs.standing(grids)["to the end"].tolist() == ["0", "0", "0"]
 
 
 def test_the_words_name_the_grid():

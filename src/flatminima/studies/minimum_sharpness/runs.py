@@ -208,9 +208,10 @@ def tuning_of(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def other_rates_of(table: pd.DataFrame) -> pd.DataFrame:
-    """Of committed runs those that test tuned rates, of fresh seeds."""
+    """Of committed runs those that test tuned rates, of fresh seeds that are whole."""
     tuned = tuning_of(table)
-    return tuned[~at_default(tuned) & (tuned["data_seed"] >= SEEDS[0])]
+    fresh = tuned[~at_default(tuned) & (tuned["data_seed"] >= SEEDS[0])]
+    return _whole(fresh, 2 * len(OPTIMISERS) * (len(FACTORS) - 1))
 
 
 def without_norm_of(table: pd.DataFrame) -> pd.DataFrame:
@@ -219,8 +220,15 @@ def without_norm_of(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def gone_on_of(table: pd.DataFrame) -> pd.DataFrame:
-    """Of committed runs those that go on after their target."""
-    return table[table["to_the_end"]]
+    """Of committed runs those that go on after their target, of whole seeds."""
+    return _whole(table[table["to_the_end"]], 2 * len(OPTIMISERS))
+
+
+def _whole(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The rows of seeds that have so many settings; a budget may end amid a seed."""
+    settings = rows[["data_seed", "net", "optimiser", "rho", "lr"]].drop_duplicates()
+    counts = settings.groupby("data_seed").size()
+    return rows[rows["data_seed"].isin(counts.index[counts == count])]
 
 
 BESIDE: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {

@@ -64,6 +64,14 @@ def test_scales_are_told_apart_by_their_sizes():
     assert runs.evidence(Committed([], [])) == {}
 
 
+def test_of_a_run_that_was_made_twice_the_longer_counts():
+    both = committed(("medium", 1)).tables[0]
+    again = both[both["net"] == "simple"].assign(to_the_end=True)
+    found = runs.evidence(Committed([], [both, again]))["medium"]
+    assert len(found) == len(both)
+    assert found["to_the_end"].sum() == (both["net"] == "simple").sum()
+
+
 @pytest.mark.parametrize(
     ("counts", "expected"),
     [

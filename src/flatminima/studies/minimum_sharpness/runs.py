@@ -254,10 +254,13 @@ def slice_of(*, with_bare: bool, **fields: Any) -> list[ImageConfig]:
 
 
 def evidence(committed: Committed) -> dict[str, pd.DataFrame]:
-    """The committed runs of the grid by the name of their scale, smallest first."""
+    """The committed runs of the grid by the name of their scale, smallest first.
+
+    Of two runs that differ only in whether they go on after the target, the longer.
+    """
     if not committed.tables:
         return {}
-    table = pd.concat(committed.tables, ignore_index=True)
+    table = _longer(pd.concat(committed.tables, ignore_index=True))
     found = {}
     for scale, fields in SCALES.items():
         here = pd.Series(False, index=table.index)
@@ -268,6 +271,12 @@ def evidence(committed: Committed) -> dict[str, pd.DataFrame]:
         if here.any():
             found[scale] = table[here].reset_index(drop=True)
     return found
+
+
+def _longer(table: pd.DataFrame) -> pd.DataFrame:
+    cell = ["net", "norm", "optimiser", "rho", "lr", "data_seed", "init_seed"]
+    goes_on = table.groupby([*SIZES, *cell])["to_the_end"].transform("max")
+    return table[table["to_the_end"] == goes_on]
 
 
 def deciding(grids: Mapping[str, pd.DataFrame]) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from flatminima.claims.found import NOT_RUN, Told, tell_sentences
 from flatminima.claims.markup import inline_html, plain
+from flatminima.claims.model import RuleFixed
 from flatminima.claims.quantities import NONE
 from flatminima.claims.register import load as load_claims
 from flatminima.claims.report import Verdict, Word, in_words
@@ -30,8 +31,8 @@ OPEN = ("undecided", "not testable")
 
 SAID: dict[Sureness, str] = {
     "exact": "computed, not sampled",
-    "firm": "enough seeds, and rules that came before their data",
-    "thin": "few seeds, or a rule that came after its data",
+    "firm": "enough seeds, and no rule after its data",
+    "thin": "few seeds, or a rule after its data",
     "open": "nothing here decides it",
 }
 """What each word for how sure we are stands for."""
@@ -113,6 +114,11 @@ class Card:
         return weigh(self.conclusion.needs, {v.id: v.verdict for v in self.decides})
 
     @property
+    def met(self) -> int:
+        """How many of its claims came out as it needs."""
+        return sum(v.verdict == self.conclusion.needs[v.id] for v in self.decides)
+
+    @property
     def sure(self) -> Sureness | None:
         """The weakest of the claims that are decided; null as for the verdict."""
         if self.verdict is None:
@@ -127,20 +133,16 @@ class Card:
         """How sure we are and why, in a few words."""
         if self.sure is None:
             return NOT_RUN
-        parts = [f"**{self.sure}**, {SAID[self.sure]}"]
+        undecided = sum(v.verdict in OPEN for v in self.decides)
+        count = f"{self.met} of {len(self.decides)} claims as it needs"
+        parts = [f"**{self.sure}**", count + (f", {undecided} open" * (undecided > 0))]
         sampled = [v for v in self.decides if sureness(v, 0) in ("firm", "thin")]
         if sampled:
             few, many = min(v.n for v in sampled), max(v.n for v in sampled)
-            seeds = f"{few} seeds" if few == many else f"{few} to {many} seeds"
-            parts.append(seeds)
+            parts.append(f"{few} seeds" if few == many else f"{few} to {many} seeds")
             times = [v.rule_fixed for v in sampled]
-            parts += [
-                f"rules fixed {time}: {times.count(time)}"
-                for time in dict.fromkeys(sorted(times, reverse=True))
-            ]
-        undecided = sum(v.verdict in OPEN for v in self.decides)
-        if undecided:
-            parts.append(f"open: {undecided} of {len(self.decides)} claims")
+            said = (f"{t} {times.count(t)}" for t in get_args(RuleFixed) if t in times)
+            parts.append(f"rules fixed {', '.join(said)}")
         return " · ".join(parts)
 
 
@@ -216,19 +218,32 @@ def overview(chapter: str, names: Sequence[str], fewest_seeds: int) -> pd.DataFr
         fewest_seeds: as for `section`.
 
     Returns:
-        Columns section (its title), conclusion, verdict and sure; the last two are
-        empty where a claim was not run.
+        Columns section (its title), conclusion, verdict, sure, met, against and open.
+        The last three count its claims: as it needs, otherwise and undecided. Where
+        one of them was not run, the words are empty and the counts 0.
     """
     rows = [
         (load(chapter).sections[name].title, card.conclusion.short, *_found(card))
         for name in names
         for card in section(chapter, name, fewest_seeds).cards
     ]
-    return pd.DataFrame(rows, columns=["section", "conclusion", "verdict", "sure"])
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "section",
+            "conclusion",
+            *("verdict", "sure", "met", "against", "open"),
+        ],
+    )
 
 
-def _found(card: Card) -> tuple[str, str]:
-    return card.verdict or "", card.sure or ""
+def _found(card: Card) -> tuple[str, str, int, int, int]:
+    if card.verdict is None or card.sure is None:
+        return "", "", 0, 0, 0
+    met = card.met
+    undecided = sum(v.verdict in OPEN for v in card.decides)
+    against = len(card.decides) - met - undecided
+    return card.verdict, card.sure, met, against, undecided
 
 
 def _badge(word: Word | None) -> str:

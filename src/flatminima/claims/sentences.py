@@ -38,7 +38,8 @@ PLACE = r"(?:[A-Z]\.?)?\d+(?:\.\d+)*[a-z]?"
 CONCLUSIONS = re.compile(r"conclusions-([\w-]+)\.yml")
 NAMES = re.compile(
     r"\d-(?:[A-Z][\w-]*|layers?\b)"
-    r"|\b(?:Figure|Theorem|Definition|Proposition|Lemma|Section|Table|Equation)s? "
+    r"|\b(?:Figure|Theorem|Definition|Proposition|Lemma|Section|Table|Equation|"
+    r"Question)s? "
     rf"{PLACE}(?:(?:, | and | to ){PLACE})*"
 )
 """Names that have a digit: 1-SAM, 2-MLP, 3-layer, Figures 4a and 4b."""

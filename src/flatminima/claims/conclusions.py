@@ -29,13 +29,7 @@ COMPUTED = ("exact", "flattest")
 
 OPEN = ("undecided", "not testable")
 
-SAID: dict[Sureness, str] = {
-    "exact": "computed, not sampled",
-    "firm": "enough seeds, and no rule after its data",
-    "thin": "few seeds, or a rule after its data",
-    "open": "nothing here decides it",
-}
-"""What each word for how sure we are stands for."""
+FOUND = "We find"
 
 
 def weigh(needs: Mapping[str, Word], verdicts: Mapping[str, Word]) -> Word:
@@ -135,7 +129,8 @@ class Card:
             return NOT_RUN
         undecided = sum(v.verdict in OPEN for v in self.decides)
         count = f"{self.met} of {len(self.decides)} claims as it needs"
-        parts = [f"**{self.sure}**", count + (f", {undecided} open" * (undecided > 0))]
+        count += f", {undecided} open" if undecided else ""
+        parts = [f"{self.sure.capitalize()}: {count}"]
         sampled = [v for v in self.decides if sureness(v, 0) in ("firm", "thin")]
         if sampled:
             few, many = min(v.n for v in sampled), max(v.n for v in sampled)
@@ -267,33 +262,37 @@ def _parts(card: Card) -> Iterable[tuple[str, str]]:
     """Labels and Markdown of a card, in order."""
     place = card.conclusion.place
     yield (f"It concludes ({place})" if place else "Advice"), card.conclusion.concludes
-    yield "We find", card.told.text
+    yield FOUND, card.told.text
     yield "How sure", card.how_sure
     yield "Where it stops", card.conclusion.stops
 
 
 def _markdown(card: Card) -> str:
     lines = [f"### {card.conclusion.short}", "", "::::{div} claim conclusion", ""]
-    lines += [_badge(card.verdict), ""]
+    badge = f"{_badge(card.verdict)} "
     for label, text in _parts(card):
-        if label == "We find" and card.told.remark:
+        if label == FOUND and card.told.remark:
             text = f"{_struck(card, text)} {card.told.remark}"
-        lines += [f"**{label}.** {text}", ""]
-    lines += [":::{admonition} What decides it", ":class: dropdown", ""]
-    for v in card.decides:
-        facts = _facts(v, card.conclusion.needs[v.id])
-        lines.append(
-            f"- {_badge(v.verdict)} {_one_line(v.statement)} {facts} "
-            f"([{v.chapter}]({v.chapter}.md), `{v.id}`)"
-        )
-    return "\n".join([*lines, ":::", "::::", ""])
+        lines += [f"{badge}**{label}.** {text}", ""]
+        badge = ""
+    if card.decides:
+        lines += ["<details><summary>What decides it</summary>", ""]
+        lines += [_decided(card, v) for v in card.decides]
+        lines += ["", "</details>", ""]
+    return "\n".join([*lines, "::::", ""])
+
+
+def _decided(card: Card, v: Verdict) -> str:
+    facts = _facts(v, card.conclusion.needs[v.id])
+    home = f"([{v.chapter}]({v.chapter}.md), `{v.id}`)"
+    return f"- {_badge(v.verdict)} {_one_line(v.statement)} {facts} {home}"
 
 
 def _html(card: Card) -> str:
     parts = [f"<h3>{inline_html(card.conclusion.short)}</h3>", _badge(card.verdict)]
     for label, text in _parts(card):
         body = inline_html(text)
-        if label == "We find" and card.told.remark:
+        if label == FOUND and card.told.remark:
             body = f"{_struck(card, body)} {inline_html(card.told.remark)}"
         parts.append(f"<p><strong>{html.escape(label)}.</strong> {body}</p>")
     items = "".join(

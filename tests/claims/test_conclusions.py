@@ -126,8 +126,8 @@ def test_a_card(study):
     first, second = shown.cards
     assert (first.verdict, first.sure) == ("holds", "firm")
     assert first.how_sure == (
-        "Firm: 2 of 2 claims as it needs · 10 to 12 seeds · rules fixed before 1, "
-        "after pilot 1"
+        "Firm: 2 of 2 claims as it needs · 10 to 12 seeds · rules fixed: 1 before, "
+        "1 after pilot"
     )
     assert (second.verdict, second.sure) == ("holds", "exact")
     assert second.how_sure == "Exact: 1 of 1 claims as it needs"

@@ -136,8 +136,8 @@ class Card:
             few, many = min(v.n for v in sampled), max(v.n for v in sampled)
             parts.append(f"{few} seeds" if few == many else f"{few} to {many} seeds")
             times = [v.rule_fixed for v in sampled]
-            said = (f"{t} {times.count(t)}" for t in get_args(RuleFixed) if t in times)
-            parts.append(f"rules fixed {', '.join(said)}")
+            said = (f"{times.count(t)} {t}" for t in get_args(RuleFixed) if t in times)
+            parts.append(f"rules fixed: {', '.join(said)}")
         return " · ".join(parts)
 
 

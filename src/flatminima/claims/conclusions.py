@@ -248,14 +248,15 @@ def _badge(word: Word | None) -> str:
 
 
 def _facts(verdict: Verdict, wanted: Word) -> str:
-    """What decided a claim: numbers, size, and when its rule was fixed."""
+    """A claim, and what decided it: numbers, size, and when its rule was fixed."""
     words = in_words(verdict)
     scale = "" if verdict.scale == "none" else verdict.scale
     facts = [words["measured"], words["over"], scale]
     facts.append(f"rule fixed {verdict.rule_fixed}")
     if wanted == "fails":
         facts.append("the conclusion needs that this fails")
-    return " · ".join(fact for fact in facts if fact not in ("", NONE))
+    stated = [" ".join(verdict.statement.split()).rstrip(".")]
+    return " · ".join(stated + [fact for fact in facts if fact not in ("", NONE)])
 
 
 def _parts(card: Card) -> Iterable[tuple[str, str]]:
@@ -285,7 +286,7 @@ def _markdown(card: Card) -> str:
 def _decided(card: Card, v: Verdict) -> str:
     facts = _facts(v, card.conclusion.needs[v.id])
     home = f"([{v.chapter}]({v.chapter}.md), `{v.id}`)"
-    return f"- {_badge(v.verdict)} {_one_line(v.statement)} {facts} {home}"
+    return f"- {_badge(v.verdict)} {facts} {home}"
 
 
 def _html(card: Card) -> str:
@@ -296,7 +297,7 @@ def _html(card: Card) -> str:
             body = f"{_struck(card, body)} {inline_html(card.told.remark)}"
         parts.append(f"<p><strong>{html.escape(label)}.</strong> {body}</p>")
     items = "".join(
-        f"<li>{_badge(v.verdict)} {html.escape(_one_line(v.statement))} "
+        f"<li>{_badge(v.verdict)} "
         f"{html.escape(_facts(v, card.conclusion.needs[v.id]))} "
         f'(<a href="{v.chapter}.ipynb">{v.chapter}</a>)</li>'
         for v in card.decides
@@ -309,7 +310,3 @@ def _html(card: Card) -> str:
 
 def _struck(card: Card, text: str) -> str:
     return f"<del>{text}</del>" if card.told.moved else text
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

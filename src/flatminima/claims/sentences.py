@@ -7,6 +7,7 @@ placeholder such as ``{s2-sam-fails}`` stands for it, see `Placeholder`.
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
@@ -219,6 +220,7 @@ class Texts(BaseModel):
                 yield f"conclusion {name}, {one.short}", one
 
 
+@cache
 def load(chapter: str) -> Texts:
     """The sentences of a chapter.
 

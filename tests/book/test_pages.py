@@ -109,8 +109,8 @@ def test_a_table_shows_a_long_cell_whole(built):
 
 def test_bookkeeping_is_folded_below_its_prompt(built):
     text = page(built[0], "two")
-    assert text.count("<details") == 1
-    folded = text.split("<details")[1].split("</details>")[0]
+    assert text.count('<details class="admonition') == 1
+    folded = text.split('<details class="admonition')[1].split("</details>")[0]
     assert "Show the code" in folded
     assert "start" in folded
     assert "print" not in folded

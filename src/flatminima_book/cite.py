@@ -34,7 +34,7 @@ def add_citation(
     entry = bibtex(
         name=pagename.removeprefix(FOLDER),
         title=app.env.titles[pagename].astext(),
-        book=app.config.project,
+        book=app.config.html_title,
         author=app.config.author,
         year=app.config.copyright,
         url=f"{app.config.html_baseurl.rstrip('/')}/{pagename}.html",

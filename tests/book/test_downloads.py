@@ -127,6 +127,7 @@ def test_a_page_says_how_to_cite_it_and_what_it_is_about(built):
     entry = page.select_one(".cite-page pre").get_text()
     assert entry.startswith("@misc{flatminima-one,")
     assert "title = {{Chapter one}}" in entry
+    assert "howpublished = {In: flatminima}" in entry
     assert "url = {https://flatminima.github.io/flatminima/book/one.html}" in entry
     told = {
         tag.get("property") or tag.get("name"): tag["content"]

@@ -89,6 +89,7 @@ def grave(tab: Any, name: str, *, whole: bool = False) -> list[str]:
         tab.wait_for_url("**/book/*.html")
     tab.evaluate(TYPESET)
     tab.evaluate(script())
+    tab.add_style_tag(content=AT_ONCE)
     found: dict[str, list[str]] = {}
     others = {"rules": {rule: {"enabled": False} for rule in COLOUR}}
     colours = {"runOnly": {"type": "rule", "values": list(COLOUR)}}
@@ -109,6 +110,8 @@ def grave(tab: Any, name: str, *, whole: bool = False) -> list[str]:
 
 
 SAMPLED = "[data-axe]"
+AT_ONCE = "* { transition: none !important; animation: none !important; }"
+"""Colours on their way from one scheme to the other are not what anybody reads."""
 
 
 def _run(tab: Any, options: dict[str, Any], part: str | None = None) -> list[str]:

@@ -18,6 +18,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.set_html_assets_policy("always")
     app.connect("doctree-resolved", drop_nodes, priority=900)
     app.connect("html-page-context", drop_files, priority=900)
+    app.connect("html-page-context", drop_role, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -39,6 +40,21 @@ def drop_files(
     """Remove thebe's scripts and styles from a page."""
     for key in ("script_files", "css_files"):
         context[key] = [f for f in context.get(key, []) if not _unwanted(f)]
+
+
+def drop_role(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Remove a role of docutils' that screen readers take for a list without items."""
+    if body := context.get("body"):
+        context["body"] = body.replace(LIST, LIST.replace(' role="list"', ""))
+
+
+LIST = '<div role="list" class="citation-list">'
 
 
 def _unwanted(file: Any) -> bool:

@@ -3,7 +3,7 @@
 /**
  * The page `play`: controls, two workers that train, and what they report.
  *
- * Everything is made here, inside the element `play`, so that a page without scripts
+ * Everything is made here, inside the element `play-live`, so that a page without scripts
  * shows its picture alone. `flatminimaPlay` is what tests and benchmarks use: `given`
  * takes steps from a given start, `rate` times steps.
  */
@@ -171,7 +171,7 @@ const flatminimaPlay = (() => {
     const words = { ready: "Run", going: "Pause", paused: "Go on", over: "Run again" };
     parts.go.textContent = words[phase];
     for (const run of RUNS) {
-      fillRow(run);
+      fillColumn(run);
       parts[`units-${run}`].parentElement.hidden = run === "b" && !state.compare;
     }
     const last = state.shared.steps;
@@ -209,20 +209,21 @@ const flatminimaPlay = (() => {
     }));
   }
 
-  function fillRow(run) {
-    const cells = parts[`row-${run}`];
+  function fillColumn(run) {
+    const cells = parts[`cells-${run}`];
     const shown = run === "a" || state.compare;
-    cells.row.hidden = !shown;
-    const rows = results[run]?.rows ?? [];
-    const row = rows.at(-1);
+    for (const cell of [parts[`head-${run}`], ...Object.values(cells)]) {
+      cell.hidden = !shown;
+    }
+    const row = results[run]?.rows.at(-1);
     for (const [name, [, text]] of Object.entries(COLUMNS)) {
-      let words = row ? (row.diverged ? "diverged" : text(row)) : "…";
-      if (row?.diverged && name === "step") words = text(row);
+      let words = "…";
+      if (row) words = row.diverged && name !== "step" ? "diverged" : text(row);
       if (cells[name].textContent !== words) cells[name].textContent = words;
     }
     const { step, milliseconds } = results[run] ?? {};
-    const rate = milliseconds > 0 ? Math.round(step / milliseconds) : null;
-    cells.rate.textContent = rate === null ? "…" : `${rate} 000`;
+    cells.rate.textContent = milliseconds > 0
+      ? (Math.round(step / milliseconds) * 1000).toLocaleString("en-GB") : "…";
   }
 
   // --- controls ----------------------------------------------------------------------
@@ -312,6 +313,8 @@ const flatminimaPlay = (() => {
       make("div", { class: "play-presets", role: "group",
         "aria-label": "Settings of the book's figures" }, ...presets),
       parts.look,
+      parts.note,
+      make("div", { class: "live-output" }, ...pictures(), table()),
       make("div", { class: "live-controls" },
         make("fieldset", { class: "play-shared" }, make("legend", {}, "Both runs"),
           ...controlsOf(SHARED, null),
@@ -322,30 +325,22 @@ const flatminimaPlay = (() => {
         second),
       make("div", { class: "play-bar" }, parts.go, parts.again, parts.link,
         make("button", { type: "button", id: "play-save", onclick: save },
-          "Save the numbers")),
-      parts.note,
-      make("div", { class: "live-output" }, table(), ...pictures()));
+          "Save the numbers")));
   }
 
   function table() {
-    const heads = [...Object.values(COLUMNS).map(([head]) => head), "steps a second"];
-    const body = RUNS.map((run) => {
-      const cells = {};
-      for (const name of [...Object.keys(COLUMNS), "rate"]) {
-        cells[name] = make("td", { id: `play-${run}-${name}-now` });
-      }
-      const row = make("tr", {},
-        make("th", { scope: "row", class: `play-key-${run}` }, TITLES[run]),
-        ...Object.values(cells));
-      parts[`row-${run}`] = { ...cells, row };
-      return row;
-    });
-    return make("div", { class: "play-scroll", tabindex: 0, role: "region",
-      "aria-label": "What the runs have reached" },
-    make("table", { class: "play-table" },
-      make("thead", {}, make("tr", {}, make("td"),
-        ...heads.map((head) => make("th", { scope: "col" }, head)))),
-      make("tbody", {}, ...body)));
+    const heads = { ...Object.fromEntries(Object.entries(COLUMNS)
+      .map(([name, [head]]) => [name, head])), rate: "steps a second" };
+    const title = (run) => parts[`head-${run}`] = make("th",
+      { scope: "col", class: `play-key-${run}` }, TITLES[run]);
+    const top = make("tr", {}, make("td"), ...RUNS.map(title));
+    for (const run of RUNS) parts[`cells-${run}`] = {};
+    const body = Object.entries(heads).map(([name, head]) => make("tr", {},
+      make("th", { scope: "row" }, head),
+      ...RUNS.map((run) => parts[`cells-${run}`][name] = make("td",
+        { id: `play-${run}-${name}-now` }))));
+    return make("table", { class: "play-table" },
+      make("thead", {}, top), make("tbody", {}, ...body));
   }
 
   function pictures() {
@@ -361,9 +356,9 @@ const flatminimaPlay = (() => {
       "inputs that make the label on top.");
     return [
       picture("accuracy", "Test accuracy", "Test accuracy against the step; the table " +
-        "above has the last values."),
+        "below has the last values."),
       picture("ratio", "Trace over its lower bound", "Trace of the Hessian over its " +
-        "lower bound against the step; the table above has the last values."),
+        "lower bound against the step; the table below has the last values."),
       ...RUNS.map(unitsOf),
     ];
   }
@@ -395,7 +390,7 @@ const flatminimaPlay = (() => {
   }
 
   function start() {
-    const root = document.getElementById("play");
+    const root = document.getElementById("play-live");
     build(root);
     open();
     window.addEventListener("hashchange", open);

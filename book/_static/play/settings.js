@@ -51,14 +51,14 @@ const playSettings = (() => {
       label: "rule",
       choices: Object.fromEntries(Object.keys(RULES).map((name) => [name, name])),
     },
-    eta: { label: "learning rate η", values: decades(-4, 0) },
+    eta: { label: "rate η", values: decades(-4, 0) },
     rho: {
       label: "radius ρ",
       values: decades(-3, 0),
       used: (run) => RULES[run.rule].climbs,
     },
     decay: {
-      label: "weight decay",
+      label: "decay λ",
       values: decades(-4, 0),
       used: (run) => RULES[run.rule].decays,
     },

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks import live
 
+from flatminima.runs.kind import Divergence
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.measures import measure
 from flatminima.runs.mlp.order import example_order
@@ -60,19 +62,15 @@ def page(opened: Callable[..., Any]) -> Any:
     return opened()
 
 
-def both(page: Any, shared: dict[str, Any], run: dict[str, Any]) -> tuple[Any, Any]:
-    """What the page and the engine make of the engine's own start.
-
-    Returns:
-        The page's answer, and the engine's (w, v, row of measures).
-    """
-    config = Config(**fields(shared, run))
+def from_engine(page: Any, config: Config, run: dict[str, Any]) -> Any:
+    """What the page makes of the engine's own start, data and order."""
     state, setting = start(config), problem(config)
-    found = page.evaluate(
+    return page.evaluate(
         "network => flatminimaPlay.given(network)",
         {
             **run,
-            **{name: shared[name] for name in ("d", "n")},
+            "d": config.d,
+            "n": config.n,
             "w": state.arrays["w"].ravel().tolist(),
             "v": state.arrays["v"].tolist(),
             "x": setting.inputs.ravel().tolist(),
@@ -80,7 +78,17 @@ def both(page: Any, shared: dict[str, Any], run: dict[str, Any]) -> tuple[Any, A
             "order": example_order(config, 0, config.num_steps).tolist(),
         },
     )
-    end = advance(state, config, config.num_steps)
+
+
+def both(page: Any, shared: dict[str, Any], run: dict[str, Any]) -> tuple[Any, Any]:
+    """What the page and the engine make of the engine's own start.
+
+    Returns:
+        The page's answer, and the engine's (w, v, row of measures).
+    """
+    config = Config(**fields(shared, run))
+    found = from_engine(page, config, run)
+    end = advance(start(config), config, config.num_steps)
     return found, (end.arrays["w"], end.arrays["v"], measure(config, end))
 
 
@@ -93,7 +101,7 @@ def distance(theirs: list[float], ours: np.ndarray) -> float:
 def agree(found: Any, engine: tuple[np.ndarray, np.ndarray, dict], steps: int) -> None:
     """Weights, loss, trace and bound are those of the engine to 1e-9."""
     w, v, row = engine
-    assert found["taken" if "taken" in found else "step"] == steps
+    assert found["step"] == steps
     assert distance(found["w"], w) < 1e-9
     assert distance(found["v"], v) < 1e-9
     names = {"loss": "train_loss", "trace": "trace", "bound": "bound_outputs"}
@@ -112,7 +120,7 @@ def test_a_thousand_steps_are_the_engines(page: Any, net: str, rule: str) -> Non
     ("shared", "changes"),
     [
         ({"d": 11, "n": 23}, {"width": 37, "c": 0.5, "scale": 0.01}),
-        ({"d": 30, "n": 100}, {"width": 500, "c": 2.0, "eta": 0.1, "rho": 0.1}),
+        ({"d": 30, "n": 100}, {"width": 500, "c": 2.0, "eta": 0.002, "rho": 0.1}),
         ({"d": 4, "n": 8, "steps": 9000}, {"width": 1, "c": 0.0}),
     ],
 )
@@ -124,6 +132,16 @@ def test_other_sizes_are_the_engines(
     shared = SIZE | shared
     run = BASE | {"net": net, "rule": "1-SAM"} | changes
     agree(*both(page, shared, run), shared["steps"])
+
+
+def test_it_diverges_where_the_engine_does(page: Any) -> None:
+    """At a rate that is too large both stop at the same step."""
+    run = BASE | {"net": "bias", "rule": "1-SAM", "eta": 0.1, "width": 500}
+    config = Config(**fields(SIZE, run))
+    with pytest.raises(Divergence) as stopped:
+        advance(start(config), config, LENGTH)
+    assert 0 < stopped.value.step < LENGTH
+    assert from_engine(page, config, run)["step"] == stopped.value.step
 
 
 def test_the_menus_are_those_that_were_compared(page: Any) -> None:
@@ -302,3 +320,14 @@ def test_other_pages_do_not_load_it() -> None:
     assert others
     loading = [p.name for p in others if "_static/play/" in p.read_text("utf8")]
     assert loading == []
+
+
+def test_the_benchmark_times_what_the_page_does(browser: Any, page: Any) -> None:
+    """Its page is that of the book without the book, and all of its numbers are there.
+
+    How fast anything is, is not tested: machines are busy.
+    """
+    found = live.measured(browser, live.RUN | {"net": "bias"}, 1, 20_000)
+    assert set(found) == {"page", "engine", "share", "waited"}
+    assert all(number > 0 for number in found.values())
+    assert live.first_paint(browser, 1) > 0

@@ -10,6 +10,7 @@
 const flatminimaPlay = (() => {
   const { SHARED, OWN, RULES, NETWORKS, refusal, parse, format } = playSettings;
   const RUNS = ["a", "b"];
+  const REST_MS = 60;
   const TITLES = { a: "Run A", b: "Run B" };
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -26,6 +27,7 @@ const flatminimaPlay = (() => {
   let state = null;
   let phase = "ready"; // ready, going, paused, over
   let job = 0;
+  let beginning = null; // until when the sliders have to rest
   const results = { a: null, b: null };
   const workers = {};
   const parts = {};
@@ -87,7 +89,7 @@ const flatminimaPlay = (() => {
 
   // --- a run's life ----------------------------------------------------------------
 
-  /** Back to step 0, under the settings as they are. */
+  /** Back to step 0, under the settings as they are once the sliders rest. */
   function reset() {
     job += 1;
     const refused = refusal(state);
@@ -95,7 +97,17 @@ const flatminimaPlay = (() => {
     say(refused);
     phase = "ready";
     for (const run of RUNS) results[run] = null;
-    for (const run of refused ? [] : active()) {
+    pauseAll();
+    clearTimeout(beginning);
+    beginning = refused ? null : setTimeout(begin, REST_MS);
+    draw();
+  }
+
+  /** Draw data and starts, and measure them. */
+  function begin() {
+    clearTimeout(beginning);
+    beginning = null;
+    for (const run of active()) {
       workerOf(run).postMessage({
         what: "run",
         job,
@@ -105,8 +117,6 @@ const flatminimaPlay = (() => {
         going: false,
       });
     }
-    if (refused) pauseAll();
-    draw();
   }
 
   function pauseAll() {
@@ -116,6 +126,7 @@ const flatminimaPlay = (() => {
   function press() {
     if (phase === "over") reset();
     if (parts.go.disabled) return;
+    if (beginning !== null) begin();
     phase = phase === "going" ? "paused" : "going";
     for (const run of active()) {
       workerOf(run).postMessage({ what: "go", going: phase === "going" });

@@ -257,7 +257,8 @@ const flatminimaPlay = (() => {
       target()[name] = setting.choices ? input.value : setting.values[input.value];
       changed();
     });
-    const row = make("div", { class: "play-control" }, label, input, shown);
+    const row = make("div", { class: "play-control" }, label, input,
+      ...(setting.choices ? [] : [shown]));
     const show = () => {
       const value = target()[name];
       const idle = setting.used && !setting.used(target());

@@ -17,7 +17,7 @@ function playWorker(scope) {
   const NETWORKS = ["no-bias", "bias", "sim-ln"];
   const PANEL = 8; // units that lie side by side in the kernel's memory
   const CHUNK_MS = 12; // between two looks at the messages
-  const REPORT_MS = 40;
+  const REPORT_MS = 50;
   const POINTS_A_DECADE = 12;
   const UNITS = 20;
 
@@ -61,18 +61,19 @@ function playWorker(scope) {
 
   /** The largest units by |v_j| |w_j|: their columns times |v_j|, one after another. */
   function largestUnits(inputs, width) {
-    const { w, v } = weights(inputs, width);
-    const size = Array.from({ length: width }, (_, j) => {
-      let square = 0;
-      for (let i = 0; i < inputs; i++) square += w[i * width + j] ** 2;
-      return Math.abs(v[j]) * Math.sqrt(square);
-    });
-    const chosen = size.map((_, j) => j).sort((a, b) => size[b] - size[a]);
-    const shown = chosen.slice(0, UNITS);
+    const stored = floats(kernel.first_layer(), inputs * Math.ceil(width / PANEL) * PANEL);
+    const v = floats(kernel.second_layer(), width);
+    const columnOf = (j) => {
+      const first = place(0, j, inputs);
+      return Array.from({ length: inputs }, (_, i) => stored[first + i * PANEL]);
+    };
+    const sizes = Array.from({ length: width }, (_, j) =>
+      Math.abs(v[j]) * Math.hypot(...columnOf(j)));
+    const chosen = sizes.map((_, j) => j).sort((a, b) => sizes[b] - sizes[a]);
     return {
       inputs,
-      columns: shown.map((j) =>
-        Array.from({ length: inputs }, (_, i) => w[i * width + j] * Math.abs(v[j]))),
+      columns: chosen.slice(0, UNITS).map((j) =>
+        columnOf(j).map((weight) => weight * Math.abs(v[j]))),
     };
   }
 

@@ -307,7 +307,8 @@ const flatminimaPlay = (() => {
       "Back to the start");
     parts.link = make("a", { id: "play-link", href: "#" }, "Link to these settings");
     parts.note = make("p", { id: "play-note", role: "status" });
-    parts.look = make("p", { id: "play-look" });
+    parts.look = make("p", { id: "play-look" },
+      "Take a setting of the book, or move the sliders below.");
     parts.compare = make("input", { type: "checkbox", id: "play-compare" });
     parts.compare.addEventListener("change", () => {
       state.compare = parts.compare.checked;

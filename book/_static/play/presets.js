@@ -14,7 +14,7 @@ const playPresets =
     },
     {
       "name": "Scenario I",
-      "look": "No bias. Both rules end flat. Does either fail?",
+      "look": "No bias, and two rules that flatten. Does either fail?",
       "chapter": "scenario-1.html",
       "shared": {"d": 30, "n": 100, "seed": 1, "steps": 1000000},
       "a": {"net": "no-bias", "rule": "1-SAM", "eta": 0.01, "rho": 0.05, "decay": 0.05, "scale": 1, "c": 1, "width": 500},

@@ -258,6 +258,20 @@ def test_what_diverges_says_so(opened: Callable[..., Any]) -> None:
     assert tab.errors == []
 
 
+def test_sim_ln_has_a_bound_near_interpolation_only(opened: Callable[..., Any]) -> None:
+    """At the start its trace is set against nothing, that of the others is."""
+    tab = opened(f"{SMALL}&a.net=sim-ln&b.net=bias&compare=1&steps=100000")
+    tab.wait_for_function("document.getElementById('play-b-step-now').innerText == '0'")
+    tab.wait_for_function("document.getElementById('play-a-step-now').innerText == '0'")
+    assert read(tab, "a")["ratio"] == "no bound yet"
+    assert float(read(tab, "b")["ratio"]) > 1
+    tab.click("#play-go")
+    until_over(tab)
+    row = tab.evaluate("flatminimaPlay.rows('a').at(-1)")
+    assert row["loss"] < 0.01
+    assert float(read(tab, "a")["ratio"]) == pytest.approx(row["trace"] / 2, rel=1e-5)
+
+
 def test_a_link_with_mistakes_says_which(opened: Callable[..., Any]) -> None:
     """Argument, value, and what is allowed; the rest of the link is taken."""
     tab = opened("d=12.4&n=many&a.rule=Adam&c=1&a.width=64")

@@ -14,14 +14,25 @@ const flatminimaPlay = (() => {
   const TITLES = { a: "Run A", b: "Run B" };
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-  /** What the table shows, by column: its head, and the text of a row. */
+  const NEAR = 0.01; // training loss up to which the chapters call it interpolation
+
+  /** Trace over bound; the bound of Sim-LN holds near interpolation only. */
+  function ratio(row, run) {
+    const bounded = state[run].net !== "sim-ln" || row.loss <= NEAR;
+    return bounded ? row.trace / row.bound : NaN;
+  }
+
+  /** What the table shows, by quantity: its head, and the text of a row of a run. */
   const COLUMNS = {
     step: ["steps", (row) => row.step.toLocaleString("en-GB")],
     loss: ["training loss", (row) => row.loss.toPrecision(4)],
     accuracy: ["test accuracy", (row) => share(row.testAccuracy)],
     train: ["training accuracy", (row) => share(row.trainAccuracy)],
     trace: ["trace", (row) => row.trace.toPrecision(6)],
-    ratio: ["trace / bound", (row) => (row.trace / row.bound).toPrecision(6)],
+    ratio: ["trace / bound", (row, run) => {
+      const value = ratio(row, run);
+      return Number.isNaN(value) ? "no bound yet" : value.toPrecision(6);
+    }],
   };
 
   let state = null;
@@ -158,7 +169,7 @@ const flatminimaPlay = (() => {
     const row = results[run].rows.at(-1);
     if (row.diverged) return `${TITLES[run]} diverged at step ${row.step}.`;
     return `${TITLES[run]}: test accuracy ${COLUMNS.accuracy[1](row)}, ` +
-      `trace over bound ${COLUMNS.ratio[1](row)} after ${COLUMNS.step[1](row)} steps.`;
+      `trace over bound ${COLUMNS.ratio[1](row, run)} after ${COLUMNS.step[1](row)} steps.`;
   }
 
   function say(text) {
@@ -195,7 +206,7 @@ const flatminimaPlay = (() => {
         [0.8, "80 %"], [0.9, "90 %"], [1, "100 %"]],
       dotted: [0.5, 0.9],
     });
-    playCharts.curves(parts.ratio, points((row) => row.trace / row.bound), {
+    playCharts.curves(parts.ratio, points(ratio), {
       last,
       low: 0.8,
       high: 1000,
@@ -215,7 +226,7 @@ const flatminimaPlay = (() => {
       key,
       points: (results[key]?.rows ?? [])
         .filter((row) => !row.diverged)
-        .map((row) => [row.step, value(row)])
+        .map((row) => [row.step, value(row, key)])
         .filter(([, number]) => Number.isFinite(number)),
     }));
   }
@@ -229,7 +240,7 @@ const flatminimaPlay = (() => {
     const row = results[run]?.rows.at(-1);
     for (const [name, [, text]] of Object.entries(COLUMNS)) {
       let words = "…";
-      if (row) words = row.diverged && name !== "step" ? "diverged" : text(row);
+      if (row) words = row.diverged && name !== "step" ? "diverged" : text(row, run);
       if (cells[name].textContent !== words) cells[name].textContent = words;
     }
     const { step, milliseconds } = results[run] ?? {};

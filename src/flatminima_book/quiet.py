@@ -11,10 +11,6 @@ from sphinx.application import Sphinx
 # twice, which the browser reports as an error.
 UNWANTED = "thebe"
 
-# It also loads every script and style sheet below `_static` on every page. The one page
-# that needs these names them itself.
-OF_ONE_PAGE = "_static/play/"
-
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
@@ -40,12 +36,11 @@ def drop_files(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """Remove from a page thebe's scripts and styles, and those of another page."""
+    """Remove thebe's scripts and styles from a page."""
     for key in ("script_files", "css_files"):
         context[key] = [f for f in context.get(key, []) if not _unwanted(f)]
 
 
 def _unwanted(file: Any) -> bool:
     body = getattr(file, "attributes", {}).get("body") or ""
-    name = str(getattr(file, "filename", file))
-    return OF_ONE_PAGE in name or UNWANTED in f"{name} {body}".lower()
+    return UNWANTED in f"{getattr(file, 'filename', file)} {body}".lower()

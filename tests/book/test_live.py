@@ -1,7 +1,6 @@
 """The scripts of the page that trains, without a browser."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,7 @@ SAME = ("architecture", "d", "n", "width", "lr", "rho", "init_scale", "ascent")
 def test_the_kernel_belongs_to_its_source() -> None:
     """An edit of the source without `make kernel` is seen without a compiler."""
     text = (ROOT / compiling.TARGET).read_text("utf8")
-    source = compiling.SOURCE.read_bytes()
+    source = compiling.source()
     digest, module = compiling.read(text)
     assert digest == compiling.digest(source), "run `make kernel`"
     assert module.startswith(b"\0asm")
@@ -122,13 +121,3 @@ def test_presets_without_marks_are_refused(tmp_path: Path) -> None:
     (tmp_path / FOLDER / "presets.js").write_text("[]")
     with pytest.raises(ValueError, match=r"presets\.js: no settings"):
         presets(tmp_path)
-
-
-def test_pages_load_the_scripts_of_one_page_only_there() -> None:
-    """What Jupyter Book puts on every page is dropped, what others need stays."""
-    from flatminima_book import quiet
-
-    files: list[Any] = ["_static/play/play.js", "_static/copybutton.js"]
-    context = {"script_files": files, "css_files": ["_static/play/play.css"]}
-    quiet.drop_files(None, "book/xor", "page.html", context, None)  # type: ignore[arg-type]
-    assert context == {"script_files": ["_static/copybutton.js"], "css_files": []}

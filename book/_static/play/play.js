@@ -9,6 +9,7 @@
  */
 const flatminimaPlay = (() => {
   const { SHARED, OWN, RULES, NETWORKS, refusal, parse, format } = playSettings;
+  const { make, control } = playControls;
   const RUNS = ["a", "b"];
   const REST_MS = 60;
   const TITLES = { a: "Run A", b: "Run B" };
@@ -45,17 +46,6 @@ const flatminimaPlay = (() => {
 
   function share(value) {
     return Number.isNaN(value) ? "none" : `${(100 * value).toFixed(2)} %`;
-  }
-
-  /** Make an element: tag, attributes, children. */
-  function make(tag, attributes = {}, ...children) {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-      else element.setAttribute(name, value);
-    }
-    element.append(...children);
-    return element;
   }
 
   // --- workers -------------------------------------------------------------------
@@ -250,44 +240,6 @@ const flatminimaPlay = (() => {
 
   // --- controls ----------------------------------------------------------------------
 
-  /** A slider or a menu of one setting, with its label and its value. */
-  function control(setting, name, owner) {
-    const id = `play-${owner ?? "shared"}-${name}`;
-    const target = () => owner ? state[owner] : state.shared;
-    const label = make("label", { for: id }, setting.label);
-    const shown = make("output", { for: id });
-    let input;
-    if (setting.choices) {
-      input = make("select", { id }, ...Object.entries(setting.choices)
-        .map(([value, text]) => make("option", { value }, text)));
-    } else {
-      const last = setting.values.length - 1;
-      input = make("input", { id, type: "range", min: 0, max: last, step: 1 });
-    }
-    input.addEventListener(setting.choices ? "change" : "input", () => {
-      target()[name] = setting.choices ? input.value : setting.values[input.value];
-      changed();
-    });
-    const row = make("div", { class: "play-control" }, label, input,
-      ...(setting.choices ? [] : [shown]));
-    const show = () => {
-      const value = target()[name];
-      const idle = setting.used && !setting.used(target());
-      row.classList.toggle("play-idle", Boolean(idle));
-      input.disabled = Boolean(idle);
-      if (setting.choices) {
-        input.value = value;
-      } else {
-        input.value = setting.values.indexOf(value);
-        const text = idle ? "not used" : value.toLocaleString("en-GB",
-          { maximumSignificantDigits: 6 });
-        shown.textContent = text;
-        input.setAttribute("aria-valuetext", text);
-      }
-    };
-    return { row, show };
-  }
-
   /** The settings have changed: show them, keep them in the address, begin anew. */
   function changed() {
     for (const show of parts.shows) show();
@@ -304,8 +256,9 @@ const flatminimaPlay = (() => {
   }
 
   function controlsOf(settings, owner) {
+    const target = () => owner ? state[owner] : state.shared;
     const made = Object.entries(settings).map(([name, setting]) =>
-      control(setting, name, owner));
+      control(setting, name, `play-${owner ?? "shared"}-${name}`, target, changed));
     parts.shows.push(...made.map(({ show }) => show));
     return made.map(({ row }) => row);
   }

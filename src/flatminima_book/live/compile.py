@@ -1,9 +1,9 @@
 """Compile the kernel of the page `play` to WebAssembly, inside a script.
 
-`kernel.c` is the source. What pages load is `book/_static/play/kernel.js`, which holds
-the compiled module as base64, since a page opened from disk may not fetch one, and the
-SHA-256 of the source, so that a test sees when the two have come apart. Both are
-committed: a build of the book needs no compiler. After an edit of the source run
+`kernel.c` and what it includes are the source. What pages load is
+`book/_static/play/kernel.js`, which holds the compiled module as base64, since a page
+opened from disk may not fetch one, and the SHA-256 of the source, so that a test sees
+when the two have come apart. Both are committed: a build of the book needs no compiler. After an edit of the source run
 
     make kernel
 
@@ -30,7 +30,13 @@ FLAGS = (
 """No fast arithmetic: sums stay as they are written, in every browser."""
 
 SOURCE = Path(__file__).with_name("kernel.c")
+INCLUDED = Path(__file__).with_name("draws.h")
 TARGET = Path("book", "_static", "play", "kernel.js")
+
+
+def source() -> bytes:
+    """All that is compiled."""
+    return SOURCE.read_bytes() + INCLUDED.read_bytes()
 
 
 def digest(source: bytes) -> str:
@@ -73,7 +79,7 @@ def main() -> None:
         module = Path(folder, "kernel.wasm")
         compiler = (sys.executable, "-m", "ziglang", "cc")
         subprocess.run([*compiler, *FLAGS, "-o", module, SOURCE], check=True)
-        TARGET.write_text(script(SOURCE.read_bytes(), module.read_bytes()), "utf8")
+        TARGET.write_text(script(source(), module.read_bytes()), "utf8")
     print(f"made {TARGET} ({TARGET.stat().st_size // 1024} KiB)")
 
 

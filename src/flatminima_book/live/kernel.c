@@ -21,6 +21,8 @@ and stay so.
 #include <stdint.h>
 #include <wasm_simd128.h>
 
+#include "draws.h"
+
 #define EXPORT(name) __attribute__((export_name(#name)))
 #define MOST_INPUTS 64
 #define MOST_WIDTH 512
@@ -61,45 +63,6 @@ static double sum(pair a) {
 static double root(double a) { return __builtin_sqrt(a); }
 static int finite(double a) { return a - a == 0; }
 static double larger(double a, double b) { return a > b ? a : b; }
-
-/* --- random numbers: xoshiro256++ (Blackman & Vigna), seeded by splitmix64 ------ */
-
-enum { TRAIN, TEST, INIT, ORDER };
-static uint64_t random_state[4];
-
-static uint64_t turned(uint64_t a, int by) { return (a << by) | (a >> (64 - by)); }
-
-static void seed_stream(uint64_t seed, int stream) {
-  uint64_t state = 16 * seed + stream;
-  for (int k = 0; k < 4; k++) {
-    uint64_t mixed = (state += 0x9e3779b97f4a7c15u);
-    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
-    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
-    random_state[k] = mixed ^ (mixed >> 31);
-  }
-}
-
-static uint64_t random_bits(void) {
-  uint64_t *s = random_state;
-  uint64_t result = turned(s[0] + s[3], 23) + s[0], carried = s[1] << 17;
-  s[2] ^= s[0];
-  s[3] ^= s[1];
-  s[1] ^= s[2];
-  s[0] ^= s[3];
-  s[2] ^= carried;
-  s[3] = turned(s[3], 45);
-  return result;
-}
-
-/* uniform on [-bound, bound) */
-static double uniform(double bound) {
-  return bound * ((double)(random_bits() >> 11) * 0x1p-52 - 1);
-}
-
-/* one of 0, ..., count - 1; uneven by less than count / 2^32 */
-static int random_below(int count) {
-  return (int)(((random_bits() >> 32) * (uint64_t)count) >> 32);
-}
 
 /* --- data ---------------------------------------------------------------------- */
 
@@ -182,6 +145,13 @@ void draw_start(double seed, double scale) {
 
 /* --- the network --------------------------------------------------------------- */
 
+static void store_panel(double *a, pair a0, pair a1, pair a2, pair a3) {
+  wasm_v128_store(a, a0);
+  wasm_v128_store(a + 2, a1);
+  wasm_v128_store(a + 4, a2);
+  wasm_v128_store(a + 6, a3);
+}
+
 /* z = w^T row */
 static void project(const double *row) {
   for (int j = 0; j < padded; j += PANEL) {
@@ -194,10 +164,7 @@ static void project(const double *row) {
       z2 = plus(z2, times(entry, at(panel, i * PANEL + 4)));
       z3 = plus(z3, times(entry, at(panel, i * PANEL + 6)));
     }
-    wasm_v128_store(z + j, z0);
-    wasm_v128_store(z + j + 2, z1);
-    wasm_v128_store(z + j + 4, z2);
-    wasm_v128_store(z + j + 6, z3);
+    store_panel(z + j, z0, z1, z2, z3);
   }
 }
 
@@ -223,19 +190,13 @@ static void update_and_project(double decay) {
       w1 = plus(w1, times(term, g1));
       w2 = plus(w2, times(term, g2));
       w3 = plus(w3, times(term, g3));
-      wasm_v128_store(row, w0);
-      wasm_v128_store(row + 2, w1);
-      wasm_v128_store(row + 4, w2);
-      wasm_v128_store(row + 6, w3);
+      store_panel(row, w0, w1, w2, w3);
       z0 = plus(z0, times(next, w0));
       z1 = plus(z1, times(next, w1));
       z2 = plus(z2, times(next, w2));
       z3 = plus(z3, times(next, w3));
     }
-    wasm_v128_store(z + j, z0);
-    wasm_v128_store(z + j + 2, z1);
-    wasm_v128_store(z + j + 4, z2);
-    wasm_v128_store(z + j + 6, z3);
+    store_panel(z + j, z0, z1, z2, z3);
   }
 }
 
@@ -442,9 +403,6 @@ EXPORT(second_layer) double *second_layer(void) { return v; }
 EXPORT(input_rows) double *input_rows(void) { return x; }
 EXPORT(labels) double *labels(void) { return y; }
 EXPORT(example_order) int32_t *example_order(void) { return order; }
-EXPORT(num_tests) int num_tests(void) { return tests; }
-EXPORT(steps_done) double steps_done(void) { return (double)done; }
 EXPORT(most_order) int most_order(void) { return MOST_ORDER; }
 EXPORT(most_inputs) int most_inputs(void) { return MOST_INPUTS; }
 EXPORT(most_width) int most_width(void) { return MOST_WIDTH; }
-EXPORT(most_examples) int most_examples(void) { return MOST_EXAMPLES; }

@@ -3,7 +3,8 @@
 `kernel.c` and what it includes are the source. What pages load is
 `book/_static/play/kernel.js`, which holds the compiled module as base64, since a page
 opened from disk may not fetch one, and the SHA-256 of the source, so that a test sees
-when the two have come apart. Both are committed: a build of the book needs no compiler. After an edit of the source run
+when the two have come apart. Both are committed: a build of the book needs no compiler.
+After an edit of the source run
 
     make kernel
 
@@ -30,13 +31,13 @@ FLAGS = (
 """No fast arithmetic: sums stay as they are written, in every browser."""
 
 SOURCE = Path(__file__).with_name("kernel.c")
-INCLUDED = Path(__file__).with_name("draws.h")
+INCLUDED = (SOURCE.with_name("draws.h"), SOURCE.with_name("pairs.h"))
 TARGET = Path("book", "_static", "play", "kernel.js")
 
 
 def source() -> bytes:
     """All that is compiled."""
-    return SOURCE.read_bytes() + INCLUDED.read_bytes()
+    return b"".join(path.read_bytes() for path in (SOURCE, *INCLUDED))
 
 
 def digest(source: bytes) -> str:

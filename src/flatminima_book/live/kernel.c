@@ -19,9 +19,9 @@ and stay so.
 */
 
 #include <stdint.h>
-#include <wasm_simd128.h>
 
 #include "draws.h"
+#include "pairs.h"
 
 #define EXPORT(name) __attribute__((export_name(#name)))
 #define MOST_INPUTS 64
@@ -33,8 +33,6 @@ and stay so.
 #define LARGEST_CUBE 13
 
 enum { NO_BIAS, BIAS, SIM_LN };
-
-typedef v128_t pair;
 
 static const double EPS = 1e-4; /* floor of the norm in Sim-LN, the engine's */
 
@@ -50,16 +48,6 @@ static double terms[MOST_INPUTS], following[MOST_INPUTS];
 static int32_t order[MOST_ORDER], epoch[MOST_EXAMPLES];
 static double results[8];
 
-static pair at(const double *a, int j) { return wasm_v128_load(a + j); }
-static pair spread(double a) { return wasm_f64x2_splat(a); }
-static pair plus(pair a, pair b) { return wasm_f64x2_add(a, b); }
-static pair times(pair a, pair b) { return wasm_f64x2_mul(a, b); }
-static pair where(pair mask, pair a) { return wasm_v128_and(mask, a); }
-static pair positive(pair a) { return wasm_f64x2_gt(a, spread(0)); }
-static pair relu(pair a) { return wasm_f64x2_max(a, spread(0)); } /* keeps NaN */
-static double sum(pair a) {
-  return wasm_f64x2_extract_lane(a, 0) + wasm_f64x2_extract_lane(a, 1);
-}
 static double root(double a) { return __builtin_sqrt(a); }
 static int finite(double a) { return a - a == 0; }
 static double larger(double a, double b) { return a > b ? a : b; }
@@ -144,13 +132,6 @@ void draw_start(double seed, double scale) {
 }
 
 /* --- the network --------------------------------------------------------------- */
-
-static void store_panel(double *a, pair a0, pair a1, pair a2, pair a3) {
-  wasm_v128_store(a, a0);
-  wasm_v128_store(a + 2, a1);
-  wasm_v128_store(a + 4, a2);
-  wasm_v128_store(a + 6, a3);
-}
 
 /* z = w^T row */
 static void project(const double *row) {

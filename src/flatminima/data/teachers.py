@@ -1,7 +1,7 @@
 """Targets of many shapes: parities, sparse, of low rank, of one or several directions.
 
-Every target of real labels has mean square 1 or nearly so, so that noise of one size
-means the same on all of them. `Teacher.classes` says whether labels are signs.
+Every target of real labels has a mean square of about 1, so that noise of one size
+means much the same on all of them. `Teacher.classes` says whether labels are signs.
 """
 
 from collections.abc import Callable

@@ -122,10 +122,17 @@ def advance(state: State, config: CellConfig, k: int) -> State:
 
 
 def _certified(config: CellConfig) -> dict[str, np.ndarray]:
-    """The network of the certificate, which is balanced and away from kinks."""
+    """The network of the certificate, which is balanced and away from kinks.
+
+    Where the solver fails it is NaN.
+    """
     setting = problem(config)
     certificate = importlib.import_module(CERTIFY)
-    found = certificate.certify(setting.inputs, setting.y)
+    try:
+        found = certificate.certify(setting.inputs, setting.y)
+    except ArithmeticError:
+        lost = {name: a * np.nan for name, a in setting.start.items()}
+        return lost | {"bounds": np.full(3, np.nan)}
     return {
         "w": found.w,
         "v": found.v,

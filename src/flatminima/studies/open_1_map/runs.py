@@ -1,0 +1,290 @@
+"""The map: its places, which of them are run, the methods, and how these are chosen.
+
+A place is an architecture, a width, a data set, with label noise or without. A place
+and a flat-finder are a cell. The draw of the places, their order, and all candidates of
+a method were committed before any place was run.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from flatminima.results.reading import Committed, committed
+from flatminima.runs.cells.config import Architecture, Arm, CellConfig
+from flatminima.theory.certificates.activation_cones import max_cones
+
+CHAPTER = "open-1-map"
+
+ARCHITECTURES: tuple[Architecture, ...] = (
+    "no_bias",
+    "bias",
+    "sim_ln",
+    "sim_bn",
+    "deep",
+    "softplus",
+)
+WIDTHS = (50, 100, 500, 2000)
+SIZES = {
+    "xor": (60, 20),
+    "parity": (100, 10),
+    "ball": (100, 10),
+    "sparse": (40, 20),
+    "low_rank": (60, 25),
+    "single_index": (60, 10),
+    "multi_index": (100, 10),
+}
+"""Examples and inputs of every data set."""
+
+DEAR: dict[Architecture, tuple[int, ...]] = {"deep": (500, 2000), "sim_bn": (500, 2000)}
+"""Widths whose full batches take no compiled loop; their places come last."""
+
+DRAW = 14
+"""Seed of the order of the places."""
+
+DRAWN = 42
+"""Places that are run: the first of the order."""
+
+SAM, NOISE, DECAY, SMALL, PLAIN = (
+    *("1-SAM", "label-noise SGD", "GD + wd", "SGD, small start", "SGD"),
+)
+FLAT = (SAM, NOISE)
+CHOSEN = (SAM, NOISE, DECAY, SMALL)
+"""Methods with candidates. Plain SGD has the kick of 1-SAM, which differs in nothing
+but the ascent."""
+
+METHODS = (*CHOSEN, PLAIN)
+
+UPDATES = 40_000
+"""Of a method that takes one example a step."""
+
+FULL_SHARE = 0.15
+"""Updates of a full batch, as a share of these."""
+
+TUNING_SEEDS = range(3)
+RACING_SEEDS = range(100, 110)
+
+FLATTEST, LARGE, TINY = "flattest, certified", "GD, large start", "GD, tiny start"
+ON_SPHERE = (FLATTEST, LARGE, TINY)
+SPHERE_DS = (2, 3, 4, 5)
+SPHERE_NS = (4, 8, 12, 16, 20, 24)
+SPHERE_WIDTH = 100
+SPHERE_STEPS = 20_000
+MOST_CONES = 5000
+"""Activation cones up to which a size of the sphere is solved."""
+
+STEPS_AHEAD = 6
+"""Places whose candidates are tried before those tried so far are raced."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place of the map."""
+
+    architecture: Architecture
+    width: int
+    data: str
+    noisy: bool
+
+
+def places() -> list[Place]:
+    """All places in their order, which is a seeded design.
+
+    Of every 14 places in turn each data set, with noise and without, is one. The first
+    42 have every architecture seven times and every data set with three of them, and
+    the widths of an architecture as equally often as can be. Those of `DEAR` come after
+    all others.
+    """
+    rng = np.random.default_rng(DRAW)
+    pairs = [(data, noisy) for data in SIZES for noisy in (False, True)]
+    columns = [pairs[k] for k in rng.permutation(len(pairs))]
+    names = [ARCHITECTURES[k] for k in rng.permutation(len(ARCHITECTURES))]
+    first = {
+        name: rng.permutation(
+            np.resize(np.arange(len(WIDTHS) - len(DEAR.get(name, ()))), len(columns))
+        )
+        for name in names
+    }
+    found = []
+    for shift in range(len(WIDTHS)):
+        for offset in (0, 1, 3, 2, 4, 5):
+            for j, (data, noisy) in enumerate(columns):
+                name = names[(j + offset) % len(names)]
+                width = WIDTHS[(first[name][j] + shift) % len(WIDTHS)]
+                found.append(Place(name, width, data, noisy))
+    return sorted(
+        found, key=lambda place: place.width in DEAR.get(place.architecture, ())
+    )
+
+
+def drawn() -> list[Place]:
+    """The places that are run."""
+    return places()[:DRAWN]
+
+
+def candidates(method: str, updates: int = UPDATES) -> list[Arm]:
+    """The six settings of which a method takes the best at every place.
+
+    Args:
+        method: one of `CHOSEN`.
+        updates: of a method that takes one example a step.
+
+    Raises:
+        ValueError: if there is no such method.
+    """
+    given: dict[str, Any] = {"num_steps": updates}
+    grids: dict[str, tuple[tuple[float, ...], str, tuple[float, ...]]] = {
+        SAM: ((0.1, 0.5), "rise", (0.3, 1.0, 3.0)),
+        NOISE: ((0.1, 0.5), "step_noise", (0.1, 0.3, 1.0)),
+        DECAY: ((0.5, 1.5), "shrink", (1.0, 3.0, 10.0)),
+        SMALL: ((0.1, 0.5), "start", (0.3, 0.1, 0.03)),
+    }
+    if method not in grids:
+        raise ValueError(f"method = {method!r}: must be one of {', '.join(CHOSEN)}")
+    if method == DECAY:
+        given = {"num_steps": full_steps(updates), "batch": "full"}
+    kicks, field, values = grids[method]
+    # few updates, as of a test, cannot shrink the weights by more than their number
+    most = given["num_steps"] / 2 if method == DECAY else math.inf
+    return [
+        Arm(name=method, kick=kick, **{field: min(value, most)}, **given)
+        for kick in kicks
+        for value in values
+    ]
+
+
+def full_steps(updates: int) -> int:
+    """Updates of a full batch where others take so many with one example."""
+    return max(1, round(FULL_SHARE * updates))
+
+
+def cell(place: Place, arms: Iterable[Arm], seed: int) -> CellConfig:
+    """The config of a place with some methods."""
+    n, d = SIZES[place.data]
+    return CellConfig(
+        architecture=place.architecture,
+        width=place.width,
+        data=place.data,
+        noisy=place.noisy,
+        n=n,
+        d=d,
+        arms=tuple(arms),
+        data_seed=seed,
+        init_seed=seed,
+    )
+
+
+def trial(place: Place, seed: int) -> CellConfig:
+    """All candidates of all methods at a place, named by their numbers."""
+    arms = [
+        Arm(**(arm.model_dump() | {"name": f"{method}, {number}"}))
+        for method in CHOSEN
+        for number, arm in enumerate(candidates(method))
+    ]
+    return cell(place, arms, seed)
+
+
+Choice = Mapping[str, int]
+"""Number of the chosen candidate of every method."""
+
+USUAL: Choice = dict.fromkeys(CHOSEN, 1)
+"""Where nothing was tried."""
+
+
+def choose(scores: Sequence[Sequence[float]]) -> dict[str, int]:
+    """The candidate of every method with the best mean score; the first of equals.
+
+    Args:
+        scores: a row a seed, a column an arm of `trial`.
+    """
+    mean = np.mean(np.asarray(scores, dtype=float), axis=0)
+    each = mean.reshape(len(CHOSEN), -1)
+    return {name: int(np.argmax(row)) for name, row in zip(CHOSEN, each, strict=True)}
+
+
+def choices(own: Committed) -> dict[Place, dict[str, int]]:
+    """What was chosen at every place whose candidates were tried on all seeds.
+
+    Args:
+        own: the committed runs.
+    """
+    histories = own.histories
+    found = {}
+    for place in places():
+        tried = [trial(place, seed) for seed in TUNING_SEEDS]
+        if all(config in histories for config in tried):
+            found[place] = choose([histories[config]["score"] for config in tried])
+    return found
+
+
+def race(place: Place, choice: Choice, seed: int, updates: int = UPDATES) -> CellConfig:
+    """The five methods at a place, each with its chosen setting.
+
+    Args:
+        place: where.
+        choice: from `choices`.
+        seed: of data and start.
+        updates: as in `candidates`.
+    """
+    arms = [candidates(method, updates)[choice[method]] for method in CHOSEN]
+    sam = arms[CHOSEN.index(SAM)]
+    arms.append(Arm(name=PLAIN, kick=sam.kick, num_steps=sam.num_steps))
+    return cell(place, arms, seed)
+
+
+def on_sphere(n: int, d: int, seed: int, steps: int = SPHERE_STEPS) -> CellConfig:
+    """The certified flattest network and gradient descent, at one size of the sphere."""
+    arms = (
+        Arm(name=FLATTEST, certified=True),
+        Arm(name=LARGE, batch="full", kick=1.0, start=2.0, num_steps=steps),
+        Arm(name=TINY, batch="full", kick=1.0, start=0.01, num_steps=steps),
+    )
+    return CellConfig(
+        architecture="no_bias",
+        width=SPHERE_WIDTH,
+        data="sphere",
+        n=n,
+        d=d,
+        arms=arms,
+        data_seed=seed,
+        init_seed=seed,
+    )
+
+
+def sphere_sizes() -> list[tuple[int, int]]:
+    """The (n, d) that are solved: those of few enough activation cones."""
+    return [
+        (n, d) for d in SPHERE_DS for n in SPHERE_NS if max_cones(n, d) <= MOST_CONES
+    ]
+
+
+@cache
+def own_results() -> Committed:
+    """The committed runs of this chapter."""
+    return committed(CHAPTER)
+
+
+def planned() -> list[CellConfig]:
+    """All runs that are wanted next, in their order.
+
+    First the sphere. Then the races of all places whose candidates were tried, and the
+    candidates of the next few places. A further call goes on from there, beyond the
+    places that were drawn.
+    """
+    chosen = choices(committed(CHAPTER))
+    configs = [
+        on_sphere(n, d, seed) for seed in RACING_SEEDS for n, d in sphere_sizes()
+    ]
+    configs += [
+        race(place, choice, seed)
+        for place, choice in chosen.items()
+        for seed in RACING_SEEDS
+    ]
+    untried = [place for place in places() if place not in chosen]
+    configs += [
+        trial(place, seed) for place in untried[:STEPS_AHEAD] for seed in TUNING_SEEDS
+    ]
+    return configs

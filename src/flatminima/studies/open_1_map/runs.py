@@ -94,8 +94,8 @@ def places() -> list[Place]:
     """All places in their order, which is a seeded design.
 
     Of every 14 places in turn each data set, with noise and without, is one. The first
-    42 have every architecture seven times and every data set with three of them, and
-    the widths of an architecture as equally often as can be. Those of `DEAR` come after
+    42 have every architecture six to eight times and every data set with three of them;
+    the widths of an architecture come equally often in all 14 of its places. Those of `DEAR` come after
     all others.
     """
     rng = np.random.default_rng(DRAW)
@@ -150,7 +150,7 @@ def candidates(method: str, updates: int = UPDATES) -> list[Arm]:
     # few updates, as of a test, cannot shrink the weights by more than their number
     most = given["num_steps"] / 2 if method == DECAY else math.inf
     return [
-        Arm(name=method, kick=kick, **{field: min(value, most)}, **given)
+        Arm(**{"name": method, "kick": kick, field: min(value, most)}, **given)
         for kick in kicks
         for value in values
     ]
@@ -236,7 +236,7 @@ def race(place: Place, choice: Choice, seed: int, updates: int = UPDATES) -> Cel
 
 
 def on_sphere(n: int, d: int, seed: int, steps: int = SPHERE_STEPS) -> CellConfig:
-    """The certified flattest network and gradient descent, at one size of the sphere."""
+    """The certified flattest network and gradient descent, at a size of the sphere."""
     arms = (
         Arm(name=FLATTEST, certified=True),
         Arm(name=LARGE, batch="full", kick=1.0, start=2.0, num_steps=steps),

@@ -8,13 +8,14 @@ a method were committed before any place was run.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from flatminima.results.reading import Committed, committed
-from flatminima.runs.cells.config import Architecture, Arm, CellConfig
+from flatminima.results.rows import kept_history
+from flatminima.runs.cells.config import TWO_LAYER, Architecture, Arm, CellConfig
+from flatminima.sweeps.sweep import run_all
 from flatminima.theory.certificates.activation_cones import max_cones
 
 CHAPTER = "open-1-map"
@@ -69,6 +70,7 @@ RACING_SEEDS = range(100, 110)
 
 FLATTEST, LARGE, TINY = "flattest, certified", "GD, large start", "GD, tiny start"
 ON_SPHERE = (FLATTEST, LARGE, TINY)
+SPHERE = "sphere"
 SPHERE_DS = (2, 3, 4, 5)
 SPHERE_NS = (4, 8, 12, 16, 20, 24)
 SPHERE_WIDTH = 100
@@ -244,7 +246,7 @@ def on_sphere(n: int, d: int, seed: int, steps: int = SPHERE_STEPS) -> CellConfi
     return CellConfig(
         architecture="no_bias",
         width=SPHERE_WIDTH,
-        data="sphere",
+        data=SPHERE,
         n=n,
         d=d,
         arms=arms,
@@ -260,10 +262,105 @@ def sphere_sizes() -> list[tuple[int, int]]:
     ]
 
 
-@cache
-def own_results() -> Committed:
-    """The committed runs of this chapter."""
-    return committed(CHAPTER)
+Histories = dict[CellConfig, dict[str, list[Any]]]
+"""By config, the columns of a history, with an entry an arm."""
+
+
+def live_places(scale: str) -> list[Place]:
+    """The places that a build races: all that were drawn, or the first that are cheap.
+
+    Args:
+        scale: "whole", "slice" or "least".
+    """
+    if scale == "whole":
+        return drawn()
+    cheap = [
+        place
+        for place in drawn()
+        if place.architecture in TWO_LAYER and place.width <= CHEAP_WIDTH
+    ]
+    return cheap[: {"slice": 3, "least": 1}[scale]]
+
+
+CHEAP_WIDTH = 100
+CHEAP_N = 12
+"""Sizes that a build solves again have at most so many examples."""
+
+
+def live_sizes(scale: str) -> list[tuple[int, int]]:
+    """The sizes of the sphere that a build solves: all, or those with few examples.
+
+    Args:
+        scale: as in `live_places`.
+    """
+    if scale == "whole":
+        return sphere_sizes()
+    few = [(n, d) for n, d in sphere_sizes() if n <= CHEAP_N]
+    return few if scale == "slice" else few[:1]
+
+
+def live(
+    scale: str,
+    seeds: int,
+    first_seed: int,
+    own: Committed,
+    *,
+    updates: int = UPDATES,
+    sphere_steps: int = SPHERE_STEPS,
+) -> Histories:
+    """The runs of this build.
+
+    Args:
+        scale: as in `live_places`.
+        seeds: how many.
+        first_seed: the first.
+        own: the committed runs, whose choices are taken; of a place without, `USUAL`.
+        updates: as in `candidates`.
+        sphere_steps: of gradient descent on the sphere.
+    """
+    chosen = choices(own)
+    configs = [
+        config
+        for seed in range(first_seed, first_seed + seeds)
+        for config in (
+            *(on_sphere(n, d, seed, sphere_steps) for n, d in live_sizes(scale)),
+            *(
+                race(place, chosen.get(place, USUAL), seed, updates)
+                for place in live_places(scale)
+            ),
+        )
+    ]
+    runs = run_all(configs)
+    return {
+        config: kept_history(run.history)
+        for config, run in zip(configs, runs, strict=True)
+    }
+
+
+def evidence(own: Committed, made: Histories, scale: str) -> Histories:
+    """The runs that decide: of this build if it has all, else the committed ones.
+
+    Args:
+        own: the committed runs. Of these only seeds from 100 on decide.
+        made: from `live`.
+        scale: as `live` had it.
+    """
+    if scale == "whole" or not own.rows:
+        return made
+    wanted = set(drawn())
+    return {
+        config: history
+        for config, history in own.histories.items()
+        if isinstance(config, CellConfig)
+        and config.data_seed in RACING_SEEDS
+        and (config.data == SPHERE or place_of(config) in wanted)
+    }
+
+
+def place_of(config: CellConfig) -> Place:
+    """The place of a cell."""
+    names = ("architecture", "width", "data", "noisy")
+    return Place(*(getattr(config, name) for name in names))
 
 
 def planned() -> list[CellConfig]:

@@ -1,18 +1,25 @@
 """What the runs of the map come to: a row a method, and a verdict a cell."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
 from flatminima.claims.register import load
-from flatminima.runs.cells.config import CellConfig
+from flatminima.results.reading import Committed
+from flatminima.results.rows import difference
 from flatminima.statistics.intervals import of_count, of_mean
 from flatminima.statistics.thresholds import thresholds
-from flatminima.studies.open_1_map.runs import DECAY, FLAT, ON_SPHERE
+from flatminima.studies.open_1_map.runs import (
+    DECAY,
+    FLAT,
+    ON_SPHERE,
+    SPHERE,
+    Histories,
+    place_of,
+)
+from flatminima.studies.open_1_map.runs import places as all_places
+from flatminima.sweeps.table import COMMITTED
 from flatminima.sweeps.table import as_rows as rows_of
 
 PLACE = ["architecture", "width", "data", "noisy"]
@@ -29,7 +36,7 @@ MEASURED = (
 )
 
 
-def rows(histories: Mapping[CellConfig, Mapping[str, Any]]) -> pd.DataFrame:
+def rows(histories: Histories) -> pd.DataFrame:
     """A row a method: the place, n, d, seed, method, and what was measured.
 
     Args:
@@ -68,7 +75,8 @@ def gains(
     first, second = (by_seed(table, name, column) for name in (method, other))
     if column == "trace":
         # a network of zeros has trace 0
-        first, second = (np.log(t.where(t > 0)) for t in (first, second))
+        first, second = first.where(first > 0), second.where(second > 0)
+        return pd.DataFrame(np.log(first) - np.log(second))
     return first - second
 
 
@@ -151,13 +159,17 @@ def over_places(differences: pd.DataFrame) -> pd.Series:
     return differences.dropna(axis=1).mean(axis=0)
 
 
-def rank_correlation(
-    x: Float[np.ndarray, " places"], y: Float[np.ndarray, " places"]
-) -> float:
-    """Spearman's; NaN for fewer than three pairs or where one of them is constant."""
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return np.nan
-    return float(stats.spearmanr(x, y).statistic)
+def rank_correlations(
+    x: Float[np.ndarray, "samples places"], y: Float[np.ndarray, "samples places"]
+) -> Float[np.ndarray, " samples"]:
+    """Spearman's, of every row; NaN where one of the two is constant."""
+    first, second = (stats.rankdata(values, axis=1) for values in (x, y))
+    first = first - first.mean(axis=1, keepdims=True)
+    second = second - second.mean(axis=1, keepdims=True)
+    size = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
+    # ranks are halves of integers, so a constant row is exactly 0
+    product = (first * second).sum(axis=1)
+    return np.where(size > 0, product / np.where(size > 0, size, 1.0), np.nan)
 
 
 def across(explains: pd.Series, gain: pd.Series) -> Float[np.ndarray, " places"]:
@@ -174,12 +186,19 @@ def across(explains: pd.Series, gain: pd.Series) -> Float[np.ndarray, " places"]
     Returns:
         One number a place; none where the correlation does not exist.
     """
-    both = pd.concat([explains, gain], axis=1).dropna()
-    x, y = both.iloc[:, 0].to_numpy(float), both.iloc[:, 1].to_numpy(float)
-    n, whole = len(x), rank_correlation(x, y)
-    without = [rank_correlation(np.delete(x, k), np.delete(y, k)) for k in range(n)]
-    values = n * whole - (n - 1) * np.array(without, dtype=float)
-    return values[np.isfinite(values)]
+    both = pd.concat([explains, gain], axis=1).dropna().to_numpy(float)
+    n = len(both)
+    if n < FEWEST:
+        return np.empty(0)
+    others = np.array([np.delete(np.arange(n), k) for k in range(n)])
+    (whole,) = rank_correlations(*both.T[:, None])
+    without = rank_correlations(both[others, 0], both[others, 1])
+    values = n * whole - (n - 1) * without
+    return np.asarray(values[np.isfinite(values)])
+
+
+FEWEST = 4
+"""Places without which a rank correlation, and those without one of them, say nothing."""
 
 
 def recovered(table: pd.DataFrame, method: str) -> pd.Series:
@@ -206,16 +225,51 @@ def as_rows(values: pd.Series, claim: str, said: str) -> pd.DataFrame:
     return rows_of(values, load()[1][claim].rule.metric, said)
 
 
-def same(
-    live: Mapping[CellConfig, Mapping[str, Any]],
-    kept: Mapping[CellConfig, Mapping[str, Any]],
-) -> tuple[int, int]:
-    """How many live cells are committed, and how many of these ended in equal bits."""
+def beside(live: Histories, own: Committed) -> str:
+    """How the runs of this build agree with the committed ones, in a sentence.
+
+    Args:
+        live: from `runs.live`.
+        own: the committed runs.
+    """
+    kept = own.histories
     shared = [config for config in live if config in kept]
-    equal = [dict(live[config]) == dict(kept[config]) for config in shared]
-    return len(shared), sum(equal)
+    if not shared:
+        return f"This build made {len(live)} runs; none of them is committed."
+    equal = sum(dict(live[config]) == dict(kept[config]) for config in shared)
+    apart = max(difference(live[config], kept[config]) for config in shared)
+    text = (
+        f"This build made {len(live)} runs. {len(shared)} of them are committed, and "
+        f"{equal} of these ended in the same bits."
+    )
+    if equal < len(shared):
+        text += f" The others differ by {apart:.1g}, relatively, at most."
+    return text
 
 
-def seeds_of(configs: Iterable[CellConfig]) -> list[int]:
-    """Seeds of the data, each once, ascending."""
-    return sorted({config.data_seed for config in configs})
+def scale(kept: Histories, own: Committed) -> str:
+    """What the scorecard says of the runs that decide.
+
+    Args:
+        kept: from `runs.evidence`.
+        own: the committed runs.
+    """
+    seeds = {config.data_seed for config in kept}
+    places = {place_of(config) for config in kept if config.data != SPHERE}
+    known = COMMITTED if any(config in own.histories for config in kept) else ""
+    return (
+        f"ours: {len(places)} places of {len(all_places())}{known}, "
+        f"seeds {min(seeds)} to {max(seeds)}"
+    )
+
+
+def by_noise(differences: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Means over the places with clean labels and over those with noise, by seed."""
+    noisy = differences.index.get_level_values("noisy").to_numpy(dtype=bool)
+    return over_places(differences[~noisy]), over_places(differences[noisy])
+
+
+def gaps(table: pd.DataFrame) -> Float[np.ndarray, " instances"]:
+    """Relative duality gaps of all certificates; infinite where the solver failed."""
+    own = table[table["method"] == ON_SPHERE[0]]
+    return own["gap"].fillna(np.inf).to_numpy(float)

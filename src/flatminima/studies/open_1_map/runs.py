@@ -47,7 +47,7 @@ DRAW = 14
 """Seed of the order of the places."""
 
 DRAWN = 28
-"""Places that are run: the first of the order."""
+"""Places of the whole scale: the first of the order."""
 
 SAM, NOISE, DECAY, SMALL, PLAIN = (
     *("1-SAM", "label-noise SGD", "GD + wd", "SGD, small start", "SGD"),
@@ -75,7 +75,7 @@ SPHERE_DS = (2, 3, 4, 5)
 SPHERE_NS = (4, 8, 12, 16, 20, 24)
 SPHERE_WIDTH = 100
 SPHERE_STEPS = 20_000
-MOST_CONES = 5000
+MOST_CONES = 2500
 """Activation cones up to which a size of the sphere is solved."""
 
 STEPS_AHEAD = 6
@@ -123,7 +123,7 @@ def places() -> list[Place]:
 
 
 def drawn() -> list[Place]:
-    """The places that are run."""
+    """The places of the whole scale."""
     return places()[:DRAWN]
 
 
@@ -341,20 +341,39 @@ def evidence(own: Committed, made: Histories, scale: str) -> Histories:
     """The runs that decide: of this build if it has all, else the committed ones.
 
     Args:
-        own: the committed runs. Of these only seeds from 100 on decide.
+        own: the committed runs. Of these the races decide, as `raced` has them.
         made: from `live`.
         scale: as `live` had it.
     """
     if scale == "whole" or not own.rows:
         return made
-    wanted = set(drawn())
-    return {
+    spheres = {
         config: history
         for config, history in own.histories.items()
-        if isinstance(config, CellConfig)
-        and config.data_seed in RACING_SEEDS
-        and (config.data == SPHERE or place_of(config) in wanted)
+        if isinstance(config, CellConfig) and config.data == SPHERE
     }
+    return spheres | raced(own)
+
+
+def raced(own: Committed) -> Histories:
+    """The committed races of the first places of the order, up to a gap.
+
+    So which places decide follows from the order and from how long the machine ran,
+    and from no result.
+
+    Args:
+        own: the committed runs.
+    """
+    histories, chosen = own.histories, choices(own)
+    found: Histories = {}
+    for place in places():
+        if place not in chosen:
+            break
+        races = [race(place, chosen[place], seed) for seed in RACING_SEEDS]
+        if not all(config in histories for config in races):
+            break
+        found |= {config: histories[config] for config in races}
+    return found
 
 
 def place_of(config: CellConfig) -> Place:

@@ -198,7 +198,7 @@ def across(explains: pd.Series, gain: pd.Series) -> Float[np.ndarray, " places"]
 
 
 FEWEST = 4
-"""Places without which a rank correlation, and those without one of them, say nothing."""
+"""Places below which no rank correlation is told."""
 
 
 def recovered(table: pd.DataFrame, method: str) -> pd.Series:

@@ -1,5 +1,7 @@
 """What the runs of the map come to: a row a method, and a verdict a cell."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -11,6 +13,7 @@ from flatminima.results.rows import difference
 from flatminima.statistics.intervals import of_count, of_mean
 from flatminima.statistics.thresholds import thresholds
 from flatminima.studies.open_1_map.runs import (
+    ARCHITECTURES,
     DECAY,
     FLAT,
     ON_SPHERE,
@@ -152,6 +155,25 @@ def means(table: pd.DataFrame) -> pd.DataFrame:
     """Means over places and seeds of what was measured, by method."""
     columns = ["score", "loss", "trace", "firing", "norm", "lost"]
     return table.groupby("method", sort=False)[columns].mean().round(3)
+
+
+def by_architecture(table: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """Mean score and training loss of some methods, a row an architecture."""
+    own = table[table["method"].isin(methods)]
+    means = own.pivot_table(
+        ["score", "loss"], "architecture", "method", aggfunc="mean", dropna=False
+    )
+    names = [name for name in ARCHITECTURES if name in means.index]
+    columns = [
+        (what, name) for what in ("score", "loss") for name in methods if len(means)
+    ]
+    return means.reindex(index=names, columns=columns).round(3)
+
+
+def without(differences: pd.DataFrame, architecture: str) -> pd.DataFrame:
+    """The places of the other architectures."""
+    own = differences.index.get_level_values("architecture") == architecture
+    return differences[~own]
 
 
 def over_places(differences: pd.DataFrame) -> pd.Series:

@@ -31,6 +31,9 @@ PLACE = ["architecture", "width", "data", "noisy"]
 RECOVERED = 0.9
 """Score from which a teacher on the sphere counts as recovered."""
 
+ENOUGH = 20
+"""Examples of which the claim on the sphere speaks."""
+
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 
 MEASURED = (
@@ -229,17 +232,10 @@ def recovered(table: pd.DataFrame, method: str) -> pd.Series:
     return (own["score"] >= RECOVERED).groupby(own["seed"]).mean().astype(float)
 
 
-def with_most_data(table: pd.DataFrame, method: str) -> pd.Series:
-    """Mean score by seed at the largest n of every d of the sphere."""
-    own = table[table["method"] == method]
-    most = own.groupby("d")["n"].transform("max")
-    return own[own["n"] == most].groupby("seed")["score"].mean().astype(float)
-
-
-def sphere_means(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean score over seeds: a row a method and d, a column an n."""
-    shown = table.pivot_table("score", ["method", "d"], "n", aggfunc="mean")
-    return shown.reindex(list(ON_SPHERE), level=0).round(2)
+def with_enough(table: pd.DataFrame, method: str) -> pd.Series:
+    """Mean score by seed over the sizes of the sphere with `ENOUGH` examples or more."""
+    own = table[(table["method"] == method) & (table["n"] >= ENOUGH)]
+    return own.groupby("seed")["score"].mean().astype(float)
 
 
 def as_rows(values: pd.Series, claim: str, said: str) -> pd.DataFrame:

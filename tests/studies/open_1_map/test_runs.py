@@ -123,6 +123,13 @@ def test_sizes_of_the_sphere_have_few_enough_cones():
     assert max(max_cones(n, d) for n, d in sizes) <= runs.MOST_CONES
 
 
+def test_a_sphere_without_a_label_is_left_out():
+    """Seed 107: both units of the teacher are silent on the four examples."""
+    sizes = [(4, 4), (8, 4)]
+    assert [config.n for config in runs.spheres(sizes, 107)] == [8]
+    assert [config.n for config in runs.spheres(sizes, 100)] == [4, 8]
+
+
 def test_evidence_is_the_races_of_the_first_places_up_to_a_gap():
     first, second, third = runs.places()[:3]
     scores = {"score": [0.0] * 16}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from flatminima.data.teachers import draw
 from flatminima.results.reading import Committed, committed
 from flatminima.results.rows import kept_history
 from flatminima.runs.cells.config import TWO_LAYER, Architecture, Arm, CellConfig
@@ -255,6 +256,27 @@ def on_sphere(n: int, d: int, seed: int, steps: int = SPHERE_STEPS) -> CellConfi
     )
 
 
+def spheres(
+    sizes: Iterable[tuple[int, int]], seed: int, steps: int = SPHERE_STEPS
+) -> list[CellConfig]:
+    """The cells of the sphere under a seed, but for those with nothing to learn.
+
+    Where both units of the teacher are silent on all examples, all labels are 0, and
+    the flattest network has no unit.
+
+    Args:
+        sizes: n and d of each.
+        seed: of data and start.
+        steps: of gradient descent.
+    """
+    cells = [on_sphere(n, d, seed, steps) for n, d in sizes]
+    return [
+        config
+        for config in cells
+        if draw(SPHERE, config.n, config.d, seed, noisy=False, test_points=2)[0].y.any()
+    ]
+
+
 def sphere_sizes() -> list[tuple[int, int]]:
     """The (n, d) that are solved: those of few enough activation cones."""
     return [
@@ -323,7 +345,7 @@ def live(
         config
         for seed in range(first_seed, first_seed + seeds)
         for config in (
-            *(on_sphere(n, d, seed, sphere_steps) for n, d in live_sizes(scale)),
+            *spheres(live_sizes(scale), seed, sphere_steps),
             *(
                 race(place, chosen.get(place, USUAL), seed, updates)
                 for place in live_places(scale)
@@ -391,7 +413,7 @@ def planned() -> list[CellConfig]:
     """
     chosen = choices(committed(CHAPTER))
     configs = [
-        on_sphere(n, d, seed) for seed in RACING_SEEDS for n, d in sphere_sizes()
+        config for seed in RACING_SEEDS for config in spheres(sphere_sizes(), seed)
     ]
     configs += [
         race(place, choice, seed)

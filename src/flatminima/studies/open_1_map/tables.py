@@ -233,7 +233,7 @@ def recovered(table: pd.DataFrame, method: str) -> pd.Series:
 
 
 def with_enough(table: pd.DataFrame, method: str) -> pd.Series:
-    """Mean score by seed over the sizes of the sphere with `ENOUGH` examples at least."""
+    """Mean score by seed over the sizes with at least `ENOUGH` examples."""
     own = table[(table["method"] == method) & (table["n"] >= ENOUGH)]
     return own.groupby("seed")["score"].mean().astype(float)
 

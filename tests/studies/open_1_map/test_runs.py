@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flatminima.results.reading import Committed
-from flatminima.studies.open_1_map import runs
+from flatminima.studies.open_1_map import runs, spheres
 from flatminima.theory.certificates.activation_cones import max_cones
 
 PLACE = runs.Place("bias", 50, "ball", False)
@@ -102,12 +102,12 @@ def test_what_is_planned_goes_on_from_what_is_committed(monkeypatch):
     before = runs.planned()
     trials = [config for config in before if config.data_seed < 100]
     assert [runs.place_of(c) for c in trials[::2]] == runs.places()[: runs.STEPS_AHEAD]
-    spheres = [config for config in before if config.data == runs.SPHERE]
-    assert len(before) == len(trials) + len(spheres) == len(set(before))
+    solved = [config for config in before if config.data == spheres.SPHERE]
+    assert len(before) == len(trials) + len(solved) == len(set(before))
     kept = Kept({config: {"score": [0.0] * 16} for config in trials})
     monkeypatch.setattr(runs, "committed", lambda chapter: kept)
     after = runs.planned()
-    races = [c for c in after if c.data_seed >= 100 and c.data != runs.SPHERE]
+    races = [c for c in after if c.data_seed >= 100 and c.data != spheres.SPHERE]
     assert len(races) == 10 * runs.STEPS_AHEAD
     following = [config for config in after if config.data_seed < 100]
     assert runs.place_of(following[0]) == runs.places()[runs.STEPS_AHEAD]
@@ -118,16 +118,16 @@ def test_seeds_that_decide_were_not_used_to_choose():
 
 
 def test_sizes_of_the_sphere_have_few_enough_cones():
-    sizes = runs.sphere_sizes()
+    sizes = spheres.sizes()
     assert (20, 4) in sizes and (24, 4) not in sizes
-    assert max(max_cones(n, d) for n, d in sizes) <= runs.MOST_CONES
+    assert max(max_cones(n, d) for n, d in sizes) <= spheres.MOST_CONES
 
 
 def test_a_sphere_without_a_label_is_left_out():
     """Seed 107: both units of the teacher are silent on the four examples."""
-    sizes = [(4, 4), (8, 4)]
-    assert [config.n for config in runs.spheres(sizes, 107)] == [8]
-    assert [config.n for config in runs.spheres(sizes, 100)] == [4, 8]
+    both = [(4, 4), (8, 4)]
+    assert [config.n for config in spheres.cells(both, 107)] == [8]
+    assert [config.n for config in spheres.cells(both, 100)] == [4, 8]
 
 
 def test_evidence_is_the_races_of_the_first_places_up_to_a_gap():
@@ -143,7 +143,7 @@ def test_evidence_is_the_races_of_the_first_places_up_to_a_gap():
         place: {runs.race(place, choice, seed): {} for seed in runs.RACING_SEEDS}
         for place in (first, second, third)
     }
-    sphere = {runs.on_sphere(4, 2, 100): {}}
+    sphere = {spheres.cell(4, 2, 100): {}}
     partly = dict(list(races[second].items())[1:])
     own = Kept(tried | races[first] | partly | races[third] | sphere)
     expected = {*sphere, *races[first]}
@@ -157,10 +157,10 @@ def test_evidence_is_the_races_of_the_first_places_up_to_a_gap():
 
 @pytest.mark.parametrize("scale", ["least", "slice", "whole"])
 def test_what_a_build_makes_grows_with_its_scale(scale):
-    places, sizes = runs.live_places(scale), runs.live_sizes(scale)
-    assert set(places) <= set(runs.drawn()) and set(sizes) <= set(runs.sphere_sizes())
+    places, sizes = runs.live_places(scale), spheres.live_sizes(scale)
+    assert set(places) <= set(runs.drawn()) and set(sizes) <= set(spheres.sizes())
     assert (len(places), len(sizes)) == {
         "least": (1, 1),
         "slice": (3, 12),
-        "whole": (runs.DRAWN, len(runs.sphere_sizes())),
+        "whole": (runs.DRAWN, len(spheres.sizes())),
     }[scale]

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from flatminima.statistics.intervals import mean_ends
-from flatminima.studies.open_1_map import runs, tables
+from flatminima.studies.open_1_map import runs, spheres, tables
 from tests.studies.open_1_map.test_runs import Kept
 
 PLACE = runs.Place("bias", 50, "ball", False)
@@ -142,16 +142,16 @@ def sphere(flat, large):
     """Scores of two sizes of the sphere under one seed."""
     found = {}
     for n, scores in zip((4, 20), zip(flat, large, strict=True), strict=True):
-        config = runs.on_sphere(n, 2, 100)
+        config = spheres.cell(n, 2, 100)
         found[config] = history([*scores, 0.95]) | {"gap": [1e-8 * n, None, None]}
     return tables.rows(found)
 
 
 def test_sizes_of_the_sphere():
     table = sphere((0.2, 0.93), (0.95, 0.91))
-    assert tables.recovered(table, runs.FLATTEST).tolist() == [0.5]
-    assert tables.recovered(table, runs.LARGE).tolist() == [1.0]
-    assert tables.with_enough(table, runs.FLATTEST).tolist() == [0.93]
+    assert tables.recovered(table, spheres.FLATTEST).tolist() == [0.5]
+    assert tables.recovered(table, spheres.LARGE).tolist() == [1.0]
+    assert tables.with_enough(table, spheres.FLATTEST).tolist() == [0.93]
     assert tables.gaps(table).tolist() == pytest.approx([4e-8, 2e-7])
     lost = table.assign(gap=np.nan)
     assert np.isinf(tables.gaps(lost)).all()

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from flatminima.data.teachers import draw
 from flatminima.results.reading import Committed, committed
 from flatminima.results.rows import kept_history
 from flatminima.runs.cells.config import TWO_LAYER, Architecture, Arm, CellConfig
+from flatminima.studies.open_1_map import spheres
 from flatminima.sweeps.sweep import run_all
-from flatminima.theory.certificates.activation_cones import max_cones
 
 CHAPTER = "open-1-map"
 
@@ -68,16 +67,6 @@ FULL_SHARE = 0.1
 
 TUNING_SEEDS = range(2)
 RACING_SEEDS = range(100, 110)
-
-FLATTEST, LARGE, TINY = "flattest, certified", "GD, large start", "GD, tiny start"
-ON_SPHERE = (FLATTEST, LARGE, TINY)
-SPHERE = "sphere"
-SPHERE_DS = (2, 3, 4, 5)
-SPHERE_NS = (4, 8, 12, 16, 20, 24)
-SPHERE_WIDTH = 100
-SPHERE_STEPS = 20_000
-MOST_CONES = 2500
-"""Activation cones up to which a size of the sphere is solved."""
 
 STEPS_AHEAD = 6
 """Places whose candidates are tried before those tried so far are raced."""
@@ -237,53 +226,6 @@ def race(place: Place, choice: Choice, seed: int, updates: int = UPDATES) -> Cel
     return cell(place, arms, seed)
 
 
-def on_sphere(n: int, d: int, seed: int, steps: int = SPHERE_STEPS) -> CellConfig:
-    """The certified flattest network and gradient descent, at a size of the sphere."""
-    arms = (
-        Arm(name=FLATTEST, certified=True),
-        Arm(name=LARGE, batch="full", kick=1.0, start=2.0, num_steps=steps),
-        Arm(name=TINY, batch="full", kick=1.0, start=0.01, num_steps=steps),
-    )
-    return CellConfig(
-        architecture="no_bias",
-        width=SPHERE_WIDTH,
-        data=SPHERE,
-        n=n,
-        d=d,
-        arms=arms,
-        data_seed=seed,
-        init_seed=seed,
-    )
-
-
-def spheres(
-    sizes: Iterable[tuple[int, int]], seed: int, steps: int = SPHERE_STEPS
-) -> list[CellConfig]:
-    """The cells of the sphere under a seed, but for those with nothing to learn.
-
-    Where both units of the teacher are silent on all examples, all labels are 0, and
-    the flattest network has no unit.
-
-    Args:
-        sizes: n and d of each.
-        seed: of data and start.
-        steps: of gradient descent.
-    """
-    cells = [on_sphere(n, d, seed, steps) for n, d in sizes]
-    return [
-        config
-        for config in cells
-        if draw(SPHERE, config.n, config.d, seed, noisy=False, test_points=2)[0].y.any()
-    ]
-
-
-def sphere_sizes() -> list[tuple[int, int]]:
-    """The (n, d) that are solved: those of few enough activation cones."""
-    return [
-        (n, d) for d in SPHERE_DS for n in SPHERE_NS if max_cones(n, d) <= MOST_CONES
-    ]
-
-
 Histories = dict[CellConfig, dict[str, list[Any]]]
 """By config, the columns of a history, with an entry an arm."""
 
@@ -305,20 +247,6 @@ def live_places(scale: str) -> list[Place]:
 
 
 CHEAP_WIDTH = 100
-CHEAP_N = 12
-"""Sizes that a build solves again have at most so many examples."""
-
-
-def live_sizes(scale: str) -> list[tuple[int, int]]:
-    """The sizes of the sphere that a build solves: all, or those with few examples.
-
-    Args:
-        scale: as in `live_places`.
-    """
-    if scale == "whole":
-        return sphere_sizes()
-    few = [(n, d) for n, d in sphere_sizes() if n <= CHEAP_N]
-    return few if scale == "slice" else few[:1]
 
 
 def live(
@@ -328,7 +256,7 @@ def live(
     own: Committed,
     *,
     updates: int = UPDATES,
-    sphere_steps: int = SPHERE_STEPS,
+    sphere_steps: int = spheres.STEPS,
 ) -> Histories:
     """The runs of this build.
 
@@ -345,7 +273,7 @@ def live(
         config
         for seed in range(first_seed, first_seed + seeds)
         for config in (
-            *spheres(live_sizes(scale), seed, sphere_steps),
+            *spheres.cells(spheres.live_sizes(scale), seed, sphere_steps),
             *(
                 race(place, chosen.get(place, USUAL), seed, updates)
                 for place in live_places(scale)
@@ -369,12 +297,12 @@ def evidence(own: Committed, made: Histories, scale: str) -> Histories:
     """
     if scale == "whole" or not own.rows:
         return made
-    spheres = {
+    solved = {
         config: history
         for config, history in own.histories.items()
-        if isinstance(config, CellConfig) and config.data == SPHERE
+        if isinstance(config, CellConfig) and config.data == spheres.SPHERE
     }
-    return spheres | raced(own)
+    return solved | raced(own)
 
 
 def raced(own: Committed) -> Histories:
@@ -413,7 +341,9 @@ def planned() -> list[CellConfig]:
     """
     chosen = choices(committed(CHAPTER))
     configs = [
-        config for seed in RACING_SEEDS for config in spheres(sphere_sizes(), seed)
+        config
+        for seed in RACING_SEEDS
+        for config in spheres.cells(spheres.sizes(), seed)
     ]
     configs += [
         race(place, choice, seed)

@@ -16,12 +16,11 @@ from flatminima.studies.open_1_map.runs import (
     ARCHITECTURES,
     DECAY,
     FLAT,
-    ON_SPHERE,
-    SPHERE,
     Histories,
     place_of,
 )
 from flatminima.studies.open_1_map.runs import places as all_places
+from flatminima.studies.open_1_map.spheres import FLATTEST, SPHERE
 from flatminima.sweeps.table import COMMITTED
 from flatminima.sweeps.table import as_rows as rows_of
 
@@ -289,5 +288,5 @@ def by_noise(differences: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 
 def gaps(table: pd.DataFrame) -> Float[np.ndarray, " instances"]:
     """Relative duality gaps of all certificates; infinite where the solver failed."""
-    own = table[table["method"] == ON_SPHERE[0]]
+    own = table[table["method"] == FLATTEST]
     return own["gap"].fillna(np.inf).to_numpy(float)

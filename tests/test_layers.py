@@ -6,6 +6,7 @@ import pytest
 
 import flatminima
 from flatminima.identity import imported_modules, reachable
+from flatminima.runs.cells.config import Arm, CellConfig
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.images.config import ImageConfig
@@ -48,6 +49,8 @@ CONFIGS = {
     "view": ViewConfig(net=NetConfig()),
     "path": PathConfig(net=NetConfig()),
     "svag": SvagConfig(net=NetConfig()),
+    "cell": CellConfig(architecture="bias", arms=(Arm(name="a", certified=True),)),
+    "cell of a deep network": CellConfig(architecture="deep", arms=(Arm(name="a"),)),
     "race": DescentRace(instance="bias", d=8, method="gd"),
     "race on the set": WalkRace(instance="matrix", d=4, method="flow"),
 }

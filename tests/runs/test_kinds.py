@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from flatminima.identity import reachable
 from flatminima.runs import loop
+from flatminima.runs.cells.config import Arm, CellConfig
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.images.config import ImageConfig
@@ -67,6 +68,22 @@ KINDS = {
     "svag": SvagConfig(
         **{"net": NetConfig(norm="batch", **NET), "amplification": 4},
         **{"trained": "hidden", "drop_at": 30, "drop": 0.1},
+    ),
+    "cell": CellConfig(
+        **{"architecture": "bias", "data": "ball", "width": 5, "n": 6, "d": 4},
+        arms=(
+            Arm(name="certified", certified=True),
+            Arm(name="noisy", step_noise=0.3, num_steps=30),
+            Arm(name="lost", kick=19.0, num_steps=200),
+            Arm(name="decay", batch="full", shrink=1.0, num_steps=30),
+        ),
+    ),
+    "cell of a deep network": CellConfig(
+        **{"architecture": "deep", "data": "single_index", "width": 5, "n": 6, "d": 4},
+        arms=(
+            Arm(name="ascent", rise=0.3, num_steps=30),
+            Arm(name="decay", batch="full", shrink=1.0, num_steps=30),
+        ),
     ),
     "race": DescentRace(instance="sparse", method="label-noise", strength=0.1, **RACE),
     "race with probes": DescentRace(
@@ -190,6 +207,7 @@ def test_the_content_of_the_files_that_it_reads_joins_its_key(tmp_path, monkeypa
 def test_the_kinds_of_the_engine_are_those_that_are_tried():
     engines = {config.engine for config in KINDS.values()}
     assert engines - {oscillator.__name__} == {
+        "flatminima.runs.cells.train",
         "flatminima.runs.descent.train",
         "flatminima.runs.mlp.train",
         "flatminima.runs.flow.run",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -13,7 +14,7 @@ from flatminima.runs.deep_flat.config import FlatConfig
 from flatminima.runs.mlp.config import Config
 from flatminima.sweeps.table import over_seeds
 
-DEPTHS = (2, 3, 4, 5)
+DEPTHS = (2, 3, 5)
 DEEPEST = DEPTHS[-1]
 
 SAM, SGD, DECAY, PENALTY = "1-SAM", "SGD", "SGD + wd", "trace penalty"
@@ -34,10 +35,10 @@ JITTER = 0.02
 SHARE = 0.25
 """Length of runs from a construction, as a share of those from a drawn start."""
 
-LONGER = 5
+LONGER = 3
 """Length of the long run, in those of the others."""
 
-CHECKPOINTS = 12
+CHECKPOINTS = 8
 
 
 class Arm(NamedTuple):
@@ -81,30 +82,30 @@ def arms(
             for bias in (False, True):
                 arm = Arm(SAM, depth, bias, start)
                 found[arm] = net(depth, bias, start, rho=RHO)
-            drawn = net(depth, False, start)
-            found[Arm(SGD, depth, False, start)] = drawn
-            found[Arm(DECAY, depth, False, start)] = net(
-                depth, False, start, weight_decay=WEIGHT_DECAY
-            )
             found[Arm(PENALTY, depth, False, start)] = FlatConfig(
                 net=net(depth, False, start, lr=FAST, num_steps=steps),
                 penalty=FACTOR,
                 momentum=MOMENTUM,
             )
+        found[Arm(SGD, depth, False, USUAL)] = net(depth, False, USUAL)
+        found[Arm(DECAY, depth, False, USUAL)] = net(
+            depth, False, USUAL, weight_decay=WEIGHT_DECAY
+        )
     less = max(1, math.ceil(SHARE * updates)), max(1, math.ceil(SHARE * steps))
-    for depth in DEPTHS[1:]:
-        for bias in (False, True):
-            for start in (POINTS, QUADRANTS):
-                planted = {"start": start, "jitter": JITTER}
-                found[Arm(SAM, depth, bias, start)] = FlatConfig(
-                    net=net(depth, bias, start, rho=RHO, num_steps=less[0]), **planted
-                )
-                found[Arm(PENALTY, depth, bias, start)] = FlatConfig(
-                    net=net(depth, bias, start, lr=SLOW, num_steps=less[1]),
-                    penalty=FACTOR,
-                    momentum=MOMENTUM,
-                    **planted,
-                )
+    places = ((False, POINTS), (False, QUADRANTS), (True, POINTS))
+    for depth, (bias, start) in product(DEPTHS[1:], places):
+        planted = {"start": start, "jitter": JITTER}
+        found[Arm(SAM, depth, bias, start)] = FlatConfig(
+            net=net(depth, bias, start, rho=RHO, num_steps=less[0]), **planted
+        )
+        if bias:
+            continue
+        found[Arm(PENALTY, depth, bias, start)] = FlatConfig(
+            net=net(depth, bias, start, lr=SLOW, num_steps=less[1]),
+            penalty=FACTOR,
+            momentum=MOMENTUM,
+            **planted,
+        )
     weights = units * (inputs + 1) + (DEEPEST - 2) * units**2
     for start in (USUAL, SMALL):
         found[Arm(WIDE, 2, False, start)] = net(

@@ -38,6 +38,9 @@ SHARE = 0.25
 LONGER = 3
 """Length of the long run, in those of the others."""
 
+SLOWER = 0.25
+"""Factor on the learning rate of the wide network, which else diverges at its start."""
+
 CHECKPOINTS = 8
 
 
@@ -107,10 +110,8 @@ def arms(
             **planted,
         )
     weights = units * (inputs + 1) + (DEEPEST - 2) * units**2
-    for start in (USUAL, SMALL):
-        found[Arm(WIDE, 2, False, start)] = net(
-            2, False, start, rho=RHO, width=round(weights / (inputs + 1))
-        )
+    wider = {"width": round(weights / (inputs + 1)), "lr": SLOWER * LR}
+    found[Arm(WIDE, 2, False, USUAL)] = net(2, False, USUAL, rho=RHO, **wider)
     found[Arm(LONG, DEEPEST, False, USUAL)] = net(
         DEEPEST, False, USUAL, rho=RHO, num_steps=LONGER * updates
     )

@@ -7,7 +7,6 @@ h from the last layer down. It sees no jump of the trace at a kink.
 """
 
 import numpy as np
-from jaxtyping import Float
 
 from flatminima.sharpness.deep import Gradients
 from flatminima.sharpness.gauss_newton import Parameters

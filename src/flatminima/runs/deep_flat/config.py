@@ -38,7 +38,7 @@ class FlatConfig(BaseModel):
         jitter: standard deviation of what is added to all weights of a construction.
         penalty: factor lambda of the trace: the update descends L + lambda Tr Hess L,
             its gradient exact within a linear region; 0 for the rule of the network.
-        momentum: heavy ball of the penalty's descent, w <- w - lr v, v <- momentum v + g.
+        momentum: of the penalty's descent, v <- momentum v + gradient, w <- w - lr v.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)

@@ -81,7 +81,8 @@ def advance(state: State, config: FlatConfig, k: int) -> State:
         Divergence: if a weight is no longer finite.
     """
     if config.penalty > 0:
-        return _descend(state, config, k)
+        with np.errstate(over="ignore", invalid="ignore"):  # divergence says it
+            return _descend(state, config, k)
     try:
         return train.advance(state, config.net, k)
     except Divergence as divergence:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -31,6 +30,12 @@ and momentum. The second is lower since a construction has large negative weight
 
 JITTER = 0.02
 """Shake of a construction; its weights that are not negative are near .2."""
+
+PLANTED = (
+    *((3, False, POINTS), (5, False, POINTS), (3, True, POINTS)),
+    (3, False, QUADRANTS),
+)
+"""Depth, bias and construction from which 1-SAM starts."""
 
 SHARE = 0.25
 """Length of runs from a construction, as a share of those from a drawn start."""
@@ -81,34 +86,29 @@ def arms(
         return Config(**(usual | size | scales | fields))
 
     for depth in DEPTHS:
-        for start in (USUAL, SMALL):
-            for bias in (False, True):
-                arm = Arm(SAM, depth, bias, start)
-                found[arm] = net(depth, bias, start, rho=RHO)
-            found[Arm(PENALTY, depth, False, start)] = FlatConfig(
-                net=net(depth, False, start, lr=FAST, num_steps=steps),
-                penalty=FACTOR,
-                momentum=MOMENTUM,
-            )
+        for bias, start in ((False, USUAL), (False, SMALL), (True, USUAL)):
+            found[Arm(SAM, depth, bias, start)] = net(depth, bias, start, rho=RHO)
         found[Arm(SGD, depth, False, USUAL)] = net(depth, False, USUAL)
         found[Arm(DECAY, depth, False, USUAL)] = net(
             depth, False, USUAL, weight_decay=WEIGHT_DECAY
         )
-    less = max(1, math.ceil(SHARE * updates)), max(1, math.ceil(SHARE * steps))
-    places = ((False, POINTS), (False, QUADRANTS), (True, POINTS))
-    for depth, (bias, start) in product(DEPTHS[1:], places):
-        planted = {"start": start, "jitter": JITTER}
-        found[Arm(SAM, depth, bias, start)] = FlatConfig(
-            net=net(depth, bias, start, rho=RHO, num_steps=less[0]), **planted
-        )
-        if bias:
-            continue
-        found[Arm(PENALTY, depth, bias, start)] = FlatConfig(
-            net=net(depth, bias, start, lr=SLOW, num_steps=less[1]),
+        found[Arm(PENALTY, depth, False, USUAL)] = FlatConfig(
+            net=net(depth, False, USUAL, lr=FAST, num_steps=steps),
             penalty=FACTOR,
             momentum=MOMENTUM,
-            **planted,
         )
+    shorter = max(1, math.ceil(SHARE * updates))
+    for depth, bias, start in PLANTED:
+        found[Arm(SAM, depth, bias, start)] = FlatConfig(
+            net=net(depth, bias, start, rho=RHO, num_steps=shorter),
+            start=start,
+            jitter=JITTER,
+        )
+    shorter = max(1, math.ceil(SHARE * steps))
+    found[Arm(PENALTY, 3, False, POINTS)] = FlatConfig(
+        net=net(3, False, POINTS, lr=SLOW, num_steps=shorter),
+        **{"start": POINTS, "jitter": JITTER, "penalty": FACTOR, "momentum": MOMENTUM},
+    )
     weights = units * (inputs + 1) + (DEEPEST - 2) * units**2
     wider = {"width": round(weights / (inputs + 1)), "lr": SLOWER * LR}
     found[Arm(WIDE, 2, False, USUAL)] = net(2, False, USUAL, rho=RHO, **wider)
@@ -164,4 +164,5 @@ def _named(
 ) -> pd.DataFrame:
     # a run's rows begin with that of step 0, and settings follow each other
     number = ((table["step"] == 0).cumsum() - 1) // len(seeds)
-    return table.assign(arm=[names[k] for k in number])
+    arms = pd.Series([names[k] for k in number], index=table.index, dtype=object)
+    return table.assign(arm=arms)

@@ -40,7 +40,7 @@ PLANTED = (
 SHARE = 0.25
 """Length of runs from a construction, as a share of those from a drawn start."""
 
-LONGER = 3
+LONGER = 2
 """Length of the long run, in those of the others."""
 
 SLOWER = 0.25

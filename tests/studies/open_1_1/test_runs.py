@@ -1,4 +1,4 @@
-"""The settings of the chapter differ in what they are compared for, and nothing else."""
+"""Settings of the chapter differ in what they are compared for, and nothing else."""
 
 import numpy as np
 import pandas as pd

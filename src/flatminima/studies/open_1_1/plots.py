@@ -1,6 +1,5 @@
 """Figures of the chapter open-1-1."""
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
@@ -27,6 +26,16 @@ COLOURS = {rule: RULE_STYLES[rule][0] for rule in (SAM, DECAY, SGD)} | {
 }
 BUILT = {MEMORISING: "X", TREE: "^", RIGHT: "*"}
 STARTS = {USUAL: ("-", "o"), SMALL: ("--", "s")}
+MARKERS = {USUAL: "o", SMALL: "s", POINTS: "+"}
+WHENCE = {
+    USUAL: "usual start",
+    SMALL: "small start",
+    POINTS: "from a memorising network",
+}
+
+
+NEAR = 1e-3
+"""Excess below which the axis of traces is linear."""
 
 
 def flat_and_right(ended: pd.DataFrame, built: pd.DataFrame) -> Figure:
@@ -36,61 +45,47 @@ def flat_and_right(ended: pd.DataFrame, built: pd.DataFrame) -> Figure:
         ended: from `tables.ends`; networks without a bias are shown.
         built: from `tables.constructions`.
     """
-    fig, axes = plt.subplots(1, len(DEPTHS), figsize=(WIDTH, 3.6), sharey=True)
+    fig, axes = plt.subplots(1, len(DEPTHS), figsize=(WIDTH, 3.8), sharey=True)
     for axis, depth in zip(axes, DEPTHS, strict=True):
-        rows = ended[(ended["depth"] == depth) & ~ended["bias"]].dropna(
-            subset=["ratio", "test_accuracy"]
-        )
-        axis.axvline(1.0, color="0.6", lw=0.8, ls=":")
-        for rule in RULES:
-            for start, (_, marker) in STARTS.items():
-                some = rows[(rows["rule"] == rule) & (rows["start"] == start)]
+        rows = ended[(ended["depth"] == depth) & ~ended["bias"]]
+        rows = rows.dropna(subset=["ratio", "test_accuracy"])
+        axis.axvline(0.0, color="0.6", lw=0.8, ls=":")
+        for (rule, start), some in rows.groupby(["rule", "start"], sort=False):
+            if rule in RULES and start in MARKERS:
                 axis.plot(
-                    *(some["ratio"], some["test_accuracy"], marker),
+                    *(some["ratio"] - 1, some["test_accuracy"], MARKERS[start]),
                     color=COLOURS[rule],
                     mfc="none" if start == SMALL else None,
-                    ms=5,
+                    ms=6 if start == POINTS else 5,
                     alpha=0.8,
-                    label=f"{rule}, {start} start",
+                    label=f"{rule}, {WHENCE[start]}",
                 )
-        planted = rows[rows["start"] == POINTS]
-        for rule in (SAM, PENALTY):
-            some = planted[planted["rule"] == rule]
-            axis.plot(
-                *(some["ratio"], some["test_accuracy"], "+"),
-                color=COLOURS[rule],
-                ms=6,
-                label=f"{rule}, from a memorising network",
-            )
         exact = built[(built["depth"] == depth) & ~built["bias"]]
         for kind, marker in BUILT.items():
             some = exact[exact["kind"] == kind]
-            axis.plot(
-                *(1 + some["excess"], some["accuracy"], marker),
-                color="black",
-                mec="white",
-                mew=0.5,
-                ms=8,
-                label=f"built: {kind}",
-                zorder=3,
-            )
-        axis.set(title=f"depth {depth}", xscale="log")
-        _plain(axis)
-        if not np.isfinite(axis.dataLim.minposy) or (rows.empty and exact.empty):
+            if not some.empty:
+                axis.plot(
+                    *(some["excess"], some["accuracy"], marker),
+                    **{"color": "black", "mec": "white", "mew": 0.5, "ms": 9},
+                    label=f"built: {kind}",
+                    zorder=3,
+                )
+        axis.set_xscale("symlog", linthresh=NEAR)
+        axis.set(title=f"depth {depth}", xlim=(-0.3 * NEAR, 9.0), ylim=(-0.06, 1.06))
+        axis.set_xticks([0, 0.001, 0.01, 0.1, 1], ["0", ".001", ".01", ".1", "1"])
+        axis.set_xlabel("trace over bound, minus 1")
+        if rows.empty and exact["accuracy"].dropna().empty:
             say_why(axis, "no run interpolates")
     axes[0].set_ylabel("accuracy on new points")
-    fig.supxlabel("trace of the Hessian over its lower bound", fontsize=10)
-    handles, labels = axes[-1].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    by_label = {}
+    for axis in axes:
+        handles, labels = axis.get_legend_handles_labels()
+        by_label |= dict(zip(labels, handles, strict=True))
+    fig.legend(
+        *(list(by_label.values()), list(by_label)),
+        **{"loc": "outside lower center", "ncols": 3, "fontsize": 8},
+    )
     return fig
-
-
-def _plain(axis: Axes) -> None:
-    """Few ticks, in plain numbers, on the logarithmic axis of ratios."""
-    axis.set_xlim(0.9, 12)
-    axis.set_xticks([1, 2, 5, 10])
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def against_depth(ended: pd.DataFrame) -> Figure:
@@ -156,13 +151,15 @@ def least_traces(rows: pd.DataFrame) -> Figure:
     axis.annotate(
         "depth three and more, any labels",
         (0.5, 1.0),
-        xytext=(0, 4),
+        xytext=(0, -5),
         textcoords="offset points",
         ha="center",
+        va="top",
         color=COLOURS[SAM],
     )
     axis.set_xticks(range(len(kinds)), [f"{kind} labels" for kind in kinds])
     axis.set(ylabel="least trace over bound", xlim=(-0.4, max(len(kinds), 1) - 0.6))
+    axis.set_ylim(bottom=0.93)
     if not wide.notna().to_numpy().any():
         say_why(axis, "no network of depth two fits these labels")
     return fig

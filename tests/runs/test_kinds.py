@@ -92,7 +92,8 @@ WILD = {
     "svag": SvagConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
     "two layers": START.model_copy(update={"lr": 0.2, "init_scale": 1e3}),
     "deep, with a penalty": FlatConfig(
-        net=DEEP.model_copy(update={"lr": 0.9, "init_scale": 1e3}), penalty=1.0
+        net=DEEP.model_copy(update={"init_scale": 1e90, "last_init_scale": 1e90}),
+        penalty=1.0,
     ),
     "flow": FlowConfig(
         start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), kind="naive"

@@ -3,6 +3,7 @@
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -77,13 +78,16 @@ def flat_and_right(ended: pd.DataFrame, built: pd.DataFrame) -> Figure:
         if rows.empty and exact["accuracy"].dropna().empty:
             say_why(axis, "no run interpolates")
     axes[0].set_ylabel("accuracy on new points")
-    by_label = {}
+    by_label: dict[str, Artist] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         by_label |= dict(zip(labels, handles, strict=True))
     fig.legend(
-        *(list(by_label.values()), list(by_label)),
-        **{"loc": "outside lower center", "ncols": 3, "fontsize": 8},
+        list(by_label.values()),
+        list(by_label),
+        loc="outside lower center",
+        ncols=3,
+        fontsize=8,
     )
     return fig
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import pandas as pd
 
@@ -18,7 +18,10 @@ DEEPEST = DEPTHS[-1]
 
 SAM, SGD, DECAY, PENALTY = "1-SAM", "SGD", "SGD + wd", "trace penalty"
 WIDE, LONG = "1-SAM, wide", "1-SAM, long"
-USUAL, SMALL, POINTS, QUADRANTS = "usual", "small", "points", "quadrants"
+USUAL, SMALL = "usual", "small"
+POINTS: Final = "points"
+QUADRANTS: Final = "quadrants"
+Construction = Literal["points", "quadrants"]
 
 LR, RHO, WEIGHT_DECAY = 0.01, 0.05, 1e-3
 """1-SAM as in the source's figure 11b; the decay is the larger of two, .001 and .005,
@@ -31,7 +34,7 @@ and momentum. The second is lower since a construction has large negative weight
 JITTER = 0.02
 """Shake of a construction; its weights that are not negative are near .2."""
 
-PLANTED = (
+PLANTED: tuple[tuple[int, bool, Construction], ...] = (
     *((3, False, POINTS), (5, False, POINTS), (3, True, POINTS)),
     (3, False, QUADRANTS),
 )
@@ -107,7 +110,10 @@ def arms(
     shorter = max(1, math.ceil(SHARE * steps))
     found[Arm(PENALTY, 3, False, POINTS)] = FlatConfig(
         net=net(3, False, POINTS, lr=SLOW, num_steps=shorter),
-        **{"start": POINTS, "jitter": JITTER, "penalty": FACTOR, "momentum": MOMENTUM},
+        start=POINTS,
+        jitter=JITTER,
+        penalty=FACTOR,
+        momentum=MOMENTUM,
     )
     weights = units * (inputs + 1) + (DEEPEST - 2) * units**2
     wider = {"width": round(weights / (inputs + 1)), "lr": SLOWER * LR}

@@ -92,7 +92,10 @@ WILD = {
     "svag": SvagConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
     "two layers": START.model_copy(update={"lr": 0.2, "init_scale": 1e3}),
     "deep, with a penalty": FlatConfig(
-        net=DEEP.model_copy(update={"init_scale": 1e90, "last_init_scale": 1e90}),
+        net=DEEP.model_copy(
+            update={f"{which}init_scale": 1e45 for which in ("", "middle_", "last_")}
+            | {"lr": 0.9}
+        ),
         penalty=1.0,
     ),
     "flow": FlowConfig(

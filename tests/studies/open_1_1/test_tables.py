@@ -38,6 +38,11 @@ def test_random_labels_on_the_sphere_and_random_networks():
     assert tables.above_bound([5], inputs=6, examples=15).max() <= 1e-12
 
 
+def test_points_near_each_other_on_the_sphere_take_more_frames():
+    near = tables.sphere(range(1000, 1005), inputs=3, examples=30)
+    assert near["excess"].abs().max() < 1e-9
+
+
 def test_certificates_have_no_gap_and_say_where_nothing_fits():
     rows = tables.certificates([0], inputs=4, examples=8)
     assert rows["labels"].tolist() == ["xor", "random"]

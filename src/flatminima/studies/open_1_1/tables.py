@@ -26,6 +26,9 @@ MEMORISING, TREE, RIGHT = "memorising", "decision tree", "right"
 INTERPOLATES = 1e-9
 """Largest error of an output at which a construction interpolates."""
 
+MOST_FRAMES = 1024
+"""Random frames, at most, that may tell points of the sphere apart."""
+
 OFF_KINK = 1e-9
 """Least distance of a pre-activation from 0 at which a trace is one."""
 
@@ -101,10 +104,22 @@ def sphere(seeds: Iterable[int], *, inputs: int, examples: int) -> pd.DataFrame:
         x /= np.linalg.norm(x, axis=1, keepdims=True)
         y = rng.choice([-1.0, 1.0], examples)
         for depth in DEPTHS[1:]:
-            network = deep_on_sphere(x, y, depth, seed=seed)
+            network = _memorising(x, y, depth, seed)
             found = excess(deep.Model(depth, 0.0), network, x, y)
             rows.append({"seed": seed, "depth": depth, "excess": found})
     return pd.DataFrame(rows)
+
+
+def _memorising(x: np.ndarray, y: np.ndarray, depth: int, seed: int) -> Network:
+    """As `deep_on_sphere`, with twice the frames until all points are told apart."""
+    frames = 4
+    while True:
+        try:
+            return deep_on_sphere(x, y, depth, frames=frames, seed=seed)
+        except ValueError as error:
+            if "more are needed" not in str(error) or frames >= MOST_FRAMES:
+                raise
+            frames *= 2
 
 
 def above_bound(seeds: Iterable[int], *, inputs: int, examples: int) -> np.ndarray:

@@ -132,13 +132,15 @@ def reference_fragment(reference: Reference, page: str) -> str:
         for module in found
     ]
     table = list_table(["Module", "What it holds"], rows, kind="reference")
-    return "\n".join([table, *(_module(reference, module) for module in found)])
+    rooms = {module.name.rpartition(".")[0] for module in found}
+    shared = f"{rooms.pop()}." if len(rooms) == 1 else "flatminima."
+    bodies = (_module(reference, m, m.name.removeprefix(shared)) for m in found)
+    return "\n".join([table, *bodies])
 
 
-def _module(reference: Reference, module: Module) -> str:
+def _module(reference: Reference, module: Module, title: str) -> str:
     link = reference.link(module)
-    title = module.name.removeprefix("flatminima.").replace("_", "\\_")
-    parts = [f"## {title}", f"```{{py:module}} {module.name}\n```"]
+    parts = [f"## {escape(title)}", f"```{{py:module}} {module.name}\n```"]
     parts.append(myst(module.doc.text, link))
     if reference.sources:
         address = (

@@ -231,10 +231,11 @@ def _signature(arguments: ast.arguments, *, bound: bool) -> str:
     def bare(each: ast.arg | None) -> ast.arg | None:
         return None if each is None else ast.arg(each.arg)
 
-    first = 1 if bound and not arguments.posonlyargs else 0
+    named, first = len(arguments.posonlyargs), int(bound)
+    before = [ast.arg(a.arg) for a in (*arguments.posonlyargs, *arguments.args)]
     plain = ast.arguments(
-        posonlyargs=[ast.arg(each.arg) for each in arguments.posonlyargs],
-        args=[ast.arg(each.arg) for each in arguments.args[first:]],
+        posonlyargs=before[first:named],
+        args=before[max(first, named) :],
         vararg=bare(arguments.vararg),
         kwonlyargs=[ast.arg(each.arg) for each in arguments.kwonlyargs],
         kw_defaults=arguments.kw_defaults,

@@ -69,19 +69,9 @@ def check_pdf(path: Path, wanted: Wanted) -> list[str]:
 
     Returns:
         One line per problem: an empty page, ink in the margins, a broken formula, a
-        figure that is missing or drawn empty, a wrong number in the contents.
+        figure that is missing, a wrong number in the contents.
     """
-    import pypdfium2
-
-    problems: list[str] = []
-    captions: list[str] = []
-    with pypdfium2.PdfDocument(path) as document:
-        for number, page in enumerate(document, 1):
-            text = page.get_textpage().get_text_bounded()
-            captions += [" ".join(c.split()) for c in CAPTION.findall(text)]
-            problems += [
-                f"page {number}: {wrong}" for wrong in _page_problems(page, text)
-            ]
+    captions, problems = look(path)
     found = starts(path, wanted.chapters)
     for name, number in wanted.printed.items():
         if found[name] != number:
@@ -94,6 +84,26 @@ def check_pdf(path: Path, wanted: Wanted) -> list[str]:
     if extra := sorted(set(captions) - set(wanted.figures)):
         problems.append(f"{extra[0]}: is in the PDF and not in the book")
     return [f"{path.name}: {problem}" for problem in problems]
+
+
+def look(path: Path) -> tuple[list[str], list[str]]:
+    """Look at every page of a PDF.
+
+    Returns:
+        The numbers of figures in captions, in order, and a line per problem.
+    """
+    import pypdfium2
+
+    problems: list[str] = []
+    captions: list[str] = []
+    with pypdfium2.PdfDocument(path) as document:
+        for number, page in enumerate(document, 1):
+            text = page.get_textpage().get_text_bounded()
+            captions += [" ".join(c.split()) for c in CAPTION.findall(text)]
+            problems += [
+                f"page {number}: {wrong}" for wrong in _page_problems(page, text)
+            ]
+    return captions, problems
 
 
 def _page_problems(page: Any, text: str) -> Iterator[str]:

@@ -127,12 +127,9 @@ def _print(
     problems += [f"print: not typeset: {text[:60]}" for text in tab.evaluate(UNSET)]
     problems += [f"print: broken formula: {text[:60]}" for text in tab.evaluate(ERRORS)]
     problems += [
-        f"print: too wide for the paper: {text}"
-        for text in tab.evaluate(FIT, SMALLEST)
+        f"print: too wide for the paper: {text}" for text in tab.evaluate(FIT, SMALLEST)
     ]
-    problems += [
-        f"print: asks the network for {url}" for url in _outside(asked)
-    ]
+    problems += [f"print: asks the network for {url}" for url in _outside(asked)]
     _write(tab, target)
     found = starts(target, list(titles))
     tab.evaluate(NUMBER, found)

@@ -28,7 +28,7 @@ LOWEST := _build/lowest
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help install book fresh pages chapter test fast lowest wheel pdf check elsewhere serve bench scale speed results quick-results verify-results pair lock clean distclean
+.PHONY: FORCE help install book fresh pages chapter test fast lowest wheel pdf check elsewhere serve bench scale speed results quick-results verify-results pair kernel lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
@@ -197,6 +197,14 @@ verify-results: $(STAMP) ## Check results/ and run cheap ones and a sample again
 
 pair: $(STAMP) ## Update the notebooks from the chapters' texts
 	@$(PRESS) pair
+
+# The compiler has a place of its own, since a build of the book needs none.
+KERNEL := _build/kernel
+kernel: ## Compile again what the page `play` trains with, after an edit of kernel.c
+	$(PYTHON) -m venv $(KERNEL)
+	$(KERNEL)/bin/python -m pip install -q --disable-pip-version-check --no-deps \
+	  $$(sed -n 's/^COMPILER = "\(.*\)"/\1/p' src/flatminima_book/live/compile.py)
+	@PYTHONPATH=src $(KERNEL)/bin/python -m flatminima_book.live.compile
 
 lock: $(STAMP) ## Pin the dependencies again
 	$(BIN)/python -m pip install -q uv

@@ -16,6 +16,7 @@ from flatminima.checkout import refuse_another
 from flatminima.terminal import never_break
 from flatminima_book.build import build_book, build_chapter, build_fresh, retypeset
 from flatminima_book.check import check_sources
+from flatminima_book.experiments import write_data
 from flatminima_book.markdown import MARKS, interval, number
 from flatminima_book.new import new_chapter
 from flatminima_book.notebooks import load_chapters, read_notebook
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     fresh.add_argument("--chapters", nargs="*", default=[], help="only these")
     commands.add_parser("pdf", help="print the built pages as one PDF")
     commands.add_parser("pages", help="typeset again what was last executed")
+    commands.add_parser("live", help="write the data of the live experiments anew")
     served = commands.add_parser("serve", help="show the built pages on this machine")
     served.add_argument("--port", default="8000", help="0 takes any that is free")
     pair = commands.add_parser("pair", help="update the notebooks from the texts")
@@ -123,6 +125,10 @@ def run(project: Project, options: argparse.Namespace) -> list[str]:
         return new(project, options.name)
     if options.command == "expect":
         return expect(project)
+    if options.command == "live":
+        for path in write_data(project):
+            say(f"wrote {project.where(path)}")
+        return []
     if options.command == "serve":
         return serve(project.html, options.port, partial(print, flush=True))
     check_places(project)

@@ -13,7 +13,7 @@ from typing import Any
 
 from nbformat import v4
 
-from flatminima.claims.sentences import MIME, TITLE, Texts, parse
+from flatminima.claims.sentences import MIME, TITLE, Texts, read
 from flatminima_book.notebooks import Notebook
 from flatminima_book.project import Project
 
@@ -46,7 +46,7 @@ def load_found(project: Project) -> dict[str, FoundFile]:
 
 def _read(path: Path, where: str) -> FoundFile:
     try:
-        return FoundFile(where, parse(path.read_text("utf8")))
+        return FoundFile(where, read(path.parent))
     except ValueError as error:
         lines = tuple(f"{where}: {line}" for line in str(error).splitlines())
         return FoundFile(where, None, lines)

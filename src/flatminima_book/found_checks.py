@@ -13,20 +13,26 @@ from flatminima_book.notebooks import Chapter, read_source
 from flatminima_book.project import Project
 from flatminima_book.verdicts import load_expected
 
+SECTION = "conclusions.section"
+SHOW = ("found.box", "found.passage", SECTION)
+"""What shows sentences in a chapter, as it is called there."""
+
 
 @dataclass(frozen=True)
 class Call:
     """A cell that shows sentences.
 
     Attributes:
-        passage: Name of the passage; empty for the box.
+        passage: Name of the passage, or of a section of conclusions; empty for the box.
         chapter: Whose sentences.
+        function: What shows them, one of `SHOW`.
         settings: Names of the keyword arguments.
         alone: Whether the cell shows them and does nothing else.
     """
 
     passage: str
     chapter: str
+    function: str = "found.box"
     settings: frozenset[str] = field(default_factory=frozenset)
     alone: bool = True
 
@@ -99,19 +105,26 @@ def _expected(project: Project, chapter: Chapter) -> dict[str, str]:
 def _check_cells(chapter: Chapter, texts: Texts, where: str) -> Iterator[str]:
     """Check that the chapter shows its box and each passage once, with its settings."""
     calls = list(find_calls(chapter))
-    places: dict[str, list[Sentence]] = {"": texts.box, **texts.passages}
+    sections = {name: part.conclusions for name, part in texts.sections.items()}
+    places: dict[str, Sequence[Sentence]] = {
+        "": texts.box,
+        **texts.passages,
+        **sections,
+    }
     source = f"book/{chapter.source.name}"
     for call in calls:
-        what = f"found.passage {call.passage}" if call.passage else "found.box"
+        what = f"{call.function} {call.passage}".rstrip()
         if call.chapter != chapter.name:
             yield f"{source}: {what} is of chapter {call.chapter}"
         if not call.alone:
             yield f"{source}: {what} needs a cell of its own"
         if call.passage not in places:
-            yield f"{source}: {where} has no passage {call.passage}"
+            kind = "section" if call.function == SECTION else "passage"
+            yield f"{source}: {where} has no {kind} {call.passage}"
     for place, sentences in places.items():
         shown = [call for call in calls if call.passage == place]
-        what = f"passage {place}" if place else "its box"
+        what = f"{'section' if place in sections else 'passage'} {place}"
+        what = what if place else "its box"
         if len(shown) != 1:
             yield f"{source}: shows {what} {len(shown)} times instead of once"
             continue
@@ -136,7 +149,7 @@ def _check_boxes(
 
 
 def find_calls(chapter: Chapter) -> Iterator[Call]:
-    """The calls of ``found.box`` and ``found.passage`` in a chapter's cells."""
+    """The calls in a chapter's cells that show sentences, see `SHOW`."""
     for cell in read_source(chapter.source).cells:
         if cell.cell_type != "code":
             continue
@@ -145,11 +158,12 @@ def find_calls(chapter: Chapter) -> Iterator[Call]:
         except SyntaxError:  # a magic
             continue
         for node in ast.walk(ast.Module(body, [])):
-            if isinstance(node, ast.Call) and (kind := _kind(node)):
+            if isinstance(node, ast.Call) and (function := _shows(node)):
                 words = [_literal(argument) for argument in node.args[:2]]
                 yield Call(
-                    passage=words[-1] if kind == "passage" else "",
+                    passage="" if function == SHOW[0] else words[-1],
                     chapter=words[0] if words else "",
+                    function=function,
                     settings=frozenset(k.arg for k in node.keywords if k.arg),
                     alone=_is_all(body, node) and not cell.source.endswith(";"),
                 )
@@ -160,15 +174,10 @@ def _is_all(body: Sequence[ast.stmt], call: ast.Call) -> bool:
     return len(body) == 1 and isinstance(first, ast.Expr) and first.value is call
 
 
-def _kind(call: ast.Call) -> str:
-    """ "box" or "passage" for a call of `found`, else empty."""
-    function = call.func
-    if not isinstance(function, ast.Attribute) or not isinstance(
-        function.value, ast.Name
-    ):
-        return ""
-    known = function.value.id == "found" and function.attr in ("box", "passage")
-    return function.attr if known else ""
+def _shows(call: ast.Call) -> str:
+    """Which function of `SHOW` is called; empty for another."""
+    name = ast.unparse(call.func)
+    return name if name in SHOW else ""
 
 
 def _literal(node: ast.expr) -> str:

@@ -5,7 +5,6 @@ was written for certain verdicts. Here they get the numbers of this run; one who
 verdicts differ is struck, and says so.
 """
 
-import html
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from typing import Any
 
 from flatminima.claims import register
 from flatminima.claims.effects import SPACE, tell
+from flatminima.claims.markup import inline_html, plain
 from flatminima.claims.report import (
     Report,
     Verdict,
@@ -24,7 +24,6 @@ from flatminima.claims.report import (
     why_undecided,
 )
 from flatminima.claims.sentences import (
-    MATH,
     MIME,
     SEEDS,
     SETTING,
@@ -43,19 +42,8 @@ BOX_STYLE = (
     "border: 1px solid currentColor; border-left-width: 0.4em; border-radius: 0.3em; "
     "padding: 0.4em 1em; max-width: 50em"
 )
-MARKS = [
-    (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),
-    (re.compile(r"\*\*([^*]+)\*\*"), r"<strong>\1</strong>"),
-    (re.compile(r"\*([^*]+)\*"), r"<em>\1</em>"),
-    (re.compile(r"\[([^\]]+)\]\(([\w-]+)\.md\)"), r'<a href="\2.ipynb">\1</a>'),
-    (re.compile(r"\[([^\]]+)\]\(([^)]+)\)"), r'<a href="\2">\1</a>'),
-]
-"""Markdown of a sentence as HTML; another chapter is a notebook beside this one."""
-
 DIVERGED = re.compile("runs? diverged$")
 ALL_OF_THEM = re.compile(rf"(\d+) of \1 runs|{ALL_DIVERGED}")
-
-BARE = re.compile(r"\*+|(?<=\])\([^)]+\)|[\[\]]")
 
 
 @dataclass(frozen=True)
@@ -193,7 +181,9 @@ def box(chapter: str, *reports: Report | Verdict, **settings: object) -> Found:
             no report, if two reports disagree or if a setting is missing.
     """
     sentences = load(chapter).box
-    told = _tell(f"the box of {chapter}", chapter, sentences, reports, settings)
+    told = tell_sentences(
+        f"the box of {chapter}", chapter, sentences, reports, settings
+    )
     if all(one.waits for one in told):
         note = (
             "This box tells verdicts of other chapters. In a checkout, `make book` "
@@ -234,7 +224,7 @@ def passage(
         known = ", ".join(passages) or "none"
         raise ValueError(f"no passage {name!r} of {chapter}; there are: {known}")
     place = f"passage {name} of {chapter}"
-    told = _tell(place, chapter, passages[name], reports, settings)
+    told = tell_sentences(place, chapter, passages[name], reports, settings)
     return Found(chapter, name, told)
 
 
@@ -287,23 +277,6 @@ def what_happened(verdicts: Sequence[Verdict]) -> str:
     return " ".join(notes)
 
 
-def inline_html(markdown: str) -> str:
-    """The little Markdown that a sentence may have, as HTML; formulas stay."""
-    parts = []
-    for part in MATH.split(markdown):
-        text = html.escape(part, quote=False)
-        if not MATH.fullmatch(part):
-            for pattern, replacement in MARKS:
-                text = pattern.sub(replacement, text)
-        parts.append(text)
-    return "".join(parts)
-
-
-def plain(markdown: str) -> str:
-    """The little Markdown that a sentence may have, as it reads on a terminal."""
-    return BARE.sub("", markdown)
-
-
 def _tells_another(sentence: Sentence, verdict: Verdict) -> bool:
     """Whether a sentence tells a mean where the share of seeds decides, or this where
     a mean does."""
@@ -322,13 +295,25 @@ def _because(verdict: Verdict) -> str:
     return f" ({', and '.join(whys)})" if whys else ""
 
 
-def _tell(
+def tell_sentences(
     place: str,
     chapter: str,
     sentences: Sequence[Sentence],
-    reports: Sequence[Report | Verdict],
-    settings: Mapping[str, object],
+    reports: Sequence[Report | Verdict] = (),
+    settings: Mapping[str, object] = {},
 ) -> tuple[Told, ...]:
+    """Sentences with the numbers of this run, or of the build that came before it.
+
+    Args:
+        place: where they stand, for messages.
+        chapter: whose they are.
+        sentences: as written.
+        reports: as for `box`.
+        settings: as for `box`.
+
+    Raises:
+        ValueError: as for `box`.
+    """
     given = _given(place, reports)
     _, known = register.load()
     told = []

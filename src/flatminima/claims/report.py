@@ -70,13 +70,13 @@ class Report:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {
             MIME: [asdict(verdict) for verdict in self.verdicts],
-            WORDS_MIME: [_in_words(verdict) for verdict in self.verdicts],
+            WORDS_MIME: [in_words(verdict) for verdict in self.verdicts],
             "text/html": self._repr_html_(),
             "text/plain": repr(self),
         }
 
     def _repr_html_(self) -> str:
-        rows = [(v, _in_words(v)) for v in self.verdicts]
+        rows = [(v, in_words(v)) for v in self.verdicts]
         shown = [
             key
             for key in ("measured", "over")
@@ -147,7 +147,7 @@ def shortfall(*reports: Report | Verdict) -> Shortfall:
     )
 
 
-def _in_words(v: Verdict) -> dict[str, Any]:
+def in_words(v: Verdict) -> dict[str, Any]:
     """What a page says of a verdict, beside what the verdict says itself.
 
     And `p`, how far its interval is from its threshold, as `multiplicity.p_value`.
@@ -181,7 +181,7 @@ def _note(v: Verdict) -> str:
 
 
 def _line(v: Verdict) -> str:
-    words = _in_words(v)
+    words = in_words(v)
     facts = [words[key] for key in ("measured", "over") if words[key] not in ("", NONE)]
     measured = f" ({', '.join(facts)})" if facts else ""
     return f"{v.verdict}: {v.statement}{measured} {v.note}".rstrip()

@@ -1,13 +1,16 @@
 """Sentences that say what was found, each bound to the verdicts it was written for.
 
-They lie in `studies/<chapter>/found.yml`. A number that was measured is never typed:
-a placeholder such as ``{s2-sam-fails}`` stands for it, see `Placeholder`.
+They lie in `studies/<chapter>/found.yml`, and what is said of a source's conclusions in
+`conclusions-<section>.yml` beside it. A number that was measured is never typed: a
+placeholder such as ``{s2-sam-fails}`` stands for it, see `Placeholder`.
 """
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, NamedTuple, get_args
+from importlib.resources.abc import Traversable
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -33,9 +36,11 @@ MATH = re.compile(r"(\$[^$]+\$)")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 LINK = re.compile(r"\]\([^)]*\)")
 PLACE = r"(?:[A-Z]\.?)?\d+(?:\.\d+)*[a-z]?"
+CONCLUSIONS = re.compile(r"conclusions-([\w-]+)\.yml")
 NAMES = re.compile(
     r"\d-(?:[A-Z][\w-]*|layers?\b)"
-    r"|\b(?:Figure|Theorem|Definition|Proposition|Lemma|Section|Table|Equation)s? "
+    r"|\b(?:Figure|Theorem|Definition|Proposition|Lemma|Section|Table|Equation|"
+    r"Question)s? "
     rf"{PLACE}(?:(?:, | and | to ){PLACE})*"
 )
 """Names that have a digit: 1-SAM, 2-MLP, 3-layer, Figures 4a and 4b."""
@@ -62,6 +67,9 @@ class Placeholder(NamedTuple):
     def end(self) -> str:
         """The one number that is shown; empty for the effect with its interval."""
         return self.parts[-1] if self.parts and self.parts[-1] in ENDS else ""
+
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def _words(value: Any) -> Any:
@@ -127,18 +135,78 @@ class Sentence(BaseModel):
         return " ".join(words[:7]) + " …" * (len(words) > 7)
 
 
+class Conclusion(Sentence):
+    """A conclusion of a source, or an advice, and what was found of it.
+
+    Attributes:
+        short: its name, a few words.
+        place: where the source has it; empty for an advice of ours.
+        concludes: what it says, in our words.
+        needs: the claims that decide it, each with the verdict that it must have for
+            the conclusion to be right. All of them are in `for`, too.
+        stops: where what was found ends.
+    """
+
+    short: Annotated[str, Field(min_length=1, max_length=48)]
+    place: str = ""
+    concludes: Annotated[str, Field(min_length=1)]
+    needs: Annotated[dict[str, Literal["holds", "fails"]], Field(min_length=1)]
+    stops: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _bound(self) -> "Conclusion":
+        for claim in self.needs:
+            if claim not in self.written_for:
+                raise ValueError(f"needs {claim}, which is not in `for`")
+        for name in ("short", "concludes", "stops"):
+            text = getattr(self, name)
+            if typed := typed_numbers(text):
+                raise ValueError(
+                    f"{name}: {typed[0]!r} is typed; only `says` has numbers"
+                )
+            if PLACEHOLDER.search(MATH.sub("", text)):
+                raise ValueError(
+                    f"{name}: has a placeholder; only `says` may have them"
+                )
+        return self
+
+
+class Section(BaseModel):
+    """The conclusions of one source.
+
+    Attributes:
+        title: whose they are.
+        conclusions: in the order of the page.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: Annotated[str, Field(min_length=1)]
+    conclusions: Annotated[list[Conclusion], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "Section":
+        names = [one.short for one in self.conclusions]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two conclusions are named {name!r}")
+        return self
+
+
 class Texts(BaseModel):
     """All sentences of a chapter.
 
     Attributes:
         box: what the chapter found, two to five sentences.
         passages: sentences for the middle of the chapter, by name.
+        sections: conclusions, by the name of their file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     box: Annotated[list[Sentence], Field(min_length=2, max_length=5)]
     passages: dict[str, Annotated[list[Sentence], Field(min_length=1)]] = {}
+    sections: dict[str, Section] = {}
 
     def places(self) -> Iterator[tuple[str, Sentence]]:
         """Every sentence with where it stands: "box" or "passage NAME"."""
@@ -147,8 +215,12 @@ class Texts(BaseModel):
         for name, sentences in self.passages.items():
             for sentence in sentences:
                 yield f"passage {name}", sentence
+        for name, section in self.sections.items():
+            for one in section.conclusions:
+                yield f"conclusion {name}, {one.short}", one
 
 
+@cache
 def load(chapter: str) -> Texts:
     """The sentences of a chapter.
 
@@ -159,10 +231,39 @@ def load(chapter: str) -> Texts:
         ValueError: if the chapter has none, or if its file is not sound.
     """
     folder = chapter.replace("-", "_")
-    file = files("flatminima").joinpath("studies", folder, "found.yml")
-    if not file.is_file():
+    study = files("flatminima").joinpath("studies", folder)
+    if not study.joinpath("found.yml").is_file():
         raise ValueError(f"chapter {chapter!r} has no studies/{folder}/found.yml")
-    return parse(file.read_text("utf8"))
+    return read(study)
+
+
+def read(study: Traversable) -> Texts:
+    """The sentences of a study: its `found.yml`, and the conclusions beside it.
+
+    Args:
+        study: its folder.
+
+    Raises:
+        ValueError: if a file is not sound; one line a flaw, each with its place.
+    """
+    texts = parse(study.joinpath("found.yml").read_text(encoding="utf8"))
+    if texts.sections:
+        raise ValueError("sections: lie in files of their own, conclusions-<name>.yml")
+    beside = {
+        found[1]: file
+        for file in study.iterdir()
+        if (found := CONCLUSIONS.fullmatch(file.name))
+    }
+    sections = {}
+    for name, file in sorted(beside.items()):
+        if name in texts.passages:
+            raise ValueError(f"{file.name}: a passage is named {name}, too")
+        try:
+            sections[name] = _parse(Section, file.read_text(encoding="utf8"))
+        except ValueError as error:
+            lines = [f"{file.name}: {line}" for line in str(error).splitlines()]
+            raise ValueError("\n".join(lines)) from error
+    return texts.model_copy(update={"sections": sections})
 
 
 def parse(text: str) -> Texts:
@@ -171,8 +272,12 @@ def parse(text: str) -> Texts:
     Raises:
         ValueError: if it is not sound; one line a flaw, each with its place.
     """
+    return _parse(Texts, text)
+
+
+def _parse(model: type[Model], text: str) -> Model:
     try:
-        return Texts.model_validate(yaml.load(text, _Loader))
+        return model.model_validate(yaml.load(text, _Loader))
     except yaml.YAMLError as error:
         raise ValueError(f"not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:

@@ -64,6 +64,14 @@ def test_scales_are_told_apart_by_their_sizes():
     assert runs.evidence(Committed([], [])) == {}
 
 
+def test_of_a_run_that_was_made_twice_the_longer_counts():
+    both = committed(("medium", 1)).tables[0]
+    again = both[both["net"] == "simple"].assign(to_the_end=True)
+    found = runs.evidence(Committed([], [both, again]))["medium"]
+    assert len(found) == len(both)
+    assert found["to_the_end"].sum() == (both["net"] == "simple").sum()
+
+
 @pytest.mark.parametrize(
     ("counts", "expected"),
     [
@@ -92,6 +100,29 @@ def test_the_table_says_which_grid_decides():
     assert table["whole seeds"].tolist() == [3, 1, 0]
     assert table["decides"].tolist() == ["yes", "no", "no"]
     assert set(runs.standing({})["decides"]) == {"no"}
+
+
+def test_what_stands_beside_may_be_of_another_scale():
+    grids = runs.evidence(committed(("small", 3), ("medium", 3)))
+    assert runs.deciding(grids) == "medium"
+    assert runs.deciding_beside(grids, "at other rates") == ""
+    rows = grids["small"]
+    tried = rows[(rows["data"] == runs.END[0]) & (rows["net"] == runs.END[1])]
+    other = [tried.assign(lr=factor * tried["lr"]) for factor in (0.3, 3.0)]
+    grids["small"] = pd.concat([rows, *other], ignore_index=True)
+    assert runs.deciding_beside(grids, "at other rates") == "small"
+    table = runs.standing(grids)
+    assert table["at other rates"].tolist() == ["3*", "0", "0"]
+    medium = grids["medium"]
+    simple = (medium["data"] == runs.END[0]) & (medium["net"] == runs.END[1])
+    grids["medium"] = medium.assign(to_the_end=simple)
+    assert runs.deciding_beside(grids, "to the end") == "medium"
+    few = simple & (medium["data_seed"] == runs.SEEDS[0])
+    grids["medium"] = medium.assign(to_the_end=few)
+    assert runs.standing(grids)["to the end"].tolist() == ["0", "1*", "0"]
+    amid = few & (medium["optimiser"] != "adashift")
+    grids["medium"] = medium.assign(to_the_end=amid)
+    assert runs.standing(grids)["to the end"].tolist() == ["0", "0", "0"]
 
 
 def test_the_words_name_the_grid():

@@ -76,6 +76,18 @@ def test_taus_over_all_and_within():
     assert tables.difference(tau, tables.taus(turned)) == pytest.approx(2)
 
 
+def test_networks_can_make_a_correlation_that_none_of_them_has():
+    table = grid(slope=-0.1)  # within every network the sharper one has the less gap
+    size = table["net"].map({"simple": 1.0, "middle": 10.0, "complex": 100.0})
+    table["minimum_sharpness"] *= size
+    table["test_accuracy"] -= 0.2 * np.log10(size)
+    rows = tables.ends(table)
+    assert (tables.taus(rows) > 0.2).all()
+    assert tables.taus(rows, within="net").to_numpy() == pytest.approx(-1)
+    assert tables.taus(rows, sam=False, within="net").to_numpy() == pytest.approx(-1)
+    assert tables.taus(rows[:0], within="net").empty
+
+
 def test_simpson_is_told_from_a_correlation():
     table = grid()
     inside = np.random.default_rng(0).normal(0, 0.01, len(table))

@@ -123,13 +123,14 @@ def rankings(table: pd.DataFrame) -> Figure:
                 )
         positive = len(table) > 0 and (table[column] > 0).all()
         axis.set(xscale="log" if positive else "linear", title=f"ρ = {radius:g}")
-        axis.set_xlabel(f"{SOURCE_M}-sharpness")
         if positive:
             axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.xaxis.set_major_formatter("{x:g}")
             axis.xaxis.set_minor_formatter(NullFormatter())
         if not len(table):
             say_why(axis, NONE)
+    for axis in axes[1]:
+        axis.set_xlabel(f"{SOURCE_M}-sharpness")
     for axis in axes[:, 0]:
         axis.set_ylabel("test error")
     handles, labels = axes[0, 0].get_legend_handles_labels()

@@ -44,7 +44,7 @@ def bars(rows: pd.DataFrame) -> Figure:
     """
     rows = rows[~rows["diverged"] & (rows[SHARP] > 0)]
     sets = [name for name in SET_NAMES if name in set(rows["data"])] or [""]
-    size = (WIDTH, 3.0 * len(sets) + 0.6)
+    size = (WIDTH, 3.2 * len(sets) + 0.6)
     figure, axes = plt.subplots(len(sets), 2, figsize=size, squeeze=False)
     for line, data in zip(axes, sets, strict=True):
         part = rows[rows["data"] == data]
@@ -52,7 +52,7 @@ def bars(rows: pd.DataFrame) -> Figure:
         _dots(line[1], part, SHARP, "minimum sharpness")
         if len(part):
             _in_decades(line[1], "y")
-        line[0].set_title(SET_NAMES.get(data, "no run arrived"))
+        line[0].set_title(SET_NAMES.get(data, "no run arrived"), pad=16)
     named: dict[str, Artist] = {}
     for panel in axes.flat:  # runs may have missed the target in one panel alone
         handles, labels = panel.get_legend_handles_labels()
@@ -88,10 +88,28 @@ def _dots(axes: Axes, rows: pd.DataFrame, metric: str, label: str) -> None:
         axes.plot(*_xy(values), marker, label=words, **style)
         if lost:
             axes.plot(*_xy(lost), "x", label=f"{words}, target missed", **style)
-    labels = [f"{NAMES[name]}, {net}" for net, name in columns]
-    axes.set_xticks(range(len(columns)), labels, rotation=90, fontsize=7)
+    labels = [NAMES[name] for _, name in columns]
+    axes.set_xticks(range(len(columns)), labels, rotation=90)
     axes.set_xlim(-0.6, max(len(columns), 1) - 0.4)
     axes.set_ylabel(label)
+    _name_nets(axes, [net for net, _ in columns])
+
+
+def _name_nets(axes: Axes, nets: list[str]) -> None:
+    """Above the columns of a network its name, and a line to the next."""
+    for net in dict.fromkeys(nets):
+        first, count = nets.index(net), nets.count(net)
+        if first:
+            axes.axvline(first - 0.5, color="0.8", lw=0.8, zorder=0)
+        axes.annotate(
+            NET_NAMES[net],
+            (first + (count - 1) / 2, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            fontsize="small",
+        )
 
 
 def _in_decades(axes: Axes, which: Literal["x", "y"]) -> None:

@@ -1,6 +1,6 @@
 """The grid of the chapter: six optimisers, plain and under SAM, on three networks."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -115,17 +115,22 @@ def planned(scale: str = "medium") -> list[ImageConfig]:
 
     First `FEW` seeds of the grid on both data sets, then what stands beside it: without
     batch norm, and at other learning rates. Then the other seeds of the grid. "small"
-    has only `FEW` seeds, of the grid and without batch norm, for a CPU. They are later
-    ones, since runs of the first set its target.
+    has only `FEW` seeds of all of it, for a CPU. They are later ones, since runs of the
+    first set its target.
 
     Args:
         scale: a name of `SCALES`.
     """
     few, tested = SEEDS[:FEW], SEEDS[:TESTED]
+    other = [config for config in tuning(scale) if config.lr != _default(config)]
     if scale == "small":
         own = SEEDS[FEW : 2 * FEW]
-        return [*_main(scale, own), *seed_by_seed(without_norm(scale), own)]
-    other = [config for config in tuning(scale) if config.lr != _default(config)]
+        return [
+            *_main(scale, own),
+            *seed_by_seed(without_norm(scale), own),
+            *seed_by_seed(tuning(scale), TUNING_SEEDS),
+            *seed_by_seed(other, own),
+        ]
     cells = [
         *(_to_the_end(config) for config in _main(scale, few)),
         *seed_by_seed(without_norm(scale), few),
@@ -202,9 +207,36 @@ def tuning_of(table: pd.DataFrame) -> pd.DataFrame:
     return table[one & (table["norm"] == "batch")]
 
 
+def other_rates_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Of committed runs those that test tuned rates, of fresh seeds that are whole."""
+    tuned = tuning_of(table)
+    fresh = tuned[~at_default(tuned) & (tuned["data_seed"] >= SEEDS[0])]
+    return _whole(fresh, 2 * len(OPTIMISERS) * (len(FACTORS) - 1))
+
+
 def without_norm_of(table: pd.DataFrame) -> pd.DataFrame:
     """Of committed runs those without batch norm."""
     return table[table["norm"] == "none"]
+
+
+def gone_on_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Of committed runs those that go on after their target, of whole seeds."""
+    return _whole(table[table["to_the_end"]], 2 * len(OPTIMISERS))
+
+
+def _whole(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The rows of seeds that have so many settings; a budget may end amid a seed."""
+    settings = rows[["data_seed", "net", "optimiser", "rho", "lr"]].drop_duplicates()
+    counts = settings.groupby("data_seed").size()
+    return rows[rows["data_seed"].isin(counts.index[counts == count])]
+
+
+BESIDE: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "to the end": gone_on_of,
+    "at other rates": other_rates_of,
+    "without norm": without_norm_of,
+}
+"""What stands beside the grid, by its name in the table of scales."""
 
 
 def slice_of(*, with_bare: bool, **fields: Any) -> list[ImageConfig]:
@@ -222,10 +254,13 @@ def slice_of(*, with_bare: bool, **fields: Any) -> list[ImageConfig]:
 
 
 def evidence(committed: Committed) -> dict[str, pd.DataFrame]:
-    """The committed runs of the grid by the name of their scale, smallest first."""
+    """The committed runs of the grid by the name of their scale, smallest first.
+
+    Of two runs that differ only in whether they go on after the target, the longer.
+    """
     if not committed.tables:
         return {}
-    table = pd.concat(committed.tables, ignore_index=True)
+    table = _longer(pd.concat(committed.tables, ignore_index=True))
     found = {}
     for scale, fields in SCALES.items():
         here = pd.Series(False, index=table.index)
@@ -236,6 +271,12 @@ def evidence(committed: Committed) -> dict[str, pd.DataFrame]:
         if here.any():
             found[scale] = table[here].reset_index(drop=True)
     return found
+
+
+def _longer(table: pd.DataFrame) -> pd.DataFrame:
+    cell = ["net", "norm", "optimiser", "rho", "lr", "data_seed", "init_seed"]
+    goes_on = table.groupby([*SIZES, *cell])["to_the_end"].transform("max")
+    return table[table["to_the_end"] == goes_on]
 
 
 def deciding(grids: Mapping[str, pd.DataFrame]) -> str:
@@ -258,13 +299,33 @@ def whole_seeds(table: pd.DataFrame) -> int:
     return int(counts.reindex(DATA, fill_value=0).min())
 
 
+def deciding_beside(grids: Mapping[str, pd.DataFrame], name: str) -> str:
+    """As `deciding`, of what stands beside the grid, which may be of another scale.
+
+    Args:
+        grids: from `evidence`.
+        name: of `BESIDE`.
+    """
+    seeds = {scale: _seeds(BESIDE[name](table)) for scale, table in grids.items()}
+    enough = [scale for scale, count in seeds.items() if count >= FEW]
+    return enough[-1] if enough else next(filter(seeds.get, seeds), "")
+
+
+def _seeds(rows: pd.DataFrame) -> int:
+    return int(rows["data_seed"].nunique())
+
+
 def standing(grids: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """A row a scale: what is committed of it, and whether the verdicts rest on it.
+
+    Those of what stands beside the grid rest on the scale whose seeds of it, in the
+    columns of these names, have a star.
 
     Args:
         grids: from `evidence`.
     """
     decides = deciding(grids)
+    stars = {part: deciding_beside(grids, part) for part in BESIDE}
     lines = []
     for name, fields in SCALES.items():
         table = grids.get(name)
@@ -277,6 +338,11 @@ def standing(grids: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                 "committed runs": 0 if table is None else int(table["last"].sum()),
                 "whole seeds": 0 if table is None else whole_seeds(table),
                 "decides": "yes" if name == decides else "no",
+                **{
+                    part: f"{0 if table is None else _seeds(of(table))}"
+                    + "*" * (name == stars[part])
+                    for part, of in BESIDE.items()
+                },
             }
         )
     return pd.DataFrame(lines)

@@ -81,6 +81,8 @@ def taus(
     measure: str = SHARP,
     sam: bool | None = None,
     other: str = "gap",
+    *,
+    within: str = "",
 ) -> pd.Series:
     """Kendall's tau of a measure and the gap, by data set and seed.
 
@@ -89,6 +91,8 @@ def taus(
         measure: column.
         sam: within SAM, within plain runs, or over both together.
         other: column in place of the gap.
+        within: a column, such as the network. Then a tau is taken among the runs that
+            agree in it, and the mean of these is returned.
 
     Returns:
         Indexed by data set and seeds; without those with fewer than `WIDE` runs.
@@ -102,7 +106,10 @@ def taus(
             return np.nan
         return float(stats.kendalltau(part[measure], part[other]).statistic)
 
-    return _by(rows, ["data", *SEEDS], tau)
+    key = ["data", *SEEDS]
+    if within:
+        return _by(rows, [*key, within], tau).groupby(level=key).mean()
+    return _by(rows, key, tau)
 
 
 def significance(rows: pd.DataFrame) -> np.ndarray:

@@ -28,7 +28,7 @@ LOWEST := _build/lowest
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help install book fresh pages chapter test fast lowest check elsewhere serve bench scale speed results quick-results verify-results pair kernel lock clean distclean
+.PHONY: FORCE help install book fresh pages chapter test fast lowest wheel pdf check elsewhere serve bench scale speed results quick-results verify-results pair kernel lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
@@ -123,6 +123,21 @@ lowest: ## The smoke book and the fast tests with the lowest versions that are a
 	cd $(LOWEST) && $(BIN)/python -m pytest -q tests/test_wheel.py \
 	  tests/test_benchmarks.py tests/faults/test_cluster.py
 	@echo "Tested: the smoke book and the fast tests ($(LOWEST)/requirements.lock)"
+
+# As a user would: from the registry, into an environment that has nothing yet.
+wheel: $(STAMP) ## Install the wheel into an empty environment and run the README's examples
+	@rm -rf _build/wheel
+	$(BIN)/python -m build -q --wheel --outdir _build/wheel .
+	$(PYTHON) -m venv _build/wheel/.venv
+	_build/wheel/.venv/bin/python -m pip install -q --disable-pip-version-check \
+	  $(INDEX_ARGS) $(PIP_ARGS) _build/wheel/*.whl
+	$(BIN)/python -m tests.examples _build/wheel/examples
+	@cd _build/wheel && for example in examples/*.py; do \
+	  echo "$$example:"; .venv/bin/python -I "$$example" || exit 1; done
+	@echo "Ran: the README's examples, from the wheel"
+
+pdf: $(STAMP) ## Print the built pages as one PDF, and look at every page of it
+	@$(PRESS) pdf
 
 check: $(STAMP) ## Test the built pages in a browser
 	@test -f _build/html/index.html || { echo "No pages yet; run: make book"; exit 1; }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from flatminima_book.budget import Budget, read_budget
 
 SETTINGS = {
     *("budget", "claims", "tables", "params", "found", "fresh", "without_box"),
-    *("workers", "packages", "timeout"),
+    *("workers", "packages", "timeout", "reference", "sources"),
 }
 EXPECTED = "expected.yml"
 
@@ -40,6 +40,8 @@ class Project:
         timeout: Seconds that a single cell may take.
         budget: What a chapter may take, or None when it may take anything.
         output: Name of the folder of everything that a build writes.
+        reference: Packages and modules of ``src/`` by the page that describes them.
+        sources: Address of ``src/`` on a code host, or nothing.
     """
 
     root: Path
@@ -54,6 +56,8 @@ class Project:
     timeout: int
     budget: Budget | None
     output: str = "_build"
+    reference: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: str = ""
 
     @property
     def book(self) -> Path:
@@ -151,6 +155,10 @@ def load(root: Path) -> Project:
         packages=tuple(settings.get("packages", ())),
         timeout=int(settings.get("timeout", 1800)),
         budget=read_budget(settings["budget"]) if "budget" in settings else None,
+        reference={
+            page: tuple(rooms) for page, rooms in settings.get("reference", {}).items()
+        },
+        sources=settings.get("sources", ""),
     )
 
 

@@ -28,7 +28,7 @@ LOWEST := _build/lowest
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help install book fresh pages chapter test fast lowest check elsewhere serve bench scale speed results quick-results verify-results pair lock clean distclean
+.PHONY: FORCE help install book fresh pages chapter test fast lowest wheel pdf check elsewhere serve bench scale speed results quick-results verify-results pair kernel lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
@@ -124,6 +124,21 @@ lowest: ## The smoke book and the fast tests with the lowest versions that are a
 	  tests/test_benchmarks.py tests/faults/test_cluster.py
 	@echo "Tested: the smoke book and the fast tests ($(LOWEST)/requirements.lock)"
 
+# As a user would: from the registry, into an environment that has nothing yet.
+wheel: $(STAMP) ## Install the wheel into an empty environment and run the README's examples
+	@rm -rf _build/wheel
+	$(BIN)/python -m build -q --wheel --outdir _build/wheel .
+	$(PYTHON) -m venv _build/wheel/.venv
+	_build/wheel/.venv/bin/python -m pip install -q --disable-pip-version-check \
+	  $(INDEX_ARGS) $(PIP_ARGS) _build/wheel/*.whl
+	$(BIN)/python -m tests.examples _build/wheel/examples
+	@cd _build/wheel && for example in examples/*.py; do \
+	  echo "$$example:"; .venv/bin/python -I "$$example" || exit 1; done
+	@echo "Ran: the README's examples, from the wheel"
+
+pdf: $(STAMP) ## Print the built pages as one PDF, and look at every page of it
+	@$(PRESS) pdf
+
 check: $(STAMP) ## Test the built pages in a browser
 	@test -f _build/html/index.html || { echo "No pages yet; run: make book"; exit 1; }
 	$(BIN)/python -m pytest tests/browser -n auto -q --junitxml=_build/check.xml
@@ -182,6 +197,14 @@ verify-results: $(STAMP) ## Check results/ and run cheap ones and a sample again
 
 pair: $(STAMP) ## Update the notebooks from the chapters' texts
 	@$(PRESS) pair
+
+# The compiler has a place of its own, since a build of the book needs none.
+KERNEL := _build/kernel
+kernel: ## Compile again what the page `play` trains with, after an edit of kernel.c
+	$(PYTHON) -m venv $(KERNEL)
+	$(KERNEL)/bin/python -m pip install -q --disable-pip-version-check --no-deps \
+	  $$(sed -n 's/^COMPILER = "\(.*\)"/\1/p' src/flatminima_book/live/compile.py)
+	@PYTHONPATH=src $(KERNEL)/bin/python -m flatminima_book.live.compile
 
 lock: $(STAMP) ## Pin the dependencies again
 	$(BIN)/python -m pip install -q uv

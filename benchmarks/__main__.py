@@ -2,8 +2,8 @@
 
 `python -m benchmarks scale` measures sweeps instead, see `benchmarks.scale`, and
 `curvature` only the measures of curvature, see `benchmarks.curvature`, `descent` only a
-step of label-noise SGD, see `benchmarks.descent`, and `flow` the limiting flow, see
-`benchmarks.limiting_flow`.
+step of label-noise SGD, see `benchmarks.descent`, `flow` the limiting flow, see
+`benchmarks.limiting_flow`, and `live` the page that trains, see `benchmarks.live`.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import curvature, descent, limiting_flow, minimum, sam_step, scale
+from benchmarks import curvature, descent, limiting_flow, live, minimum, sam_step, scale
 from flatminima.checkout import refuse_another
 from flatminima.paths import build_folder
 from flatminima.runs.mlp.train import steps_per_call
@@ -37,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     what = {"step": step, "scale": scale.main, "curvature": time_curvature}
     what |= {"descent": time_descent, "flow": time_flow}
+    what |= {"live": time_live}
     parser.add_argument("what", nargs="?", choices=list(what), default="step")
     refuse_another(Path(__file__))
     what[parser.parse_args().what]()
@@ -48,6 +49,12 @@ def step() -> None:
     time_descent()
     time_curvature()
     time_flow()
+    time_live()
+
+
+def time_live() -> None:
+    """Time the page that trains against the engine."""
+    shown(live, live.rows, "live")
 
 
 def time_flow() -> None:

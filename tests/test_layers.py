@@ -6,6 +6,8 @@ import pytest
 
 import flatminima
 from flatminima.identity import imported_modules, reachable
+from flatminima.runs.cells.config import Arm, CellConfig
+from flatminima.runs.deep_flat.config import FlatConfig
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.images.config import ImageConfig
@@ -40,6 +42,7 @@ CONFIGS = {
     "batch": Config(architecture="sim_ln", batch=4),
     "deep": Config(architecture="deep"),
     "batch norm": Config(architecture="sim_bn"),
+    "deep, made flat": FlatConfig(net=Config(architecture="deep"), penalty=0.1),
     "descent": DescentConfig(model="product"),
     "flow": FlowConfig(start=Config(architecture="bias"), kind="naive"),
     "images": ImageConfig(),
@@ -48,6 +51,8 @@ CONFIGS = {
     "view": ViewConfig(net=NetConfig()),
     "path": PathConfig(net=NetConfig()),
     "svag": SvagConfig(net=NetConfig()),
+    "cell": CellConfig(architecture="bias", arms=(Arm(name="a", certified=True),)),
+    "cell of a deep network": CellConfig(architecture="deep", arms=(Arm(name="a"),)),
     "race": DescentRace(instance="bias", d=8, method="gd"),
     "race on the set": WalkRace(instance="matrix", d=4, method="flow"),
 }
@@ -112,7 +117,10 @@ def test_a_key_depends_on_one_kind_of_run(name):
     found = reachable(*engine_of(config).modules(config), *ROOTS)
     kinds = {m.split(".")[2] for m in found if m.startswith("flatminima.runs.")}
     own = config.engine.split(".")[2]
-    start = {"flow": {"mlp"}, "landscape": {"nets"}, "svag": {"nets"}}.get(own, set())
+    start = {
+        **{"deep_flat": {"mlp"}, "flow": {"mlp"}},
+        **{"landscape": {"nets"}, "svag": {"nets"}},
+    }.get(own, set())
     assert kinds - {"kind", "loop"} == {own} | start
     assert not {"sweeps", "sources", "claims", "results", "plots", "studies"} & {
         room(module) for module in found if module != "flatminima"

@@ -4,16 +4,22 @@ A wheel and a source distribution are built from a copy of the sources, without 
 network. The wheel is unpacked, not installed: the environment stays as it is.
 """
 
+import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from email.parser import Parser
+from importlib.metadata import distribution
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from flatminima.results import __main__ as results_main
 from flatminima.results import reading
@@ -21,6 +27,7 @@ from flatminima.results.kept import kept
 from flatminima_book.__main__ import main as press_main
 from flatminima_book.notebooks import load_chapters
 from flatminima_book.project import load
+from tests.examples import examples
 from tests.one_kernel import one_kernel
 
 ROOT = Path(__file__).parents[1]
@@ -145,6 +152,76 @@ def test_chapters_run_from_a_wheel_and_committed_runs_are_as_current_as_here(
     )
     assert any(not all(found.older) for found in here.values())
     assert list(empty.iterdir()) == []
+
+
+# --- the library in an empty environment --------------------------------------
+
+
+def required(metadata: str) -> list[str]:
+    """Names of the packages that a distribution cannot do without."""
+    lines = Parser().parsestr(metadata).get_all("Requires-Dist") or []
+    found = [Requirement(line) for line in lines]
+    return [
+        r.name for r in found if r.marker is None or r.marker.evaluate({"extra": ""})
+    ]
+
+
+@pytest.fixture(scope="module")
+def declared(wheel, tmp_path_factory) -> Path:
+    """A folder with what the wheel asks for, and what that asks for, and no more."""
+    folder = tmp_path_factory.mktemp("declared")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        waiting = required(archive.read(name).decode())
+    seen: set[str] = set()
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in seen:
+            continue
+        seen.add(name)
+        found = distribution(name)
+        waiting += required(found.read_text("METADATA") or "")
+        for top in {file.parts[0] for file in found.files or ()} - {
+            "..",
+            "__pycache__",
+        }:
+            if not (folder / top).exists():
+                (folder / top).symlink_to(found.locate_file(top))
+    return folder
+
+
+def run_alone(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python that sees its standard library and these folders, nothing else."""
+    alone = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-S", "-P", "-c", code]
+    return subprocess.run(
+        command, env=alone, cwd=paths[0], capture_output=True, text=True, timeout=300
+    )
+
+
+def test_an_empty_environment_is_empty(installed, declared, tmp_path):
+    """Else the test below would find what the wheel forgot to ask for."""
+    assert "No module named 'torch'" in run_alone("import torch", tmp_path).stderr
+    for module in ("pytest", "jupyter_book", "playwright", "flatminima"):
+        assert "ModuleNotFoundError" in run_alone(f"import {module}", declared).stderr
+    where = run_alone(
+        "import flatminima; print(flatminima.__file__)", installed, declared
+    )
+    assert Path(where.stdout.strip()).is_relative_to(installed)
+
+
+def test_the_readmes_examples_run_there(installed, declared):
+    first, *others = examples()
+    found = run_alone(first, installed, declared)
+    assert found.returncode == 0, found.stderr
+    loss, trace, least = map(float, re.findall(r"-?\d[\d.e+-]*", found.stdout))
+    # a network that nearly fits is hardly flatter than the flattest that does
+    assert loss < 0.01 and trace > 0.9 * least > 0
+    assert others
+    for text in others:
+        found = run_alone(text, installed, declared)
+        assert found.returncode == 0, found.stderr
+        assert len(found.stdout.splitlines()) == text.count("print(")
 
 
 # --- where the files are ------------------------------------------------------

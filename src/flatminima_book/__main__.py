@@ -22,6 +22,7 @@ from flatminima_book.new import new_chapter
 from flatminima_book.notebooks import load_chapters, read_notebook
 from flatminima_book.pairs import update_pairs
 from flatminima_book.parameters import read_command_line
+from flatminima_book.printing import print_book
 from flatminima_book.project import Project, check_places, load
 from flatminima_book.serve import serve
 from flatminima_book.verdicts import Verdict, collect
@@ -58,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     chapter.add_argument("name", help="such as scenario-2")
     fresh = commands.add_parser("fresh", help="run claims of ours on fresh seeds")
     fresh.add_argument("--chapters", nargs="*", default=[], help="only these")
+    commands.add_parser("pdf", help="print the built pages as one PDF")
     commands.add_parser("pages", help="typeset again what was last executed")
     commands.add_parser("live", help="write the data of the live experiments anew")
     served = commands.add_parser("serve", help="show the built pages on this machine")
@@ -136,6 +138,8 @@ def run(project: Project, options: argparse.Namespace) -> list[str]:
         for verdict in verdicts:
             print(verdict_line(verdict))
         return problems
+    if options.command == "pdf":
+        return print_book(project, say)
     if options.command == "fresh":
         return build_fresh(project, say, options.chapters)
     if options.command == "build":

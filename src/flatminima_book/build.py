@@ -44,6 +44,11 @@ from flatminima_book.pages import typeset
 from flatminima_book.pairs import update_pairs
 from flatminima_book.parameters import read_parameter_file
 from flatminima_book.project import Project
+from flatminima_book.reference import (
+    add_engine,
+    read_reference,
+    reference_fragment,
+)
 from flatminima_book.rerun_page import rerun_fragment
 from flatminima_book.schedule import run_all, seconds_left
 from flatminima_book.scorecard_page import scorecard_fragment
@@ -342,7 +347,7 @@ def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
     harvest = Harvest()
     every = load_chapters(project)
     names = [chapter.name for chapter in every]
-    glossary = load_entries(project)
+    glossary, reference = load_entries(project), read_reference(project)
     set_stage(project, every)
     for chapter in chapters:
         notebook = read_notebook(project.notebook(chapter.name))
@@ -364,6 +369,7 @@ def gather(project: Project, chapters: Sequence[Chapter]) -> Harvest:
         noise = clean(notebook)
         fold(notebook)
         link_terms(notebook, glossary)
+        add_engine(notebook, reference, project.root / "src")
         harvest.remarks += [f"chapter {chapter.name}, {line}" for line in noise]
         harvest.problems += check_outputs(notebook, chapter.name, project.root)
         put_notebook(project, chapter.name, notebook, names)
@@ -418,6 +424,9 @@ def _typeset(
     )
     put_fragment(project, "rerun.md", rerun_fragment(project, chapters))
     put_fragment(project, "status.md", FRAGMENT)
+    reference = read_reference(project)
+    for page in reference.pages:
+        put_fragment(project, f"{page}.md", reference_fragment(reference, page))
     sphinx = time.monotonic()
     problems = typeset(project)
     site_data.write(project, harvest.downloads, harvest.scorecard)

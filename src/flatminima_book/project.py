@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from flatminima_book.budget import Budget, read_budget
 
 SETTINGS = {
     *("budget", "claims", "tables", "params", "found", "fresh", "without_box"),
-    *("workers", "packages", "timeout", "runs"),
+    *("workers", "packages", "timeout", "runs", "reference", "sources"),
 }
 EXPECTED = "expected.yml"
 
@@ -41,6 +41,8 @@ class Project:
         budget: What a chapter may take, or None when it may take anything.
         runs: Pattern of the files of committed runs; empty when the book has none.
         output: Name of the folder of everything that a build writes.
+        reference: Packages and modules of ``src/`` by the page that describes them.
+        sources: Address of ``src/`` on a code host, or nothing.
     """
 
     root: Path
@@ -56,6 +58,8 @@ class Project:
     budget: Budget | None
     runs: str = ""
     output: str = "_build"
+    reference: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: str = ""
 
     @property
     def book(self) -> Path:
@@ -153,7 +157,14 @@ def load(root: Path) -> Project:
         packages=tuple(settings.get("packages", ())),
         timeout=int(settings.get("timeout", 1800)),
         budget=read_budget(settings["budget"]) if "budget" in settings else None,
+<<<<<<< HEAD
         runs=settings.get("runs", ""),
+=======
+        reference={
+            page: tuple(rooms) for page, rooms in settings.get("reference", {}).items()
+        },
+        sources=settings.get("sources", ""),
+>>>>>>> cd8552b46934b9cd34f2e80b222a334c831e4738
     )
 
 

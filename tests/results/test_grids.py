@@ -9,6 +9,7 @@ import pytest
 
 from flatminima.data.images.faults import DataFault
 from flatminima.results import grids, pieces
+from flatminima.runs.cells.config import Arm, CellConfig
 from flatminima.runs.images.config import ImageConfig
 from flatminima.sweeps.sweep import fetch
 
@@ -156,3 +157,29 @@ def test_without_data_it_does_nothing_and_says_why(study, tmp_path, monkeypatch)
     monkeypatch.setattr(grids, "lacking", lacking)
     (reason,) = grids.go_on("small-grid", tmp_path / "kept.jsonl")
     assert "it is not there" in reason
+
+
+def test_a_grid_of_another_kind_goes_on_too(store, tmp_path, monkeypatch, capsys):
+    """Runs that ask for no data sets and no device, of which nothing is timed."""
+    arm = Arm(name="SGD", num_steps=20)
+    small = {"data": "ball", "width": 5, "n": 6, "d": 4, "arms": (arm,)}
+    cells = [
+        CellConfig(architecture=name, **small).with_seeds(seed, seed)
+        for seed in (100, 101)
+        for name in ("bias", "deep")
+    ]
+    module = SimpleNamespace(planned=lambda: cells)
+    monkeypatch.setitem(sys.modules, "flatminima.studies.small_grid", module)
+    monkeypatch.setitem(sys.modules, "flatminima.studies.small_grid.runs", module)
+    monkeypatch.setattr(
+        grids, "run_all", lambda configs, *_, **__: [fetch(c) for c in configs]
+    )
+    path = tmp_path / "small-grid.jsonl"
+    assert grids.placed(cells, "cuda", seeds=1) == cells[:2]
+    assert grids.go_on("small-grid", path, budget=60, seeds=1) == []
+    said = capsys.readouterr().out
+    assert "1 missing: ball, deep (1 methods)" in said
+    assert "0 s for those of which other seeds are finished" in said
+    assert grids.go_on("small-grid", path, budget=60) == []
+    said = capsys.readouterr().out
+    assert "2 of 4 runs are committed" in said and "committed 4 runs" in said

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from flatminima.identity import reachable
 from flatminima.runs import loop
+from flatminima.runs.cells.config import Arm, CellConfig
+from flatminima.runs.deep_flat.config import FlatConfig
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.images.config import ImageConfig
@@ -35,6 +37,7 @@ IMAGES = {
 }
 RACE = {"n": 5, "d": 8, "complexity": 2, "budget": 40, "num_checkpoints": 4}
 START = Config(architecture="bias", **SMALL)
+DEEP = Config(architecture="deep", **SMALL | {"width": 10})
 KINDS = {
     "two layers": START.model_copy(update={"rho": 0.05, "measure_at": (7,)}),
     "frozen ascent": Config(architecture="bias", ascent="frozen", rho=0.3, **SMALL),
@@ -45,6 +48,10 @@ KINDS = {
     "torch": NetConfig(momentum=0.5, dropout=0.2, norm="batch", rho=0.02, **NET),
     "torch, to a target": NetConfig(
         data="clusters", optimiser="adam", lr=0.03, target_loss=0.3, **NET
+    ),
+    "deep, with a penalty": FlatConfig(net=DEEP, penalty=0.01, momentum=0.5),
+    "deep, from a construction": FlatConfig(
+        net=DEEP.model_copy(update={"rho": 0.05}), start="points", jitter=0.01
     ),
     "descent": DescentConfig(model="squares", batch=4, group=2, rho=0.1, num_steps=60),
     "descent that stops": DescentConfig(model="product", stop_loss=0.2, num_steps=60),
@@ -68,6 +75,22 @@ KINDS = {
         **{"net": NetConfig(norm="batch", **NET), "amplification": 4},
         **{"trained": "hidden", "drop_at": 30, "drop": 0.1},
     ),
+    "cell": CellConfig(
+        **{"architecture": "bias", "data": "ball", "width": 5, "n": 6, "d": 4},
+        arms=(
+            Arm(name="certified", certified=True),
+            Arm(name="noisy", step_noise=0.3, num_steps=30),
+            Arm(name="lost", kick=19.0, num_steps=200),
+            Arm(name="decay", batch="full", shrink=1.0, num_steps=30),
+        ),
+    ),
+    "cell of a deep network": CellConfig(
+        **{"architecture": "deep", "data": "single_index", "width": 5, "n": 6, "d": 4},
+        arms=(
+            Arm(name="ascent", rise=0.3, num_steps=30),
+            Arm(name="decay", batch="full", shrink=1.0, num_steps=30),
+        ),
+    ),
     "race": DescentRace(instance="sparse", method="label-noise", strength=0.1, **RACE),
     "race with probes": DescentRace(
         instance="sparse", method="hutchinson", strength=0.01, **RACE
@@ -85,6 +108,13 @@ WILD = {
     "images": ImageConfig(norm="none", lr=1e6, num_epochs=3, **IMAGES),
     "svag": SvagConfig(net=NetConfig(lr=1e3, loss="squared", **NET)),
     "two layers": START.model_copy(update={"lr": 0.2, "init_scale": 1e3}),
+    "deep, with a penalty": FlatConfig(
+        net=DEEP.model_copy(
+            update={f"{which}init_scale": 1e45 for which in ("", "middle_", "last_")}
+            | {"lr": 0.9}
+        ),
+        penalty=1.0,
+    ),
     "flow": FlowConfig(
         start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), kind="naive"
     ),
@@ -190,6 +220,8 @@ def test_the_content_of_the_files_that_it_reads_joins_its_key(tmp_path, monkeypa
 def test_the_kinds_of_the_engine_are_those_that_are_tried():
     engines = {config.engine for config in KINDS.values()}
     assert engines - {oscillator.__name__} == {
+        "flatminima.runs.cells.train",
+        "flatminima.runs.deep_flat.train",
         "flatminima.runs.descent.train",
         "flatminima.runs.mlp.train",
         "flatminima.runs.flow.run",

@@ -26,6 +26,7 @@ from flatminima.results.reading import load
 from flatminima.results.rows import engine_now
 from flatminima.runs.images.config import ImageConfig
 from flatminima.runs.images.train import lacking
+from flatminima.runs.kind import engine_of
 from flatminima.sweeps import store
 from flatminima.sweeps.sweep import run_all
 
@@ -83,10 +84,15 @@ def placed(
     if device == "cpu":
         change["precision"] = "float32"
     return [
-        type(config)(**(config.model_dump() | change))
+        type(config)(**(config.model_dump() | change)) if _of_images(config) else config
         for config in configs
         if config.data_seed in first
     ]
+
+
+def _of_images(config: Any) -> bool:
+    """Whether a run asks for data sets that may be lacking, and for a device."""
+    return isinstance(config, ImageConfig)
 
 
 def possible(
@@ -95,13 +101,16 @@ def possible(
     """Those that can be computed here, and why the others cannot."""
     configs = list(configs)
     asked = ("data", "device", "n", "test_n")
-    kinds = {tuple(getattr(c, name) for name in asked): c for c in reversed(configs)}
-    reasons = {key: lacking(config) or too_few(config) for key, config in kinds.items()}
-    here = [
-        config
-        for config in configs
-        if not reasons[tuple(getattr(config, name) for name in asked)]
-    ]
+
+    def facts(config: Any) -> tuple[Any, ...]:
+        return tuple(getattr(config, name) for name in asked if _of_images(config))
+
+    kinds = {facts(config): config for config in reversed(configs)}
+    reasons = {
+        key: (lacking(config) or too_few(config)) if key else ""
+        for key, config in kinds.items()
+    }
+    here = [config for config in configs if not reasons[facts(config)]]
     return here, sorted(set(filter(None, reasons.values())))
 
 
@@ -135,7 +144,8 @@ class Progress:
         lines = [f"{len(self.done)} of {whole} runs are finished here"]
         places: defaultdict[str, list[str]] = defaultdict(list)
         for config in self.missing:
-            places[f"{config.data}, {config.net}"].append(config.rule)
+            net = getattr(config, "net", None) or getattr(config, "architecture", "")
+            places[f"{config.data}, {net}"].append(config.rule)
         for place, rules in places.items():
             names = ", ".join(dict.fromkeys(rules))
             lines.append(f"  {len(rules)} missing: {place} ({names})")
@@ -159,12 +169,22 @@ class Progress:
             if times := known.get(config.with_seeds(0, 0)):
                 told += sum(times) / len(times)
             else:
-                most += each[kind(config)].seconds * config.num_steps
+                most += estimate(config, each)
         return (
             f"{len(self.missing)} runs are missing. One process takes {told:.0f} s for "
             f"those of which other seeds are finished, and at most {most:.0f} s for "
             f"the others, measures left out: {(told + most) / 3600:.2f} h in all"
         )
+
+
+def estimate(config: Any, each: Mapping[Kind, Step]) -> float:
+    """What all steps of a run take, by those of images that were timed.
+
+    The engine of another kind has an estimate of its own.
+    """
+    if _of_images(config):
+        return each[kind(config)].seconds * config.num_steps
+    return float(engine_of(config).seconds(config))
 
 
 def progress(configs: Iterable[ImageConfig]) -> Progress:
@@ -190,10 +210,11 @@ def uncommitted(
         configs: the runs.
         path: the file; it need not exist.
     """
-    images = [row for row in load(path).rows if row["module"] == ImageConfig.engine]
-    rows = [row for row in images if row["engine"] == engine_now(row)]
-    held = {_anywhere(ImageConfig(**row["config"])) for row in rows}
     configs = list(configs)
+    kinds = {type(config).engine: type(config) for config in configs}
+    own = [row for row in load(path).rows if row["module"] in kinds]
+    rows = [row for row in own if row["engine"] == engine_now(row)]
+    held = {_anywhere(kinds[row["module"]](**row["config"])) for row in rows}
     rest = [config for config in configs if _anywhere(config) not in held]
     return rest, len(configs) - len(rest)
 
@@ -318,8 +339,10 @@ def go_on(
     now = progress(cells)
     print(now)
     if now.missing:
-        each = steps(now.missing, budget * SHARE_OF_TIMING)
-        print(pieces(now.missing, each).to_string(index=False))
+        timed = [config for config in now.missing if _of_images(config)]
+        each = steps(timed, budget * SHARE_OF_TIMING)
+        if timed:
+            print(pieces(timed, each).to_string(index=False))
         print(now.forecast(each))
         left = max(1.0, budget - (time.monotonic() - begun))
         now = advance(cells, left, workers)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from flatminima.measures.firing import weighted_rate as by_size
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.problem import problem
 from flatminima.sweeps.sweep import run_all
@@ -79,9 +80,7 @@ def weighted_rate(
     x: Float[np.ndarray, "points inputs"],
 ) -> float:
     """Mean firing rate with the weights |v_j| ||w_j||; NaN if all are 0."""
-    sizes = np.abs(v) * np.linalg.norm(w, axis=0)
-    total = float(sizes.sum())
-    return float(sizes @ firing_rates(w, x)) / total if total > 0 else np.nan
+    return by_size(x @ w > 0, np.abs(v) * np.linalg.norm(w, axis=0))
 
 
 def table(

@@ -157,14 +157,11 @@ def load(root: Path) -> Project:
         packages=tuple(settings.get("packages", ())),
         timeout=int(settings.get("timeout", 1800)),
         budget=read_budget(settings["budget"]) if "budget" in settings else None,
-<<<<<<< HEAD
         runs=settings.get("runs", ""),
-=======
         reference={
             page: tuple(rooms) for page, rooms in settings.get("reference", {}).items()
         },
         sources=settings.get("sources", ""),
->>>>>>> cd8552b46934b9cd34f2e80b222a334c831e4738
     )
 
 

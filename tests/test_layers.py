@@ -112,7 +112,7 @@ def test_a_key_depends_on_one_kind_of_run(name):
     found = reachable(*engine_of(config).modules(config), *ROOTS)
     kinds = {m.split(".")[2] for m in found if m.startswith("flatminima.runs.")}
     own = config.engine.split(".")[2]
-    start = {"flow": {"mlp"}, "landscape": {"nets"}, "svag": {"nets"}}.get(own, set())
+    start = {"flow": {"mlp"}, "cells": {"mlp", "flow"}, "landscape": {"nets"}, "svag": {"nets"}}.get(own, set())
     assert kinds - {"kind", "loop"} == {own} | start
     assert not {"sweeps", "sources", "claims", "results", "plots", "studies"} & {
         room(module) for module in found if module != "flatminima"

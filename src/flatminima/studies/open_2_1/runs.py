@@ -1,0 +1,199 @@
+"""The runs: interventions from one start, widths and sizes, and the large problem."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from flatminima.paths import record_file
+from flatminima.results.evidence import gather
+from flatminima.results.reading import Committed
+from flatminima.runs.cells.config import CellConfig
+from flatminima.runs.kind import RunConfig
+from flatminima.runs.mlp.config import Config, Phase
+from flatminima.sweeps.table import over_seeds
+
+SAM, FROZEN = "1-SAM", "1-SAM, pattern frozen"
+SMALL, SMALL_FROZEN = "1-SAM, small start", "1-SAM, small start, pattern frozen"
+NOISE = "label-noise SGD"
+BLIND, TRUE, AWARE = "blind flow", "blind flow, true trace enforced", "kink-aware flow"
+BLIND_INIT = "blind flow, from initialisation"
+AWARE_INIT = "kink-aware flow, from initialisation"
+SAM_BLIND = "blind flow, from 1-SAM's end"
+MEMO_BLIND = "blind flow, from a perturbed memoriser"
+MEMO_AWARE = "kink-aware flow, from a perturbed memoriser"
+
+LIVE = (BLIND, TRUE, AWARE, MEMO_BLIND, MEMO_AWARE)
+"""Settings of which every build repeats a seed; the others are longer."""
+
+RATES = {"lr": 0.01, "rho": 0.05}
+"""The source's of 1-SAM on 2-MLP-Bias (Wen, Li & Ma 2023, figure 4b)."""
+
+SMALL_SCALE = 0.03
+"""Factor on the first layer, as where `start` sees 1-SAM generalise."""
+
+PERTURBATION = 0.3
+"""Of the memoriser, over its root mean square weight."""
+
+SOFTPLUS = {10: "softplus, β = 10", 30: "softplus, β = 30", 100: "softplus, β = 100"}
+
+COOLED = 20
+"""Label noise ends with a share 1 / `COOLED` of its steps without much of it: at a
+tenth of the rate, then at a hundredth. Its iterates are too far from f = y before."""
+
+
+def interventions(
+    d: int, n: int, width: int, steps: int, start_epochs: int = 100
+) -> dict[str, CellConfig]:
+    """All treatments of kinks and all starts, by name.
+
+    Args:
+        d, n, width: of xor and of 2-MLP-Bias.
+        steps: of 1-SAM. Label noise takes two and a half times as many.
+        start_epochs: passes of SGD before a flow.
+
+    Returns:
+        Configs by the names of this module.
+    """
+    size: dict[str, Any] = {"architecture": "bias", "d": d, "n": n, "width": width}
+    short = size | {"dtype": "float32", "num_checkpoints": 2}
+    sam = Config(**short, **RATES, num_steps=steps)
+    frozen = Config(**short, **RATES, num_steps=steps, ascent="frozen")
+    small = {"init_scale": SMALL_SCALE}
+    sgd = Config(**size, num_steps=start_epochs * n, num_checkpoints=2)
+    walks: dict[str, dict[str, Any]] = {
+        BLIND: {"walk": "blind"},
+        TRUE: {"walk": "true"},
+        AWARE: {"walk": "aware"},
+        BLIND_INIT: {"walk": "blind", "begin": "initialisation"},
+        AWARE_INIT: {"walk": "aware", "begin": "initialisation"},
+        MEMO_BLIND: {"walk": "blind", "begin": "memoriser", "noise": PERTURBATION},
+        MEMO_AWARE: {"walk": "aware", "begin": "memoriser", "noise": PERTURBATION},
+    }
+    return {
+        SAM: CellConfig(start=sam),
+        FROZEN: CellConfig(start=frozen),
+        SMALL: CellConfig(start=Config(**(sam.model_dump() | small))),
+        SMALL_FROZEN: CellConfig(start=Config(**(frozen.model_dump() | small))),
+        NOISE: CellConfig(start=_label_noise(short, 5 * steps // 2)),
+        SAM_BLIND: CellConfig(start=sam, walk="blind"),
+        **{name: CellConfig(start=sgd, **walk) for name, walk in walks.items()},
+    }
+
+
+def _label_noise(size: Mapping[str, Any], steps: int) -> Config:
+    rate, part = RATES["lr"], max(1, steps // COOLED)
+    phases = (
+        Phase(start=steps - 2 * part, lr=0.1 * rate, rho=0.0),
+        Phase(start=steps - part, lr=0.01 * rate, rho=0.0),
+    )
+    return Config(**size, lr=rate, step_noise=1.0, num_steps=steps, phases=phases)
+
+
+def softplus(d: int, n: int, width: int, steps: int) -> dict[str, Config]:
+    """1-SAM with the activation log(1 + exp(beta t)) / beta, sharper and sharper.
+
+    With theta = theta' / beta, v . log(1 + exp(beta W x)) / beta is 1 / beta^2 times
+    the softplus network at theta'. So the engine's network is run with that factor on
+    its output, and with weights, radius and rate scaled as theta' asks: SGD and 1-SAM
+    then take the same path.
+
+    Args:
+        d, n, width, steps: as in `interventions`; half as many steps.
+    """
+    return {
+        name: Config(
+            **{"architecture": "softplus", "d": d, "n": n, "width": width},
+            **{"dtype": "float32", "num_checkpoints": 2},
+            lr=RATES["lr"] * beta**2,
+            rho=RATES["rho"] * beta,
+            init_scale=beta,
+            last_init_scale=beta,
+            output_scale=beta**-2.0,
+            num_steps=max(1, steps // 2),
+        )
+        for beta, name in SOFTPLUS.items()
+    }
+
+
+def beside_relu(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of a softplus run with its trace in theta, and ReLU's bound.
+
+    No bound is known for softplus; ReLU's is what its trace is held against.
+
+    Args:
+        table: rows of one of `softplus`.
+    """
+    beta = table["output_scale"].iloc[0] ** -0.5
+    bound = 4.0 * (table["d"].iloc[0] + 1) ** 0.5
+    return table.assign(retracted_trace=table["retracted_trace"] * beta**2, bound=bound)
+
+
+def grid(
+    cases: Iterable[tuple[int, int]], shares: Iterable[float], start_epochs: int = 100
+) -> dict[tuple[str, int, int, float], CellConfig]:
+    """Blind and aware flows over sizes and widths.
+
+    Args:
+        cases: pairs (d, n).
+        shares: widths over n.
+        start_epochs: passes of SGD before a flow.
+
+    Returns:
+        Configs by (walk, d, n, share). Shares that round to one width are merged.
+    """
+    made = {}
+    for d, n in cases:
+        widths: dict[int, float] = {}
+        for share in shares:
+            widths.setdefault(max(1, round(share * n)), share)
+        for width, share in widths.items():
+            start = Config(
+                **{"architecture": "bias", "d": d, "n": n, "width": width},
+                **{"num_steps": start_epochs * n, "num_checkpoints": 2},
+            )
+            for walk in ("blind", "aware"):
+                made[walk, d, n, share] = CellConfig(
+                    start=start, walk=walk, tolerance=1e-4
+                )
+    return made
+
+
+LARGE = {"d": 30, "n": 100, "width": 300}
+"""Size of the large problem: the source's, but for a smaller width."""
+
+
+def large(steps: int) -> dict[str, CellConfig]:
+    """The blind flow and 1-SAM at the source's d and n.
+
+    Args:
+        steps: of 1-SAM.
+    """
+    made = interventions(**LARGE, steps=steps)
+    return {name: made[name] for name in (BLIND, SAM)}
+
+
+def collected(
+    own: Committed,
+    configs: Mapping[Any, RunConfig],
+    seeds: Iterable[int],
+    live: Iterable[Any],
+) -> dict[Any, pd.DataFrame]:
+    """Tables by name: committed runs where all are, of which a slice runs again.
+
+    Args:
+        own: of the chapter, from `evidence.quick`.
+        configs: by name.
+        seeds: of the runs.
+        live: names of those whose first seed this build repeats.
+    """
+    drawn, tables = list(seeds), own.by_config
+    recording = record_file() is not None
+    made = {}
+    for name, config in configs.items():
+        cells = over_seeds([config], drawn)
+        if not recording and name not in live and all(c in tables for c in cells):
+            made[name] = pd.concat([tables[c] for c in cells], ignore_index=True)
+        else:
+            made[name] = gather(own, [config], drawn, again=1).table
+    return made

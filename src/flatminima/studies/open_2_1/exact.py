@@ -20,7 +20,6 @@ from flatminima.flows.summed import Summed
 from flatminima.models import no_bias
 from flatminima.runs.flow.descent import Rules, descend
 from flatminima.runs.flow.manifold import Manifold
-from flatminima.statistics.thresholds import thresholds
 from flatminima.theory.certificates.activation_cell import cell
 
 REACHED = 1.005
@@ -31,6 +30,9 @@ IN_CONE = 1e-6
 
 ITERATIONS = 800
 """Of a flow on orthonormal inputs."""
+
+SMOOTH_WIDTHS = (2, 8, 40)
+"""Of the networks with smooth units."""
 
 Pattern = Float[np.ndarray, "n width"]
 
@@ -59,6 +61,11 @@ def start(
         fired = np.maximum(w[i], 0) * np.abs(v)
         w[i, own & (w[i] > 0)] *= (1 + fired[~own].sum()) / fired[own].sum()
     return w, v
+
+
+def widths(shares: Iterable[float], n: int) -> list[int]:
+    """Widths over n as numbers of units, at least two, each once."""
+    return sorted({max(2, round(share * n)) for share in shares})
 
 
 def labels(n: int) -> Float[np.ndarray, " n"]:
@@ -211,8 +218,3 @@ def smooth(n: int, d: int, widths: Iterable[int], seeds: Iterable[int]) -> pd.Da
             ratio = flow.trace[-1] / least if len(flow.trace) else np.nan
             rows.append({"width": width, "seed": seed, "ratio": float(ratio)})
     return pd.DataFrame(rows)
-
-
-def few(seeds: int) -> bool:
-    """Whether so few starts decide nothing."""
-    return seeds < thresholds().min_seeds

@@ -35,7 +35,34 @@ SMALL_SCALE = 0.03
 PERTURBATION = 0.3
 """Of the memoriser, over its root mean square weight."""
 
-SOFTPLUS = {10: "softplus, β = 10", 30: "softplus, β = 30", 100: "softplus, β = 100"}
+SOFTPLUS = {30: "softplus, β = 30", 100: "softplus, β = 100"}
+
+GRID_ITERATIONS = 800
+"""Of a flow over sizes and widths."""
+
+Key = tuple[int, int, float]
+"""Inputs, examples, and width over examples."""
+
+PAIRS = {
+    "open-2-1-frozen": (FROZEN, SAM),
+    "open-2-1-blind-aware": (BLIND, AWARE),
+    "open-2-1-blind-aware-init": (BLIND_INIT, AWARE_INIT),
+    "open-2-1-noise": (NOISE, SAM),
+    "open-2-1-noise-frozen": (FROZEN, NOISE),
+    "open-2-1-softplus-soft": (SOFTPLUS[30], SOFTPLUS[100]),
+    "open-2-1-softplus-limit": (SOFTPLUS[100], SAM),
+    "open-2-1-small": (SMALL, SAM),
+    "open-2-1-small-moot": (SMALL_FROZEN, SMALL),
+    "open-2-1-sam-end": (SAM_BLIND, SAM),
+    "open-2-1-memoriser-flat": (BLIND, MEMO_BLIND),
+}
+"""Treatment and control of every comparison, by its claim."""
+
+ON_THE_WAY = (
+    *(SAM, FROZEN, SMALL, SMALL_FROZEN, NOISE),
+    *(BLIND, AWARE, BLIND_INIT, AWARE_INIT),
+)
+"""Settings that start from a draw and choose their pattern on the way."""
 
 COOLED = 20
 """Label noise ends with a share 1 / `COOLED` of its steps without much of it: at a
@@ -99,7 +126,7 @@ def softplus(d: int, n: int, width: int, steps: int) -> dict[str, Config]:
     then take the same path.
 
     Args:
-        d, n, width, steps: as in `interventions`; half as many steps.
+        d, n, width, steps: as in `interventions`; a quarter as many steps.
     """
     return {
         name: Config(
@@ -110,7 +137,7 @@ def softplus(d: int, n: int, width: int, steps: int) -> dict[str, Config]:
             init_scale=beta,
             last_init_scale=beta,
             output_scale=beta**-2.0,
-            num_steps=max(1, steps // 2),
+            num_steps=max(1, steps // 4),
         )
         for beta, name in SOFTPLUS.items()
     }
@@ -131,8 +158,8 @@ def beside_relu(table: pd.DataFrame) -> pd.DataFrame:
 
 def grid(
     cases: Iterable[tuple[int, int]], shares: Iterable[float], start_epochs: int = 100
-) -> dict[tuple[str, int, int, float], CellConfig]:
-    """Blind and aware flows over sizes and widths.
+) -> dict[Key, CellConfig]:
+    """Blind flows over sizes and widths.
 
     Args:
         cases: pairs (d, n).
@@ -140,7 +167,7 @@ def grid(
         start_epochs: passes of SGD before a flow.
 
     Returns:
-        Configs by (walk, d, n, share). Shares that round to one width are merged.
+        Configs by (d, n, share). Shares that round to one width are merged.
     """
     made = {}
     for d, n in cases:
@@ -152,11 +179,23 @@ def grid(
                 **{"architecture": "bias", "d": d, "n": n, "width": width},
                 **{"num_steps": start_epochs * n, "num_checkpoints": 2},
             )
-            for walk in ("blind", "aware"):
-                made[walk, d, n, share] = CellConfig(
-                    start=start, walk=walk, tolerance=1e-4
-                )
+            made[d, n, share] = CellConfig(
+                start=start,
+                walk="blind",
+                tolerance=1e-4,
+                max_iterations=GRID_ITERATIONS,
+            )
     return made
+
+
+def slice_of(grid: Mapping[Key, CellConfig]) -> list[Key]:
+    """The keys of the first size, whose first seed every build repeats.
+
+    Args:
+        grid: from `grid`.
+    """
+    d, n, _ = next(iter(grid))
+    return [key for key in grid if key[:2] == (d, n)]
 
 
 LARGE = {"d": 30, "n": 100, "width": 300}

@@ -9,8 +9,12 @@ from jaxtyping import Float
 from scipy import stats
 
 from flatminima.statistics.intervals import mean_interval
+from flatminima.studies.open_2_1 import exact
 from flatminima.studies.open_2_1.exact import REACHED
-from flatminima.sweeps.table import SEEDS, median, per_seed
+from flatminima.studies.open_2_1.runs import Key
+from flatminima.sweeps.table import SEEDS, as_rows, median, per_seed
+
+Grid = Mapping[Key, pd.DataFrame]
 
 MATCHED = 0.005
 """Relative difference of two traces up to which they are compared."""
@@ -96,10 +100,11 @@ def short(table: pd.DataFrame) -> Float[np.ndarray, " seeds"]:
     return np.log(ratio(table).dropna() / REACHED).to_numpy()
 
 
-def indicator(words: pd.Series, wanted: str) -> Float[np.ndarray, " seeds"]:
-    """Whether a run found it, minus a half, of those that stopped short."""
+def local(table: pd.DataFrame) -> Float[np.ndarray, " seeds"]:
+    """Whether a run that stopped short is at a local minimum, minus a half."""
+    words = found(table)
     stopped = words[~words.isin([GLOBAL, NONE])]
-    return (stopped == wanted).to_numpy(dtype=float) - 0.5
+    return (stopped == LOCAL).to_numpy(dtype=float) - 0.5
 
 
 def escapes(tables: Iterable[pd.DataFrame]) -> Float[np.ndarray, " runs"]:
@@ -111,10 +116,127 @@ def escapes(tables: Iterable[pd.DataFrame]) -> Float[np.ndarray, " runs"]:
     return pd.concat(falls).to_numpy() if falls else np.empty(0)
 
 
-def with_reached(table: pd.DataFrame) -> pd.DataFrame:
-    """With a column that is 1 where the global minimum was reached."""
-    there = (table["retracted_trace"] / table["bound"] <= REACHED).astype(float)
-    return table.assign(reached=there)
+def with_kinks(table: pd.DataFrame) -> pd.DataFrame:
+    """With a column that is 1 where a run stands on a kink."""
+    return table.assign(on_a_kink=(table["margin"] <= ON_A_KINK).astype(float))
+
+
+def room(table: pd.DataFrame) -> Float[np.ndarray, " seeds"]:
+    """`REACHED` minus trace over bound, one a seed."""
+    return REACHED - ratio(table).dropna().to_numpy()
+
+
+def misfit(table: pd.DataFrame) -> Float[np.ndarray, " seeds"]:
+    """Root mean squared error of the outputs at the end; infinite without a start."""
+    error = per_seed(table, "output_error", diverged=np.inf)
+    return np.sqrt(error.to_numpy(dtype=float))
+
+
+def scale(table: pd.DataFrame) -> str:
+    """What a sweep says of the scale of a setting."""
+    return str(table["scale"].iloc[0])
+
+
+def narrow(grid: Grid) -> pd.DataFrame:
+    """The runs with the most inputs for their examples, of a width next to n/2."""
+    d, n = max({(d, n) for d, n, _ in grid}, key=lambda case: case[0] / case[1])
+    there = [share for *case, share in grid if case == [d, n]]
+    return grid[d, n, min(there, key=lambda share: abs(np.log(share / 0.5)))]
+
+
+def wide(grid: Grid) -> pd.Series:
+    """Share of the sizes on which the minimum is reached at the largest width.
+
+    Args:
+        grid: tables of `runs.grid`.
+
+    Returns:
+        One number a seed.
+    """
+    largest = {(d, n): share for d, n, share in sorted(grid, key=lambda key: key[2])}
+    there = [
+        ratio(grid[d, n, share]).le(REACHED).astype(float)
+        for (d, n), share in largest.items()
+    ]
+    mean = pd.concat(there, axis=1).mean(axis=1)
+    return mean.set_axis(mean.index.get_level_values(0))
+
+
+def orthonormal_short(table: pd.DataFrame, n: int) -> Float[np.ndarray, " seeds"]:
+    """ln(ratio / `REACHED`) at the width next to n/2, one a start.
+
+    Args:
+        table: from `exact.orthonormal`.
+        n: examples.
+    """
+    widths = table["width"].unique()
+    width = min(widths, key=lambda m: abs(np.log(2 * m / n)))
+    return np.log(table.loc[table["width"] == width, "ratio"] / REACHED).to_numpy()
+
+
+def widest_reached(table: pd.DataFrame, said: str) -> pd.DataFrame:
+    """Rows of claims: whether a start reaches the minimum at the largest width."""
+    rows = table[table["width"] == table["width"].max()].set_index("seed")
+    return as_rows(rows["reached"].astype(float), "reached", said)
+
+
+def agreement(table: pd.DataFrame, said: str) -> pd.DataFrame:
+    """Rows of claims: share of the widths at which the pattern foretells the end."""
+    same = (table["reached"] == table["predicted"]).astype(float)
+    return as_rows(same.groupby(table["seed"]).mean(), "agrees", said)
+
+
+def beside_wendel(
+    table: pd.DataFrame, n: int, said: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of claims: share of the widths that a pattern allows, and Wendel's mean.
+
+    Args:
+        table: from `exact.orthonormal`.
+        n: examples.
+        said: the scale.
+    """
+    share = table["predicted"].astype(float).groupby(table["seed"]).mean()
+    chances = [exact.wendel(n, int(width)) for width in table["width"].unique()]
+    given = float(np.mean(chances))
+    return (
+        as_rows(share, "predicted", said),
+        as_rows(share, "predicted", said, given=given),
+    )
+
+
+def orthonormal(table: pd.DataFrame, n: int) -> pd.DataFrame:
+    """A row a width: medians and shares over starts, beside Wendel's theorem.
+
+    Args:
+        table: from `exact.orthonormal`.
+        n: examples.
+    """
+    rows = table.groupby("width").agg(
+        starts=("seed", "size"),
+        median_ratio=("ratio", "median"),
+        reached=("reached", "mean"),
+        predicted=("predicted", "mean"),
+    )
+    rows.insert(0, "width / n", rows.index / n)
+    rows["Wendel"] = [exact.wendel(n, int(width)) for width in rows.index]
+    return rows.rename(columns={"median_ratio": "median trace / bound"})
+
+
+def against_prediction(table: pd.DataFrame) -> Float[np.ndarray, " starts"]:
+    """|ratio over predicted ratio - 1| of the counterexample."""
+    return (table["ratio"] / table["predicted"] - 1).abs().to_numpy()
+
+
+def gaps(table: pd.DataFrame) -> Float[np.ndarray, " starts"]:
+    """Gap to the certified minimum of the pattern, infinite on a kink."""
+    off = table["margin"] > ON_A_KINK
+    return table["gap"].abs().where(off, np.inf).to_numpy()
+
+
+def excess(table: pd.DataFrame) -> Float[np.ndarray, " starts"]:
+    """Ratio - 1 of the smooth units, infinite where no start was landed."""
+    return (table["ratio"] - 1).fillna(np.inf).to_numpy()
 
 
 def association(
@@ -192,18 +314,16 @@ def effects(
     return pd.DataFrame(rows).set_index("comparison")
 
 
-def counts(
-    tables: Mapping[tuple[str, int, int, float], pd.DataFrame],
-) -> pd.DataFrame:
-    """A row a walk, size and width: how many runs found what.
+def counts(grid: Grid) -> pd.DataFrame:
+    """A row a size and width: how many runs found what.
 
     Args:
-        tables: of `runs.grid`, by (walk, d, n, share).
+        grid: tables of `runs.grid`.
     """
     rows = []
-    for (walk, d, n, share), table in tables.items():
+    for (d, n, share), table in grid.items():
         words = found(table)
-        row = {"walk": walk, "d": d, "n": n, "width / n": share}
+        row = {"d": d, "n": n, "width / n": share}
         row |= {"median trace / bound": median(ratio(table))}
         rows.append(row | {word: int((words == word).sum()) for word in FOUND})
-    return pd.DataFrame(rows).set_index(["walk", "d", "n", "width / n"])
+    return pd.DataFrame(rows).set_index(["d", "n", "width / n"])

@@ -6,6 +6,7 @@ import pytest
 
 import flatminima
 from flatminima.identity import imported_modules, reachable
+from flatminima.runs.cells.config import CellConfig
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.images.config import ImageConfig
@@ -42,6 +43,7 @@ CONFIGS = {
     "batch norm": Config(architecture="sim_bn"),
     "descent": DescentConfig(model="product"),
     "flow": FlowConfig(start=Config(architecture="bias"), kind="naive"),
+    "cell": CellConfig(start=Config(architecture="bias")),
     "images": ImageConfig(),
     "torch": NetConfig(data="clusters"),
     "torch, measured": NetConfig(net="cnn", sharpness=True),
@@ -112,7 +114,12 @@ def test_a_key_depends_on_one_kind_of_run(name):
     found = reachable(*engine_of(config).modules(config), *ROOTS)
     kinds = {m.split(".")[2] for m in found if m.startswith("flatminima.runs.")}
     own = config.engine.split(".")[2]
-    start = {"flow": {"mlp"}, "cells": {"mlp", "flow"}, "landscape": {"nets"}, "svag": {"nets"}}.get(own, set())
+    start = {
+        "flow": {"mlp"},
+        "cells": {"mlp", "flow"},
+        "landscape": {"nets"},
+        "svag": {"nets"},
+    }.get(own, set())
     assert kinds - {"kind", "loop"} == {own} | start
     assert not {"sweeps", "sources", "claims", "results", "plots", "studies"} & {
         room(module) for module in found if module != "flatminima"

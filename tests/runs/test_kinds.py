@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from flatminima.identity import reachable
 from flatminima.runs import loop
+from flatminima.runs.cells.config import CellConfig
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.images.config import ImageConfig
@@ -42,6 +43,7 @@ KINDS = {
     "deep": Config(architecture="deep", rho=0.05, middle_init_scale=0.5, **SMALL),
     "batch norm": Config(architecture="sim_bn", bias_rate=0.5, **SMALL),
     "flow": FlowConfig(start=START, kind="kink_aware", max_iterations=5),
+    "cell": CellConfig(start=START, walk="blind", max_iterations=5),
     "torch": NetConfig(momentum=0.5, dropout=0.2, norm="batch", rho=0.02, **NET),
     "torch, to a target": NetConfig(
         data="clusters", optimiser="adam", lr=0.03, target_loss=0.3, **NET
@@ -87,6 +89,9 @@ WILD = {
     "two layers": START.model_copy(update={"lr": 0.2, "init_scale": 1e3}),
     "flow": FlowConfig(
         start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), kind="naive"
+    ),
+    "cell": CellConfig(
+        start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), walk="blind"
     ),
     "descent": DescentConfig(model="product", alpha=50.0, lr=1.0),
     "race": DescentRace(instance="sparse", method="gd", lr=50.0),
@@ -190,6 +195,7 @@ def test_the_content_of_the_files_that_it_reads_joins_its_key(tmp_path, monkeypa
 def test_the_kinds_of_the_engine_are_those_that_are_tried():
     engines = {config.engine for config in KINDS.values()}
     assert engines - {oscillator.__name__} == {
+        "flatminima.runs.cells.follow",
         "flatminima.runs.descent.train",
         "flatminima.runs.mlp.train",
         "flatminima.runs.flow.run",

@@ -17,7 +17,6 @@ from flatminima.studies.open_2_1 import runs as names
 from flatminima.studies.open_2_1.tables import FOUND, Grid, found, ratio
 from flatminima.sweeps.table import per_seed
 
-
 _PALETTE = sns.color_palette("colorblind")
 _MARKS = dict(
     zip(FOUND, ((2, "o"), (3, "s"), (1, "^"), (7, "D"), (0, "x")), strict=True)

@@ -9,6 +9,8 @@ from flatminima.paths import record_file
 from flatminima.results.evidence import gather
 from flatminima.results.reading import Committed
 from flatminima.runs.cells.config import CellConfig
+from flatminima.runs.flow.config import FlowConfig
+from flatminima.runs.flow.manifold import ON_THE_SET
 from flatminima.runs.kind import RunConfig
 from flatminima.runs.mlp.config import Config, Phase
 from flatminima.sweeps.table import over_seeds
@@ -63,6 +65,12 @@ ON_THE_WAY = (
     *(BLIND, AWARE, BLIND_INIT, AWARE_INIT),
 )
 """Settings that start from a draw and choose their pattern on the way."""
+
+MEASURED = (
+    *("retracted_trace", "bound", "test_accuracy", "output_error"),
+    *("cell_bound", "margin", "breadth", "lost", "escape"),
+)
+"""Columns that a table of runs without a start lacks."""
 
 COOLED = 20
 """Label noise ends with a share 1 / `COOLED` of its steps without much of it: at a
@@ -198,18 +206,54 @@ def slice_of(grid: Mapping[Key, CellConfig]) -> list[Key]:
     return [key for key in grid if key[:2] == (d, n)]
 
 
-LARGE = {"d": 30, "n": 100, "width": 300}
-"""Size of the large problem: the source's, but for a smaller width."""
+LARGE = {"d": 30, "n": 100, "width": 500}
+"""The source's size, at which other chapters have committed runs."""
+
+LARGE_SEEDS = range(100, 110)
 
 
-def large(steps: int) -> dict[str, CellConfig]:
-    """The blind flow and 1-SAM at the source's d and n.
+def large_flow() -> FlowConfig:
+    """The blind flow that `flattest-flows` commits: the naive one, at its full length.
+
+    Returns:
+        A config of 300 iterations from the end of 100 passes of SGD.
+    """
+    start = Config(architecture="bias", **LARGE, num_steps=100 * LARGE["n"])
+    return FlowConfig(
+        start=start,
+        kind="naive",
+        control="own",
+        max_iterations=300,
+        measure_every=25,
+    )
+
+
+def at_source_size(flows: Committed, sam: Committed) -> dict[str, pd.DataFrame]:
+    """The blind flow, of which a seed runs again, and committed runs of 1-SAM.
 
     Args:
-        steps: of 1-SAM.
+        flows: of `flattest-flows`, from `evidence.quick`.
+        sam: of `start`, from `reading.committed`.
+
+    Returns:
+        Tables of both on the same seeds. That of the flow gets an output_error: the
+        most that landing on {f = y} leaves.
     """
-    made = interventions(**LARGE, steps=steps)
-    return {name: made[name] for name in (BLIND, SAM)}
+    flow = gather(flows, [large_flow()], LARGE_SEEDS, again=1).table
+    wanted = {"architecture": "bias", **LARGE, **RATES, "init_scale": 1.0}
+    found = [
+        table
+        for config, table in sam.by_config.items()
+        if config.rule == SAM
+        and all(config.columns[name] == value for name, value in wanted.items())
+        and config.columns["data_seed"] in LARGE_SEEDS
+    ]
+    longest = max(int(table["num_steps"].iloc[0]) for table in found)
+    kept = [table for table in found if table["num_steps"].iloc[0] == longest]
+    return {
+        BLIND: flow.assign(output_error=ON_THE_SET),
+        SAM: pd.concat(kept, ignore_index=True),
+    }
 
 
 def collected(
@@ -225,6 +269,9 @@ def collected(
         configs: by name.
         seeds: of the runs.
         live: names of those whose first seed this build repeats.
+
+    Returns:
+        The tables. A column of `MEASURED` is there, with NaN, where no run has it.
     """
     drawn, tables = list(seeds), own.by_config
     recording = record_file() is not None
@@ -235,4 +282,6 @@ def collected(
             made[name] = pd.concat([tables[c] for c in cells], ignore_index=True)
         else:
             made[name] = gather(own, [config], drawn, again=1).table
+        lacking = [column for column in MEASURED if column not in made[name]]
+        made[name] = made[name].assign(**dict.fromkeys(lacking, float("nan")))
     return made

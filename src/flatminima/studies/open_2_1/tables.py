@@ -8,6 +8,8 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
+from flatminima.results.reading import Committed
+from flatminima.runs.kind import RunConfig
 from flatminima.statistics.intervals import mean_interval
 from flatminima.studies.open_2_1 import exact
 from flatminima.studies.open_2_1.exact import REACHED
@@ -290,6 +292,25 @@ def ends(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             row["firings lost"] = median(per_seed(table, "lost"))
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def cost(kept: Committed, config: RunConfig) -> pd.DataFrame:
+    """Seconds of one thread that the committed runs of a setting took, start included.
+
+    Args:
+        kept: runs of a chapter.
+        config: the setting.
+    """
+    wanted = config.with_seeds(0, 0)
+    seconds = [
+        row["provenance"]["seconds"]
+        for row, made in zip(kept.rows, kept.configs, strict=True)
+        if made.with_seeds(0, 0) == wanted
+    ]
+    row = {"runs": len(seconds)}
+    if seconds:
+        row |= {"median seconds": float(np.median(seconds)), "longest": max(seconds)}
+    return pd.DataFrame([row], index=[config.rule])
 
 
 def effects(

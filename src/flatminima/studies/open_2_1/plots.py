@@ -131,7 +131,7 @@ def treatments(tables: Mapping[str, pd.DataFrame], order: Iterable[str]) -> Figu
         axes[0].plot(mean, at, "o", color=colour, ms=5, mec="0.2", mew=0.5)
         excess = (ratio(table) - 1).dropna()
         axes[1].plot(excess, [at] * len(excess), "|", color=colour, alpha=0.6, ms=6)
-        if "breadth" in table:
+        if table["breadth"].notna().any():
             values = per_seed(table, "breadth").dropna()
             axes[2].plot(values, [at] * len(values), "|", color=colour, alpha=0.5, ms=6)
             low, high = of_mean(values.to_numpy(), thresholds())
@@ -156,7 +156,7 @@ def _colour(name: str) -> tuple[float, float, float]:
     """One for what feels kinks, one for what does not, one for other starts."""
     if "small" in name or "memoriser" in name:
         return _PALETTE[4]
-    blind = (names.FROZEN, names.BLIND, names.BLIND_INIT)
+    blind = (names.FROZEN, names.BLIND)
     return _PALETTE[2] if name in blind else _PALETTE[1]
 
 

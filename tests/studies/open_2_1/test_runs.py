@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from flatminima.data.streams import generator
+from flatminima.results import evidence, reading
 from flatminima.runs import loop
 from flatminima.runs.mlp import problem as mlp_problem
 from flatminima.runs.mlp import train
@@ -147,3 +148,15 @@ def test_a_live_slice_and_the_grid_are_of_the_first_size():
     assert runs.slice_of(grid) == [(4, 6, 0.5), (4, 6, 2.0)]
     run = loop.run(grid[4, 6, 2.0]).history.iloc[-1]
     assert run["cell_bound"] <= run["retracted_trace"] * (1 + 1e-9)
+
+
+def test_flow_and_sam_at_the_sources_size_share_their_seeds():
+    """Committed runs of other chapters; of the flow one is run again."""
+    made = runs.at_source_size(
+        evidence.quick("flattest-flows"), reading.committed("start")
+    )
+    flow, sam = (table[table["last"]] for table in made.values())
+    assert list(flow["data_seed"]) == list(sam["data_seed"]) == list(runs.LARGE_SEEDS)
+    assert set(sam["init_scale"]) == set(flow["init_scale"]) == {1.0}
+    assert flow["width"].min() >= 300
+    assert set(sam["num_steps"]) == {sam["num_steps"].iloc[0]}

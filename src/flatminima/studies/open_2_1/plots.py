@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from flatminima.plots.style import WIDTH, explain_empty, say_why
 from flatminima.statistics.intervals import centre, of_mean
@@ -52,9 +53,7 @@ def _shares(
     axis: Axes, smooth: pd.DataFrame, orthonormal: pd.DataFrame, inputs: int, grid: Grid
 ) -> None:
     there = orthonormal.groupby("width")["reached"].mean()
-    axis.plot(
-        there.index / inputs, there, "o-", color=_PALETTE[2], label="ReLU, orthonormal"
-    )
+    axis.plot(there.index / inputs, there, "P-", color="0.2", label="ReLU, orthonormal")
     widths = np.arange(2, int(there.index.max()) + 1)
     chance = [exact.wendel(inputs, int(width)) for width in widths]
     axis.plot(widths / inputs, chance, color="0.3", ls=":", label="Wendel's theorem")
@@ -70,8 +69,8 @@ def _shares(
             axis.plot(x, y, marker=marker, ms=5, lw=1, label=label)
     arrived = float((smooth["ratio"] <= exact.REACHED).mean())
     axis.axhline(arrived, color=_PALETTE[0], ls="--", lw=1.2, label="smooth units")
-    axis.set(xscale="log", ylim=(-0.05, 1.08), xlabel="width / n")
-    axis.set(ylabel="share that reaches the minimum")
+    axis.set(ylim=(-0.05, 1.08), ylabel="share that reaches the minimum")
+    _widths(axis, grid)
 
 
 def _stops(axis: Axes, grid: Grid) -> None:
@@ -95,11 +94,20 @@ def _stops(axis: Axes, grid: Grid) -> None:
         colour, marker = _MARKS[word]
         axis.plot([], [], marker, color=_PALETTE[colour], label=word)
     axis.axhline(exact.REACHED - 1, color="0.4", lw=0.8, ls=":")
-    axis.set(xscale="log", yscale="log", xlabel="width / n", ylabel="trace / bound − 1")
+    axis.set(yscale="log", ylabel="trace / bound − 1")
+    _widths(axis, grid)
     axis.set_title(f"2-MLP-Bias, d = {d}, n = {n}", fontsize=9.5)
     axis.legend(fontsize=7.5, loc="best")
     if not drawn:
         say_why(axis, "no run starts on f = y")
+
+
+def _widths(axis: Axes, grid: Grid) -> None:
+    """A logarithmic axis with a tick at each of the grid's widths."""
+    axis.set(xscale="log", xlabel="width / n")
+    ticks = sorted({share for *_, share in grid})
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def cases(grid: Grid) -> list[tuple[int, int]]:
@@ -141,10 +149,10 @@ def treatments(tables: Mapping[str, pd.DataFrame], order: Iterable[str]) -> Figu
     axes[0].invert_yaxis()
     axes[0].set(xlabel="test accuracy", xlim=(0.45, 1.03))
     axes[1].set(xlabel="trace / bound − 1")
-    axes[1].set_xscale("symlog", linthresh=1e-3)
+    axes[1].set_xscale("symlog", linthresh=5e-3)
     axes[1].axvspan(-0.005, 0.005, color="0.9", zorder=0)
-    axes[1].set_xticks([-0.1, 0, 0.01, 0.1])
-    axes[2].set(xlabel="share of examples a unit fires on", xlim=(0, None))
+    axes[1].set_xticks([-0.005, 0.005, 0.1], ["−.005", ".005", ".1"])
+    axes[2].set(xlabel="breadth", xlim=(0, None))
     every = pd.concat(tables.values())
     explain_empty(
         axes[0], every.loc[every["last"], "test_accuracy"], every, "test_accuracy"

@@ -13,11 +13,12 @@ from flatminima.runs.cells.config import CellConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.flow.manifold import ON_THE_SET
 from flatminima.runs.kind import RunConfig
-from flatminima.runs.mlp.config import Config
+from flatminima.runs.mlp.config import Config, Phase
 from flatminima.sweeps.table import over_seeds
 
 SAM, FROZEN = "1-SAM", "1-SAM, pattern frozen"
 SMALL = "1-SAM, small start"
+NOISE = "label-noise SGD"
 BLIND, TRUE, AWARE = "blind flow", "blind flow, true trace enforced", "kink-aware flow"
 MEMO_BLIND = "blind flow, from a perturbed memoriser"
 MEMO_AWARE = "kink-aware flow, from a perturbed memoriser"
@@ -45,6 +46,8 @@ Key = tuple[int, int, float]
 PAIRS = {
     "open-2-1-frozen": (FROZEN, SAM),
     "open-2-1-blind-aware": (BLIND, AWARE),
+    "open-2-1-noise": (NOISE, SAM),
+    "open-2-1-noise-frozen": (FROZEN, NOISE),
     "open-2-1-softplus-soft": (SOFTPLUS[30], SOFTPLUS[100]),
     "open-2-1-softplus-limit": (SOFTPLUS[100], SAM),
     "open-2-1-small": (SMALL, SAM),
@@ -53,7 +56,7 @@ PAIRS = {
 }
 """Treatment and control of every comparison, by its claim."""
 
-ON_THE_WAY = (SAM, FROZEN, SMALL, BLIND, AWARE)
+ON_THE_WAY = (SAM, FROZEN, SMALL, NOISE, BLIND, AWARE)
 """Settings that start from a draw and choose their pattern on the way."""
 
 MEASURED = (
@@ -61,6 +64,10 @@ MEASURED = (
     *("cell_bound", "margin", "breadth", "lost", "escape"),
 )
 """Columns that a table of runs without a start lacks."""
+
+COOLED = 20
+"""Label noise ends with a share 1 / `COOLED` of its steps without much of it: at a
+tenth of the rate, then at a hundredth. Its iterates are too far from f = y before."""
 
 
 def interventions(
@@ -70,7 +77,7 @@ def interventions(
 
     Args:
         d, n, width: of xor and of 2-MLP-Bias.
-        steps: of 1-SAM.
+        steps: of 1-SAM. Label noise takes two and a half times as many.
         start_epochs: passes of SGD before a flow.
 
     Returns:
@@ -93,8 +100,18 @@ def interventions(
         SAM: CellConfig(start=sam),
         FROZEN: CellConfig(start=frozen),
         SMALL: CellConfig(start=Config(**(sam.model_dump() | small))),
+        NOISE: CellConfig(start=_label_noise(short, 5 * steps // 2)),
         **{name: CellConfig(start=sgd, **walk) for name, walk in walks.items()},
     }
+
+
+def _label_noise(size: Mapping[str, Any], steps: int) -> Config:
+    rate, part = RATES["lr"], max(1, steps // COOLED)
+    phases = (
+        Phase(start=steps - 2 * part, lr=0.1 * rate, rho=0.0),
+        Phase(start=steps - part, lr=0.01 * rate, rho=0.0),
+    )
+    return Config(**size, lr=rate, step_noise=1.0, num_steps=steps, phases=phases)
 
 
 def softplus(d: int, n: int, width: int, steps: int) -> dict[str, Config]:

@@ -217,28 +217,32 @@ def large_flow() -> FlowConfig:
     )
 
 
-def at_source_size(flows: Committed, sam: Committed) -> dict[str, pd.DataFrame]:
+def at_source_size(
+    flows: Committed, sam: Committed, count: int
+) -> dict[str, pd.DataFrame]:
     """The blind flow, of which a seed runs again, and committed runs of 1-SAM.
 
     Args:
         flows: of `flattest-flows`, from `evidence.quick`.
         sam: of `start`, from `reading.committed`.
+        count: of their seeds, the first ones; all if there are fewer.
 
     Returns:
         Tables of both on the same seeds. That of the flow gets an output_error: the
         most that landing on {f = y} leaves.
     """
+    seeds = LARGE_SEEDS[:count]
     if record_file():  # these runs are the other chapter's to commit
         flow = flows.of(large_flow())
     else:
-        flow = gather(flows, [large_flow()], LARGE_SEEDS, again=1).table
+        flow = gather(flows, [large_flow()], seeds, again=1).table
     wanted = {"architecture": "bias", **LARGE, **RATES, "init_scale": 1.0}
     found = [
         table
         for config, table in sam.by_config.items()
         if config.rule == SAM
         and all(config.columns[name] == value for name, value in wanted.items())
-        and config.columns["data_seed"] in LARGE_SEEDS
+        and config.columns["data_seed"] in seeds
     ]
     longest = max(int(table["num_steps"].iloc[0]) for table in found)
     kept = [table for table in found if table["num_steps"].iloc[0] == longest]

@@ -151,7 +151,7 @@ def test_a_live_slice_and_the_grid_are_of_the_first_size():
 
 
 def test_flow_and_sam_at_the_sources_size_share_their_seeds():
-    """Committed runs of other chapters; of the flow one is run again."""
+    """Committed runs of other chapters."""
     made = runs.at_source_size(
         evidence.quick("flattest-flows"), reading.committed("start"), 3
     )

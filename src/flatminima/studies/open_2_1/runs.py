@@ -220,7 +220,7 @@ def large_flow() -> FlowConfig:
 def at_source_size(
     flows: Committed, sam: Committed, count: int
 ) -> dict[str, pd.DataFrame]:
-    """The blind flow, of which a seed runs again, and committed runs of 1-SAM.
+    """Committed runs of other chapters: the blind flow, and 1-SAM.
 
     Args:
         flows: of `flattest-flows`, from `evidence.quick`.
@@ -232,10 +232,8 @@ def at_source_size(
         most that landing on {f = y} leaves.
     """
     seeds = LARGE_SEEDS[:count]
-    if record_file():  # these runs are the other chapter's to commit
-        flow = flows.of(large_flow())
-    else:
-        flow = gather(flows, [large_flow()], seeds, again=1).table
+    flow = flows.of(large_flow())
+    flow = flow[flow["data_seed"].isin(seeds)]
     wanted = {"architecture": "bias", **LARGE, **RATES, "init_scale": 1.0}
     found = [
         table

@@ -26,7 +26,7 @@ MEMO_AWARE = "kink-aware flow, from a perturbed memoriser"
 LIVE = (BLIND, TRUE, AWARE, MEMO_BLIND, MEMO_AWARE)
 """Settings of which every build repeats a seed; the others are longer."""
 
-RATES = {"lr": 0.01, "rho": 0.05}
+RATES: dict[str, Any] = {"lr": 0.01, "rho": 0.05}
 """The source's of 1-SAM on 2-MLP-Bias (Wen, Li & Ma 2023, figure 4b)."""
 
 SMALL_SCALE = 0.03
@@ -87,7 +87,7 @@ def interventions(
     short = size | {"dtype": "float32", "num_checkpoints": 2}
     sam = Config(**short, **RATES, num_steps=steps)
     frozen = Config(**short, **RATES, num_steps=steps, ascent="frozen")
-    small = {"init_scale": SMALL_SCALE}
+    small: dict[str, Any] = {"init_scale": SMALL_SCALE}
     sgd = Config(**size, num_steps=start_epochs * n, num_checkpoints=2)
     walks: dict[str, dict[str, Any]] = {
         BLIND: {"walk": "blind"},
@@ -125,10 +125,11 @@ def softplus(d: int, n: int, width: int, steps: int) -> dict[str, Config]:
     Args:
         d, n, width, steps: as in `interventions`; a quarter as many steps.
     """
+    size: dict[str, Any] = {"architecture": "softplus", "d": d, "n": n}
+    size |= {"width": width, "dtype": "float32", "num_checkpoints": 2}
     return {
         name: Config(
-            **{"architecture": "softplus", "d": d, "n": n, "width": width},
-            **{"dtype": "float32", "num_checkpoints": 2},
+            **size,
             lr=RATES["lr"] * beta**2,
             rho=RATES["rho"] * beta,
             init_scale=beta,
@@ -172,10 +173,9 @@ def grid(
         for share in shares:
             widths.setdefault(max(1, round(share * n)), share)
         for width, share in widths.items():
-            start = Config(
-                **{"architecture": "bias", "d": d, "n": n, "width": width},
-                **{"num_steps": start_epochs * n, "num_checkpoints": 2},
-            )
+            size: dict[str, Any] = {"architecture": "bias", "d": d, "n": n}
+            size |= {"width": width, "num_steps": start_epochs * n}
+            start = Config(**size, num_checkpoints=2)
             made[d, n, share] = CellConfig(
                 start=start,
                 walk="blind",
@@ -195,7 +195,7 @@ def slice_of(grid: Mapping[Key, CellConfig]) -> list[Key]:
     return [key for key in grid if key[:2] == (d, n)]
 
 
-LARGE = {"d": 30, "n": 100, "width": 500}
+LARGE: dict[str, Any] = {"d": 30, "n": 100, "width": 500}
 """The source's size, at which other chapters have committed runs."""
 
 LARGE_SEEDS = range(100, 110)

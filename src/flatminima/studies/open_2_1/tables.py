@@ -307,7 +307,7 @@ def cost(kept: Committed, config: RunConfig) -> pd.DataFrame:
         for row, made in zip(kept.rows, kept.configs, strict=True)
         if made.with_seeds(0, 0) == wanted
     ]
-    row = {"runs": len(seconds)}
+    row: dict[str, float] = {"runs": len(seconds)}
     if seconds:
         row |= {"median seconds": float(np.median(seconds)), "longest": max(seconds)}
     return pd.DataFrame([row], index=[config.rule])

@@ -6,7 +6,6 @@ import pytest
 
 import flatminima
 from flatminima.identity import imported_modules, reachable
-from flatminima.runs.cells.config import CellConfig
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.images.config import ImageConfig
@@ -14,6 +13,7 @@ from flatminima.runs.kind import engine_of
 from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.nets.config import NetConfig
+from flatminima.runs.patterns.config import CellConfig
 from flatminima.runs.race.config import DescentRace, WalkRace
 from flatminima.runs.svag.config import SvagConfig
 from flatminima.sweeps.store import ROOTS
@@ -116,7 +116,7 @@ def test_a_key_depends_on_one_kind_of_run(name):
     own = config.engine.split(".")[2]
     start = {
         "flow": {"mlp"},
-        "cells": {"mlp", "flow"},
+        "patterns": {"mlp", "flow"},
         "landscape": {"nets"},
         "svag": {"nets"},
     }.get(own, set())

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from flatminima.identity import reachable
 from flatminima.runs import loop
-from flatminima.runs.cells.config import CellConfig
 from flatminima.runs.descent.config import DescentConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.images.config import ImageConfig
@@ -21,6 +20,7 @@ from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.nets.config import NetConfig
+from flatminima.runs.patterns.config import CellConfig
 from flatminima.runs.race.config import DescentRace, WalkRace
 from flatminima.runs.svag.config import SvagConfig
 from flatminima.sources.wen_li_ma import scale
@@ -195,7 +195,7 @@ def test_the_content_of_the_files_that_it_reads_joins_its_key(tmp_path, monkeypa
 def test_the_kinds_of_the_engine_are_those_that_are_tried():
     engines = {config.engine for config in KINDS.values()}
     assert engines - {oscillator.__name__} == {
-        "flatminima.runs.cells.follow",
+        "flatminima.runs.patterns.follow",
         "flatminima.runs.descent.train",
         "flatminima.runs.mlp.train",
         "flatminima.runs.flow.run",

@@ -9,11 +9,11 @@ import pandas as pd
 from flatminima.paths import record_file
 from flatminima.results.evidence import gather
 from flatminima.results.reading import Committed
-from flatminima.runs.cells.config import CellConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.flow.manifold import ON_THE_SET
 from flatminima.runs.kind import RunConfig
 from flatminima.runs.mlp.config import Config, Phase
+from flatminima.runs.patterns.config import CellConfig
 from flatminima.sweeps.table import over_seeds
 
 SAM, FROZEN = "1-SAM", "1-SAM, pattern frozen"

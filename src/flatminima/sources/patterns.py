@@ -1,6 +1,6 @@
 """Walks with a certificate of where they stopped: no source has runs of them."""
 
-from flatminima.runs.cells.config import CellConfig
+from flatminima.runs.patterns.config import CellConfig
 
 
 def scale(config: CellConfig) -> str:

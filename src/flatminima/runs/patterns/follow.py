@@ -8,13 +8,13 @@ import pandas as pd
 from flatminima.data.streams import generator
 from flatminima.measures.predictions import outputs, sign_errors
 from flatminima.runs import loop
-from flatminima.runs.cells.config import CellConfig
 from flatminima.runs.flow.descent import descend
 from flatminima.runs.flow.manifold import Manifold, Point
 from flatminima.runs.flow.run import REASONS
 from flatminima.runs.kind import Divergence, Run
 from flatminima.runs.mlp import problem as mlp_problem
 from flatminima.runs.mlp import train
+from flatminima.runs.patterns.config import CellConfig
 from flatminima.theory.certificates.activation_cell import cell, multipliers
 from flatminima.theory.constructions.memorising_networks import memorising_bias
 

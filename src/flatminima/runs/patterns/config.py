@@ -44,10 +44,10 @@ class CellConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    engine: ClassVar[str] = "flatminima.runs.cells.follow"
+    engine: ClassVar[str] = "flatminima.runs.patterns.follow"
     """The module that runs it; see `runs.kind.Engine`."""
 
-    source: ClassVar[str] = "flatminima.sources.cells"
+    source: ClassVar[str] = "flatminima.sources.patterns"
     """The module that compares it with the source's own runs."""
 
     start: Config

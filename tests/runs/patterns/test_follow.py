@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from flatminima.runs import loop
-from flatminima.runs.cells.config import CellConfig
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.mlp.config import Config
+from flatminima.runs.patterns.config import CellConfig
 
 SEEDS = {"data_seed": 1, "init_seed": 1, "num_checkpoints": 2}
 SIZE = {"d": 6, "n": 12, "width": 30, "num_steps": 1200, "num_checkpoints": 2}

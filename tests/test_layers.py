@@ -15,6 +15,7 @@ from flatminima.runs.kind import engine_of
 from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.nets.config import NetConfig
+from flatminima.runs.patterns.config import PatternConfig
 from flatminima.runs.race.config import DescentRace, WalkRace
 from flatminima.runs.svag.config import SvagConfig
 from flatminima.sweeps.store import ROOTS
@@ -45,6 +46,7 @@ CONFIGS = {
     "deep, made flat": FlatConfig(net=Config(architecture="deep"), penalty=0.1),
     "descent": DescentConfig(model="product"),
     "flow": FlowConfig(start=Config(architecture="bias"), kind="naive"),
+    "pattern": PatternConfig(start=Config(architecture="bias")),
     "images": ImageConfig(),
     "torch": NetConfig(data="clusters"),
     "torch, measured": NetConfig(net="cnn", sharpness=True),
@@ -118,8 +120,11 @@ def test_a_key_depends_on_one_kind_of_run(name):
     kinds = {m.split(".")[2] for m in found if m.startswith("flatminima.runs.")}
     own = config.engine.split(".")[2]
     start = {
-        **{"deep_flat": {"mlp"}, "flow": {"mlp"}},
-        **{"landscape": {"nets"}, "svag": {"nets"}},
+        "deep_flat": {"mlp"},
+        "flow": {"mlp"},
+        "patterns": {"mlp", "flow"},
+        "landscape": {"nets"},
+        "svag": {"nets"},
     }.get(own, set())
     assert kinds - {"kind", "loop"} == {own} | start
     assert not {"sweeps", "sources", "claims", "results", "plots", "studies"} & {

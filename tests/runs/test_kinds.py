@@ -22,6 +22,7 @@ from flatminima.runs.landscape.config import PathConfig, ViewConfig
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.nets.config import NetConfig
+from flatminima.runs.patterns.config import PatternConfig
 from flatminima.runs.race.config import DescentRace, WalkRace
 from flatminima.runs.svag.config import SvagConfig
 from flatminima.sources.wen_li_ma import scale
@@ -45,6 +46,7 @@ KINDS = {
     "deep": Config(architecture="deep", rho=0.05, middle_init_scale=0.5, **SMALL),
     "batch norm": Config(architecture="sim_bn", bias_rate=0.5, **SMALL),
     "flow": FlowConfig(start=START, kind="kink_aware", max_iterations=5),
+    "pattern": PatternConfig(start=START, walk="blind", max_iterations=5),
     "torch": NetConfig(momentum=0.5, dropout=0.2, norm="batch", rho=0.02, **NET),
     "torch, to a target": NetConfig(
         data="clusters", optimiser="adam", lr=0.03, target_loss=0.3, **NET
@@ -117,6 +119,9 @@ WILD = {
     ),
     "flow": FlowConfig(
         start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), kind="naive"
+    ),
+    "pattern": PatternConfig(
+        start=START.model_copy(update={"lr": 0.2, "init_scale": 1e3}), walk="blind"
     ),
     "descent": DescentConfig(model="product", alpha=50.0, lr=1.0),
     "race": DescentRace(instance="sparse", method="gd", lr=50.0),
@@ -222,6 +227,7 @@ def test_the_kinds_of_the_engine_are_those_that_are_tried():
     assert engines - {oscillator.__name__} == {
         "flatminima.runs.cells.train",
         "flatminima.runs.deep_flat.train",
+        "flatminima.runs.patterns.follow",
         "flatminima.runs.descent.train",
         "flatminima.runs.mlp.train",
         "flatminima.runs.flow.run",

@@ -29,6 +29,10 @@ def test_interventions_differ_from_their_controls_in_one_thing():
 
     assert apart(runs.FROZEN, runs.SAM) == {"ascent"}
     assert apart(runs.SMALL, runs.SAM) == {"init_scale"}
+    assert apart(runs.SMALL_FROZEN, runs.SMALL) == {"ascent"}
+    assert apart(runs.SAM_BLIND, runs.SAM) == {"walk"}
+    assert apart(runs.BLIND_INIT, runs.AWARE_INIT) == {"walk"}
+    assert apart(runs.BLIND_INIT, runs.BLIND) == {"begin"}
     assert apart(runs.BLIND, runs.AWARE) == {"walk"}
     assert apart(runs.BLIND, runs.TRUE) == {"walk"}
     assert apart(runs.MEMO_BLIND, runs.BLIND) == {"begin", "noise"}

@@ -164,7 +164,7 @@ def _colour(name: str) -> tuple[float, float, float]:
     """One for what feels kinks, one for what does not, one for other starts."""
     if "small" in name or "memoriser" in name:
         return _PALETTE[4]
-    blind = (names.FROZEN, names.BLIND)
+    blind = (names.FROZEN, names.BLIND, names.BLIND_INIT)
     return _PALETTE[2] if name in blind else _PALETTE[1]
 
 

@@ -17,9 +17,12 @@ from flatminima.runs.patterns.config import PatternConfig
 from flatminima.sweeps.table import over_seeds
 
 SAM, FROZEN = "1-SAM", "1-SAM, pattern frozen"
-SMALL = "1-SAM, small start"
+SMALL, SMALL_FROZEN = "1-SAM, small start", "1-SAM, small start, pattern frozen"
 NOISE = "label-noise SGD"
 BLIND, TRUE, AWARE = "blind flow", "blind flow, true trace enforced", "kink-aware flow"
+BLIND_INIT = "blind flow, from initialisation"
+AWARE_INIT = "kink-aware flow, from initialisation"
+SAM_BLIND = "blind flow, from 1-SAM's end"
 MEMO_BLIND = "blind flow, from a perturbed memoriser"
 MEMO_AWARE = "kink-aware flow, from a perturbed memoriser"
 
@@ -46,17 +49,23 @@ Key = tuple[int, int, float]
 PAIRS = {
     "open-2-1-frozen": (FROZEN, SAM),
     "open-2-1-blind-aware": (BLIND, AWARE),
+    "open-2-1-blind-aware-init": (BLIND_INIT, AWARE_INIT),
     "open-2-1-noise": (NOISE, SAM),
     "open-2-1-noise-frozen": (FROZEN, NOISE),
     "open-2-1-softplus-soft": (SOFTPLUS[30], SOFTPLUS[100]),
     "open-2-1-softplus-limit": (SOFTPLUS[100], SAM),
     "open-2-1-small": (SMALL, SAM),
     "open-2-1-small-moot": (SMALL, FROZEN),
+    "open-2-1-small-frozen": (SMALL_FROZEN, SMALL),
+    "open-2-1-sam-end": (SAM_BLIND, SAM),
     "open-2-1-memoriser-flat": (BLIND, MEMO_BLIND),
 }
 """Treatment and control of every comparison, by its claim."""
 
-ON_THE_WAY = (SAM, FROZEN, SMALL, NOISE, BLIND, AWARE)
+ON_THE_WAY = (
+    *(SAM, FROZEN, SMALL, SMALL_FROZEN, NOISE),
+    *(BLIND, AWARE, BLIND_INIT, AWARE_INIT),
+)
 """Settings that start from a draw and choose their pattern on the way."""
 
 MEASURED = (
@@ -93,6 +102,8 @@ def interventions(
         BLIND: {"walk": "blind"},
         TRUE: {"walk": "true"},
         AWARE: {"walk": "aware"},
+        BLIND_INIT: {"walk": "blind", "begin": "initialisation"},
+        AWARE_INIT: {"walk": "aware", "begin": "initialisation"},
         MEMO_BLIND: {"walk": "blind", "begin": "memoriser", "noise": PERTURBATION},
         MEMO_AWARE: {"walk": "aware", "begin": "memoriser", "noise": PERTURBATION},
     }
@@ -100,6 +111,8 @@ def interventions(
         SAM: PatternConfig(start=sam),
         FROZEN: PatternConfig(start=frozen),
         SMALL: PatternConfig(start=Config(**(sam.model_dump() | small))),
+        SMALL_FROZEN: PatternConfig(start=Config(**(frozen.model_dump() | small))),
+        SAM_BLIND: PatternConfig(start=sam, walk="blind"),
         NOISE: PatternConfig(start=_label_noise(short, 5 * steps // 2)),
         **{name: PatternConfig(start=sgd, **walk) for name, walk in walks.items()},
     }

@@ -27,6 +27,7 @@ from flatminima_book.execute import (
     environment,
     one_line,
 )
+from flatminima_book.shown import MIME
 
 SECONDS_PER_CELL = 600  # a loaded machine takes minutes
 
@@ -43,6 +44,7 @@ os.environ.update({variables!r})
 pyplot.close("all")
 matplotlib.rcdefaults()
 set_matplotlib_formats("png")
+get_ipython().display_formatter.formatters.pop({mime!r}, None)
 with warnings.catch_warnings():
     pass
 get_ipython().reset()
@@ -94,7 +96,7 @@ def one_kernel(build: Path, **variables: str) -> Iterator[Run]:
         paired: Path, parameters: Mapping[str, Any], root: Path, build: Path
     ) -> Executed:
         own = environment(build) | variables
-        fresh = FRESH.format(root=str(root), variables=own)
+        fresh = FRESH.format(root=str(root), variables=own, mime=MIME)
         assert execute(new_notebook(cells=[new_code_cell(fresh)]), False) is None
         notebook = load_notebook_node(str(paired))
         if parameters:  # papermill injects no empty cell either

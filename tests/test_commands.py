@@ -28,6 +28,7 @@ from flatminima_book.notebooks import Chapter, load_chapter
 from flatminima_book.parameters import read_command_line
 from tests.book.fixture_book import make_book
 from tests.commands import CHAPTERS, EXAMPLE, PROJECT, commands, documents, messages
+from tests.examples import examples
 
 ROOT = Path(__file__).parents[1]
 FOUND = {name: commands(text) for name, text in documents().items()}
@@ -84,6 +85,9 @@ def run(line: str, monkeypatch: pytest.MonkeyPatch, example: Chapter) -> None:
             exists(".pre-commit-config.yaml")
             if "pre-commit" not in (ROOT / "pyproject.toml").read_text("utf8"):
                 raise ValueError("pre-commit is not installed with the rest")
+        case ["pip", "install", name]:
+            if f'name = "{name}"' not in (ROOT / "pyproject.toml").read_text("utf8"):
+                raise ValueError(f"this is no {name}")
         case ["source", ".venv/bin/activate"]:
             if "venv .venv" not in " ".join(lines_of_make(["install"])):
                 raise ValueError("make install makes no .venv")
@@ -258,7 +262,7 @@ def test_no_document_is_forgotten():
     assert len(tried) >= 14
     for name, text in documents().items():
         languages = set(re.findall(r"^```([a-z]+)\n", text, re.M))
-        assert languages <= {"bash", "python", "yaml", "text"}, name
+        assert languages <= {"bash", "python", "pycon", "yaml", "text"}, name
 
 
 @pytest.mark.parametrize(
@@ -309,16 +313,19 @@ def test_the_papermill_lines_change_something():
         assert {k: v for k, v in given.items() if v != defaults[k]}, line
 
 
-def test_the_example_of_the_readme_runs(capsys):
-    """It is told as code to copy, so it is run as it stands."""
-    (example,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S
-    )
-    exec(example, {})
+def test_the_examples_of_the_readme_run(capsys):
+    """They are told as code to copy, so they are run as they stand."""
+    fitted, measured = examples()
+    exec(fitted, {})
+    first, last = capsys.readouterr().out.splitlines()
+    _, loss, _, trace = first.split()
+    least = float(last.split()[-1])
+    assert float(loss) < 1e-2 and 0 < least <= 1.1 * float(trace)
+    exec(measured, {})
     shown = capsys.readouterr().out.splitlines()
-    assert len(shown) == example.count("print(")
-    least, trace = (
+    assert len(shown) == measured.count("print(")
+    least, whole = (
         float(shown[-1].split()[-1]),
         sum(float(value) for value in re.findall(r"value=([0-9.e+-]+)", shown[0])),
     )
-    assert 0 < least <= trace
+    assert 0 < least <= whole

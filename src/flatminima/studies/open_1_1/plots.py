@@ -74,7 +74,7 @@ def flat_and_right(ended: pd.DataFrame, built: pd.DataFrame) -> Figure:
         axis.set_xscale("symlog", linthresh=NEAR)
         axis.set(title=f"depth {depth}", xlim=(-0.3 * NEAR, 9.0), ylim=(-0.06, 1.06))
         axis.set_xticks([0, 0.001, 0.01, 0.1, 1], ["0", ".001", ".01", ".1", "1"])
-        axis.set_xlabel("trace over bound, minus 1")
+        axis.set_xlabel("trace / bound − 1")
         if rows.empty and exact["accuracy"].dropna().empty:
             say_why(axis, "no run interpolates")
     axes[0].set_ylabel("accuracy on new points")

@@ -13,7 +13,7 @@ from flatminima.runs.deep_flat.config import FlatConfig
 from flatminima.runs.mlp.config import Config
 from flatminima.sweeps.table import over_seeds
 
-DEPTHS = (2, 3, 5)
+DEPTHS = (2, 3, 4, 5)
 DEEPEST = DEPTHS[-1]
 
 SAM, SGD, DECAY, PENALTY = "1-SAM", "SGD", "SGD + wd", "trace penalty"

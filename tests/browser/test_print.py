@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,14 @@ def project(tmp_path: Path) -> Project:
     return load(tmp_path)
 
 
+def print_book(
+    project: Project, say: Callable[[str], None] = lambda line: None
+) -> list[str]:
+    """In a thread of its own: the browser of other tests may run in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(printing.print_book, project, say).result()
+
+
 def edit(project: Project, name: str, old: str, new: str) -> None:
     """Spoil a page."""
     path = project.html / f"book/{name}.html"
@@ -82,7 +92,7 @@ def links(document: Any, index: int) -> list[int]:
 
 def test_a_sound_book_is_printed_whole(project: Project) -> None:
     said: list[str] = []
-    assert printing.print_book(project, said.append) == []
+    assert print_book(project, said.append) == []
     assert "3 figures, 6 formulas" in said[-1]
     path = printing.pdf_path(project)
     pages = texts(path)
@@ -115,12 +125,12 @@ def test_what_is_spoilt_is_said(
     old: str, new: str, wrong: str, project: Project
 ) -> None:
     edit(project, "two", old, new)
-    problems = printing.print_book(project, lambda line: None)
+    problems = print_book(project)
     assert any(wrong in problem for problem in problems), problems
 
 
 def test_wrong_numbers_and_figures_are_found_in_the_pdf(project: Project) -> None:
-    assert printing.print_book(project, lambda line: None) == []
+    assert print_book(project) == []
     path = printing.pdf_path(project)
     begins = starts(path, NAMES)
     figures = ("Fig. 1", "Fig. 2", "Fig. 3")
@@ -146,4 +156,4 @@ def test_without_a_browser_it_says_how_to_get_one(
 ) -> None:
     monkeypatch.setattr(printing, "find_browser", lambda: str(tmp_path / "none"))
     with pytest.raises(ValueError, match="apt-get install chromium"):
-        printing.print_book(project, lambda line: None)
+        print_book(project)

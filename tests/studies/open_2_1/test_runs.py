@@ -10,10 +10,12 @@ import torch
 from flatminima.data.streams import generator
 from flatminima.results import evidence, reading
 from flatminima.runs import loop
+from flatminima.runs.kind import Run
 from flatminima.runs.mlp import problem as mlp_problem
 from flatminima.runs.mlp import train
 from flatminima.runs.mlp.order import example_order
 from flatminima.studies.open_2_1 import exact, runs, tables
+from flatminima.theory.constructions.memorising_networks import memorising_bias
 
 SIZE = {"d": 5, "n": 8, "width": 10, "steps": 40}
 
@@ -164,3 +166,21 @@ def test_flow_and_sam_at_the_sources_size_share_their_seeds():
     assert set(sam["init_scale"]) == set(flow["init_scale"]) == {1.0}
     assert flow["width"].min() >= 300
     assert set(sam["num_steps"]) == {sam["num_steps"].iloc[0]}
+
+
+def test_a_misfit_is_measured(monkeypatch):
+    """Of the memoriser, which fits, and of it with a larger second layer."""
+
+    def ends(factor):
+        def run_all(configs):
+            for config in configs:
+                setting = mlp_problem.problem(config.start)
+                w, v = memorising_bias(setting.inputs[:, :-1], setting.y)
+                yield Run(pd.DataFrame(), {"w": w, "v": factor * v}, 1)
+
+        return run_all
+
+    for factor, wanted in ((1.0, 0.0), (1.5, 0.5)):
+        monkeypatch.setattr(runs, "run_all", ends(factor))
+        assert runs.misfits(2) == pytest.approx([wanted] * 2, abs=1e-12)
+    assert len(runs.misfits(100)) == runs.MEASURED_AGAIN

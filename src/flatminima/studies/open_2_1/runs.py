@@ -4,16 +4,18 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from flatminima.paths import record_file
 from flatminima.results.evidence import gather
 from flatminima.results.reading import Committed
 from flatminima.runs.flow.config import FlowConfig
-from flatminima.runs.flow.manifold import ON_THE_SET
 from flatminima.runs.kind import RunConfig
+from flatminima.runs.mlp import problem as mlp_problem
 from flatminima.runs.mlp.config import Config, Phase
 from flatminima.runs.patterns.config import PatternConfig
+from flatminima.sweeps.sweep import run_all
 from flatminima.sweeps.table import over_seeds
 
 SAM, FROZEN = "1-SAM", "1-SAM, pattern frozen"
@@ -212,6 +214,8 @@ LARGE: dict[str, Any] = {"d": 30, "n": 100, "width": 500}
 """The source's size, at which other chapters have committed runs."""
 
 LARGE_SEEDS = range(100, 110)
+MEASURED_AGAIN = 3
+"""Seeds of it on which every build measures how well its end fits."""
 
 
 def large_flow() -> FlowConfig:
@@ -241,8 +245,7 @@ def at_source_size(
         count: of their seeds, the first ones; all if there are fewer.
 
     Returns:
-        Tables of both on the same seeds. That of the flow gets an output_error: the
-        most that landing on {f = y} leaves.
+        Tables of both on the same seeds.
     """
     seeds = LARGE_SEEDS[:count]
     flow = flows.of(large_flow())
@@ -258,9 +261,27 @@ def at_source_size(
     longest = max(int(table["num_steps"].iloc[0]) for table in found)
     kept = [table for table in found if table["num_steps"].iloc[0] == longest]
     return {
-        BLIND: flow.assign(output_error=ON_THE_SET),
+        BLIND: flow,
         SAM: pd.concat(kept, ignore_index=True),
     }
+
+
+def misfits(count: int) -> np.ndarray:
+    """Root mean squared errors at the ends of the large flow, which runs again for it.
+
+    Its history has no such column.
+
+    Args:
+        count: of `LARGE_SEEDS`, the first ones; at most `MEASURED_AGAIN`.
+    """
+    seeds = LARGE_SEEDS[: min(count, MEASURED_AGAIN)]
+    configs = [large_flow().with_seeds(seed, seed) for seed in seeds]
+    found = []
+    for config, run in zip(configs, run_all(configs), strict=True):
+        setting = mlp_problem.problem(config.start)
+        f = setting.architecture.forward(setting.model, *run.params, setting.inputs)
+        found.append(float(np.sqrt(np.mean((f - setting.y) ** 2))))
+    return np.array(found)
 
 
 def collected(

@@ -128,12 +128,6 @@ def room(table: pd.DataFrame) -> Float[np.ndarray, " seeds"]:
     return REACHED - ratio(table).dropna().to_numpy()
 
 
-def misfit(table: pd.DataFrame) -> Float[np.ndarray, " seeds"]:
-    """Root mean squared error of the outputs at the end; infinite without a start."""
-    error = per_seed(table, "output_error", diverged=np.inf)
-    return np.sqrt(error.to_numpy(dtype=float))
-
-
 def scale(table: pd.DataFrame) -> str:
     """What a sweep says of the scale of a setting."""
     return str(table["scale"].iloc[0])

@@ -182,5 +182,5 @@ def test_a_misfit_is_measured(monkeypatch):
 
     for factor, wanted in ((1.0, 0.0), (1.5, 0.5)):
         monkeypatch.setattr(runs, "run_all", ends(factor))
-        assert runs.misfits(2) == pytest.approx([wanted] * 2, abs=1e-12)
-    assert len(runs.misfits(100)) == runs.MEASURED_AGAIN
+        assert runs.misfits(100, 2) == pytest.approx([wanted] * 2, abs=1e-12)
+    assert len(runs.misfits(100, 100)) == runs.MEASURED_AGAIN

@@ -266,15 +266,16 @@ def at_source_size(
     }
 
 
-def misfits(count: int) -> np.ndarray:
+def misfits(first_seed: int, count: int) -> np.ndarray:
     """Root mean squared errors at the ends of the large flow, which runs again for it.
 
     Its history has no such column.
 
     Args:
-        count: of `LARGE_SEEDS`, the first ones; at most `MEASURED_AGAIN`.
+        first_seed: of the seeds; that of `LARGE_SEEDS` repeats what is committed.
+        count: how many seeds, at most `MEASURED_AGAIN`.
     """
-    seeds = LARGE_SEEDS[: min(count, MEASURED_AGAIN)]
+    seeds = range(first_seed, first_seed + min(count, MEASURED_AGAIN))
     configs = [large_flow().with_seeds(seed, seed) for seed in seeds]
     found = []
     for config, run in zip(configs, run_all(configs), strict=True):

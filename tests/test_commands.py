@@ -22,10 +22,10 @@ from papermill import cli
 from papermill.inspection import inspect_notebook
 
 from flatminima_book.__main__ import parser
-from flatminima_book.build import scaled
 from flatminima_book.new import NAME, new_chapter
 from flatminima_book.notebooks import Chapter, load_chapter
 from flatminima_book.parameters import read_command_line
+from flatminima_book.running import scaled
 from tests.book.fixture_book import make_book
 from tests.commands import CHAPTERS, EXAMPLE, PROJECT, commands, documents, messages
 from tests.examples import examples

@@ -14,9 +14,10 @@ import yaml
 
 from flatminima.checkout import refuse_another
 from flatminima.terminal import never_break
-from flatminima_book.build import build_book, build_chapter, build_fresh, retypeset
+from flatminima_book.build import build_book
 from flatminima_book.check import check_sources
 from flatminima_book.experiments import write_data
+from flatminima_book.fresh_build import build_fresh
 from flatminima_book.markdown import MARKS, interval, number
 from flatminima_book.new import new_chapter
 from flatminima_book.notebooks import load_chapters, read_notebook
@@ -24,7 +25,9 @@ from flatminima_book.pairs import update_pairs
 from flatminima_book.parameters import read_command_line
 from flatminima_book.printing import print_book
 from flatminima_book.project import Project, check_places, load
+from flatminima_book.running import build_chapter
 from flatminima_book.serve import serve
+from flatminima_book.typesetting import retypeset
 from flatminima_book.verdicts import Verdict, collect
 
 

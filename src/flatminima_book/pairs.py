@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ import nbformat
 import yaml
 
 from flatminima_book.notebooks import Notebook, is_chapter, read_notebook, read_source
-from flatminima_book.project import Project, toc_names
+from flatminima_book.project import Project, Say, toc_names
 
 FIX = "run: make pair"
 PAIR = ".venv/bin/python -m flatminima_book pair"
@@ -179,7 +179,7 @@ def check_pairs(project: Project) -> list[str]:
 
 def update_pairs(
     project: Project,
-    say: Callable[[str], None],
+    say: Say,
     names: Collection[str] = (),
     keep: Kept | None = None,
 ) -> list[str]:

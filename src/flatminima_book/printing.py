@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from flatminima_book.one_page import write_page
 from flatminima_book.printed import Wanted, check_pdf, starts
-from flatminima_book.project import Project
+from flatminima_book.project import Project, Say
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -52,8 +52,6 @@ NUMBER = """numbers => {
   for (const node of document.querySelectorAll('.printed-contents .number'))
     node.textContent = numbers[node.dataset.of] || '';
 }"""
-
-Say = Callable[[str], None]
 
 
 def print_book(project: Project, say: Say) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ SETTINGS = {
     *("workers", "packages", "timeout", "runs", "reference", "sources"),
 }
 EXPECTED = "expected.yml"
+
+Say = Callable[[str], None]
+"""Takes a line of progress."""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from flatminima_book.project import Say
 
 HOST = "127.0.0.1"
 LAST_PORT = 65535
@@ -22,7 +23,7 @@ class Server(ThreadingHTTPServer):
     allow_reuse_port = False  # newer Pythons would share it with another server
 
 
-def serve(html: Path, port: str, say: Callable[[str], None]) -> list[str]:
+def serve(html: Path, port: str, say: Say) -> list[str]:
     """Serve the pages until Ctrl-C.
 
     Args:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import html
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from flatminima_book.execute import Outcome
+from flatminima_book.notebooks import Chapter
 from flatminima_book.project import Project
 
 Status = dict[str, Any]
@@ -66,6 +69,44 @@ def package_versions(names: tuple[str, ...]) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def is_ready(project: Project, name: str, status: Status) -> bool:
+    """Whether a chapter was executed to its end, now or in an earlier build."""
+    entry = status["chapters"].get(name, {"failed": True})
+    return not entry["failed"] and project.notebook(name).is_file()
+
+
+def new_status(
+    project: Project,
+    chapters: Sequence[Chapter],
+    outcomes: Mapping[str, Outcome],
+    costs: Mapping[str, float],
+) -> Status:
+    """The status of this build, with what earlier ones know of other chapters."""
+    entries = read_status(project).get("chapters", {}) | {
+        name: {
+            "seconds": round(outcome.seconds, 2),
+            "core_seconds": _core_seconds(costs, name),
+            "budget": project.budget.allowed(name) if project.budget else None,
+            "date": outcome.finished,
+            "failed": outcome.failure is not None,
+        }
+        for name, outcome in outcomes.items()
+    }
+    now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+    return {
+        "date": now.removesuffix("+00:00"),
+        "machine": machine(),
+        "packages": package_versions(project.packages),
+        "chapters": {c.name: entries[c.name] for c in chapters if c.name in entries},
+        "sphinx_seconds": 0.0,
+        "total_seconds": 0.0,
+    }
+
+
+def _core_seconds(costs: Mapping[str, float], name: str) -> float | None:
+    return round(costs[name], 2) if name in costs else None
 
 
 def status_html(status: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ def quickly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
     @contextmanager
     def shared() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("flatminima_book.build.execute", execute)
+            patch.setattr("flatminima_book.running.execute", execute)
             yield
 
     with executor(tmp_path_factory.mktemp("kernel")) as execute:

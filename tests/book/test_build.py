@@ -9,9 +9,12 @@ import pytest
 import yaml
 
 from flatminima_book.__main__ import main
-from flatminima_book.build import build_book, build_chapter, gather, retypeset
+from flatminima_book.build import build_book
 from flatminima_book.execute import Failure, execute, run_job
+from flatminima_book.harvest import gather
 from flatminima_book.notebooks import load_chapters
+from flatminima_book.running import build_chapter
+from flatminima_book.typesetting import retypeset
 from flatminima_book.verdicts import KEYS, moved
 from tests.book.fixture_book import SETTINGS, claim, code, make_book
 

@@ -11,9 +11,9 @@ from functools import partial
 import psutil
 import pytest
 
-from flatminima_book import build, execute, schedule
-from flatminima_book.build import build_chapter
+from flatminima_book import execute, running, schedule
 from flatminima_book.execute import progress_file
+from flatminima_book.running import build_chapter
 from tests.book.fixture_book import code
 
 PATIENCE = 300
@@ -140,7 +140,7 @@ def test_what_still_runs_is_shown_with_its_note_of_progress(book, monkeypatch):
         "    time.sleep(0.02)"
     )
     book.chapter("two", "<!-- two-a -->", code(note))
-    monkeypatch.setattr(build, "run_all", partial(schedule.run_all, every=0.1))
+    monkeypatch.setattr(running, "run_all", partial(schedule.run_all, every=0.1))
     lines = {
         "still running: two": "shown without",
         "still running: two (3.5 of 8 runs)": "shown with",
@@ -157,7 +157,7 @@ def test_what_still_runs_is_shown_with_its_note_of_progress(book, monkeypatch):
 
 def test_notes_of_several_chapters_are_shown_together(tmp_path):
     (tmp_path / "a.progress").write_text("1.0 of 2 runs")
-    line = build._still(tmp_path, ["a", "b"])
+    line = running._still(tmp_path, ["a", "b"])
     assert line == "still running: a (1.0 of 2 runs), b"
 
 

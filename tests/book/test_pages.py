@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from flatminima_book.build import build_book, retypeset
+from flatminima_book.build import build_book
 from flatminima_book.pages import log_problems, stopped_by
 from flatminima_book.status import PLACE
+from flatminima_book.typesetting import retypeset
 from tests.book.fixture_book import make_book
 
 pytestmark = pytest.mark.usefixtures("quick")

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from flatminima_book.__main__ import main
-from flatminima_book.build import build_book, build_chapter
+from flatminima_book.build import build_book
 from flatminima_book.notebooks import read_notebook, read_source
 from flatminima_book.pairs import (
     DIGEST,
@@ -17,6 +17,7 @@ from flatminima_book.pairs import (
     update_pair,
     update_text,
 )
+from flatminima_book.running import build_chapter
 from tests.book.fixture_book import REPOSITORY, Book, code
 
 OURS = "print(d + 1)"

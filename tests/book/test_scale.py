@@ -9,8 +9,12 @@ import pytest
 
 from flatminima_book import build
 from flatminima_book.__main__ import main
-from flatminima_book.build import build_book, retypeset, scaled, sole_build, used
+from flatminima_book.build import build_book
+from flatminima_book.harvest import used
 from flatminima_book.notebooks import load_chapters, read_notebook
+from flatminima_book.running import scaled
+from flatminima_book.sole import sole_build
+from flatminima_book.typesetting import retypeset
 from tests.book.fixture_book import claim, code
 
 pytestmark = pytest.mark.usefixtures("quick")

@@ -9,8 +9,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from flatminima_book.__main__ import main
-from flatminima_book.build import build_book, build_chapter
+from flatminima_book.build import build_book
 from flatminima_book.execute import environment, execute, write_settings
+from flatminima_book.running import build_chapter
 
 TOLD = """\
 import json, sys, warnings

@@ -7,8 +7,9 @@ import re
 from importlib.metadata import version
 from typing import Any
 
-from docutils import nodes
 from sphinx.application import Sphinx
+
+from flatminima_book.hooks import SAFE, Page, on_page
 
 PACKAGE = "flatminima"
 FOLDER = "book/"
@@ -17,29 +18,24 @@ SPECIAL = re.compile(r"[&%$#_{}\\]")
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
-    app.connect("html-page-context", add_citation)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    on_page(app, add_citation)
+    return SAFE
 
 
-def add_citation(
-    app: Sphinx,
-    pagename: str,
-    templatename: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
+def add_citation(page: Page) -> None:
     """Put the entry below the text of a page that has one."""
-    if doctree is None or not pagename.startswith(FOLDER):
+    if page.doctree is None or not page.name.startswith(FOLDER):
         return
+    app = page.app
     entry = bibtex(
-        name=pagename.removeprefix(FOLDER),
-        title=app.env.titles[pagename].astext(),
+        name=page.name.removeprefix(FOLDER),
+        title=app.env.titles[page.name].astext(),
         book=app.config.html_title,
         author=app.config.author,
         year=app.config.copyright,
-        url=f"{app.config.html_baseurl.rstrip('/')}/{pagename}.html",
+        url=f"{app.config.html_baseurl.rstrip('/')}/{page.name}.html",
     )
-    context["body"] += (
+    page.context["body"] += (
         '<details class="cite-page"><summary>Cite this page</summary>'
         '<div class="highlight-bibtex notranslate"><div class="highlight"><pre>'
         f"{html.escape(entry)}</pre></div></div></details>"

@@ -11,12 +11,14 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from flatminima_book.hooks import LAST, SAFE, Page, on_page
 from flatminima_book.project import Project
 
 MODULE = "flatminima.studies.{folder}.live"
@@ -79,8 +81,8 @@ def write_data(project: Project) -> list[Path]:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the Sphinx extension."""
     app.connect("doctree-resolved", put_stills)
-    app.connect("html-page-context", drop_strangers, priority=900)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    on_page(app, drop_strangers, LAST)
+    return SAFE
 
 
 def put_stills(app: Sphinx, doctree: nodes.document, name: str) -> None:
@@ -104,21 +106,14 @@ def still(fragment: str) -> str:
     return f'<div class="live">{inner.replace("../_static/", "_static/")}</div>'
 
 
-def drop_strangers(
-    app: Sphinx,
-    pagename: str,
-    templatename: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
+def drop_strangers(page: Page) -> None:
     """Remove scripts and styles of the book's folders of static files from a page.
 
     Jupyter Book adds every one of them to every page. Those at the top are for all;
     those in folders belong to the pages that name them.
     """
-    static = Path(app.srcdir) / "_static"
-    for key in ("script_files", "css_files"):
-        context[key] = [f for f in context.get(key, []) if not _foldered(static, f)]
+    static = Path(page.app.srcdir) / "_static"
+    page.drop_files(partial(_foldered, static))
 
 
 def _foldered(static: Path, file: Any) -> bool:

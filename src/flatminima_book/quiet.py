@@ -7,6 +7,8 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from flatminima_book.hooks import LAST, SAFE, Page, on_page
+
 # Jupyter Book always loads sphinx-thebe, whose script names a CDN and is added
 # twice, which the browser reports as an error.
 UNWANTED = "thebe"
@@ -16,10 +18,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     # Titles with formulas stand in the sidebar of pages without formulas.
     app.set_html_assets_policy("always")
-    app.connect("doctree-resolved", drop_nodes, priority=900)
-    app.connect("html-page-context", drop_files, priority=900)
-    app.connect("html-page-context", drop_role, priority=900)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    app.connect("doctree-resolved", drop_nodes, priority=LAST)
+    on_page(app, drop_files, LAST)
+    on_page(app, drop_role, LAST)
+    return SAFE
 
 
 def drop_nodes(app: Sphinx, doctree: nodes.document, name: str) -> None:
@@ -30,28 +32,15 @@ def drop_nodes(app: Sphinx, doctree: nodes.document, name: str) -> None:
             node.parent.remove(node)
 
 
-def drop_files(
-    app: Sphinx,
-    pagename: str,
-    templatename: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
+def drop_files(page: Page) -> None:
     """Remove thebe's scripts and styles from a page."""
-    for key in ("script_files", "css_files"):
-        context[key] = [f for f in context.get(key, []) if not _unwanted(f)]
+    page.drop_files(_unwanted)
 
 
-def drop_role(
-    app: Sphinx,
-    pagename: str,
-    templatename: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
+def drop_role(page: Page) -> None:
     """Remove a role of docutils' that screen readers take for a list without items."""
-    if body := context.get("body"):
-        context["body"] = body.replace(LIST, LIST.replace(' role="list"', ""))
+    if body := page.context.get("body"):
+        page.context["body"] = body.replace(LIST, LIST.replace(' role="list"', ""))
 
 
 LIST = '<div role="list" class="citation-list">'

@@ -8,6 +8,7 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 
 from flatminima_book import experiments
+from flatminima_book.hooks import Page
 from flatminima_book.project import load
 
 ROOT = Path(__file__).parents[2]
@@ -128,6 +129,6 @@ def test_static_files_in_folders_are_for_the_pages_that_name_them(tmp_path):
     ]
     context = {"script_files": list(files), "css_files": ["live/hinge.js?v=1"]}
     app = SimpleNamespace(srcdir=str(tmp_path))
-    experiments.drop_strangers(app, "book/hinge", "page.html", context, None)
+    experiments.drop_strangers(Page(app, "book/hinge", context, None))
     assert context["script_files"] == [files[0], *files[2:]]
     assert context["css_files"] == []

@@ -27,6 +27,7 @@ from flatminima.results.rows import engine_now
 from flatminima.runs.images.config import ImageConfig
 from flatminima.runs.images.train import lacking
 from flatminima.runs.kind import engine_of
+from flatminima.sources.scales import check_scale
 from flatminima.sweeps import store
 from flatminima.sweeps.sweep import run_all
 
@@ -63,8 +64,7 @@ def planned(chapter: str, scale: str = "medium") -> list[ImageConfig]:
         )
     takes_scale = "scale" in signature(plan).parameters
     known = sorted(getattr(module, "SCALES", {})) if takes_scale else ["medium"]
-    if scale not in known:
-        raise ValueError(f"scale = {scale!r}: must be one of {', '.join(known)}")
+    check_scale(scale, known)
     return list(plan(scale=scale) if takes_scale else plan())
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from flatminima.runs.images.config import ImageConfig
 from flatminima.sources.reading_group import BASE, NEVER, RADII, TUNING, seed_by_seed
+from flatminima.sources.scales import at_scale
 from flatminima.sweeps.sweep import sweep_quietly
 
 LENGTHS = {
@@ -100,9 +101,7 @@ def planned(
     Raises:
         ValueError: if there is no such scale.
     """
-    if scale not in SCALES:
-        raise ValueError(f"scale = {scale!r}: must be one of {', '.join(SCALES)}")
-    fields = SCALES[scale] | {"device": device, **fields}
+    fields = at_scale(SCALES, scale, device=device, **fields)
     tuning = arms(LENGTHS, **fields)
     few = {"weights": [RHO], "random": [RHO], "inputs": [INPUTS]}
     if scale == "medium":

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from flatminima.runs.images.config import ImageConfig
+from flatminima.sources.scales import at_scale
 from flatminima.sweeps.sweep import sweep_quietly
 
 SEEDS = range(100, 105)
@@ -166,9 +167,7 @@ def bases(scale: str, device: str = "cpu") -> tuple[ImageConfig, ImageConfig]:
     Raises:
         ValueError: if there is no such scale.
     """
-    if scale not in SCALES:
-        raise ValueError(f"scale = {scale!r}: must be one of {', '.join(SCALES)}")
-    fields = TRAINED | SCALES[scale] | {"device": device}
+    fields = TRAINED | at_scale(SCALES, scale, device=device)
     trained = ImageConfig(**(fields | {"sharpness_n": fields["n"]}))
     others = {"batch": LR_AT, "measured": "around"} | MEASURED[scale]
     return trained, _with(trained, **others)

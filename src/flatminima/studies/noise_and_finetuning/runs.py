@@ -7,6 +7,7 @@ import pandas as pd
 
 from flatminima.runs.images.config import ImageConfig
 from flatminima.sources.reading_group import BASE, NEVER, RADII, TUNING, seed_by_seed
+from flatminima.sources.scales import at_scale
 from flatminima.sweeps.sweep import sweep_quietly
 
 SHARES = (0.0, 0.2, 0.4, 0.6)
@@ -106,9 +107,7 @@ def planned(
     Raises:
         ValueError: if there is no such scale.
     """
-    if scale not in SCALES:
-        raise ValueError(f"scale = {scale!r}: must be one of {', '.join(SCALES)}")
-    given = SCALES[scale] | {"device": device, **fields}
+    given = at_scale(SCALES, scale, device=device, **fields)
     whole = grid(**given)
     if scale == "medium":
         return seed_by_seed(whole, [*TUNING, *seeds])

@@ -12,6 +12,7 @@ import pandas as pd
 
 from flatminima.results.reading import Committed
 from flatminima.runs.images.config import ImageConfig
+from flatminima.sources.scales import check_scale
 from flatminima.sweeps.table import COMMITTED
 
 Way = Literal["ERM → SAM", "SAM → ERM"]
@@ -167,8 +168,7 @@ def planned(
     Raises:
         ValueError: if there is no such scale.
     """
-    if scale not in SCALES:
-        raise ValueError(f"scale = {scale!r}: must be one of {', '.join(SCALES)}")
+    check_scale(scale, SCALES)
     settings = (small if scale == "small" else medium)(device=device)
     return [config.with_seeds(seed, seed) for seed in seeds for config in settings]
 

@@ -36,9 +36,13 @@ ENOUGH = 20
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 
 MEASURED = (
-    *("lost", "score", "loss", "trace", "firing", "norm"),
+    *("diverged", "score", "loss", "trace", "firing", "norm"),
     *("bound", "value", "gap"),
 )
+
+IN_HISTORY = {"diverged": "lost"}
+"""Names of these in the histories of cells, where they differ: walks too have a column
+`lost`, which counts firings."""
 
 
 def rows(histories: Histories) -> pd.DataFrame:
@@ -51,10 +55,10 @@ def rows(histories: Histories) -> pd.DataFrame:
     for config, history in histories.items():
         shared = {name: getattr(config, name) for name in (*PLACE, "n", "d")}
         for k, arm in enumerate(config.arms):
-            values = {
-                name: np.nan if history[name][k] is None else history[name][k]
-                for name in MEASURED
-            }
+            values = {}
+            for name in MEASURED:
+                value = history[IN_HISTORY.get(name, name)][k]
+                values[name] = np.nan if value is None else value
             seed = config.data_seed
             found.append({**shared, "seed": seed, "method": arm.name, **values})
     columns = [*PLACE, "n", "d", "seed", "method", *MEASURED]
@@ -155,7 +159,7 @@ WORDS = (BETTER, UNDECIDED, WORSE)
 
 def means(table: pd.DataFrame) -> pd.DataFrame:
     """Means over places and seeds of what was measured, by method."""
-    columns = ["score", "loss", "trace", "firing", "norm", "lost"]
+    columns = ["score", "loss", "trace", "firing", "norm", "diverged"]
     return table.groupby("method", sort=False)[columns].mean().round(3)
 
 

@@ -71,7 +71,7 @@ def test_contest_has_the_columns_of_claims(small):
         assert last["data_seed"].tolist() == last["init_seed"].tolist() == [3, 4]
         assert last[["rising_share", "jump_share"]].notna().all(axis=None)
         if name != "1-SAM":
-            assert (table["output_error"] == ON_THE_SET).all()
+            assert last["output_error"].le(ON_THE_SET).all()
             verdict = decide.attains("flat-naive-attains", table)
             scale = (
                 "scaled-down: d = 4, n = 8, width 16, a flow of at most 6 iterations"

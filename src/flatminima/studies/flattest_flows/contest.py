@@ -10,10 +10,10 @@ from flatminima.checks import at_least
 from flatminima.results.evidence import gather
 from flatminima.results.reading import Committed
 from flatminima.runs.flow.config import FlowConfig
-from flatminima.runs.flow.manifold import ON_THE_SET
 from flatminima.runs.flow.moves import moves
 from flatminima.runs.mlp.config import Config
 from flatminima.sources.wen_li_ma import figure
+from flatminima.statistics.flow_ends import with_output_error
 from flatminima.sweeps.sweep import fetch, sweep
 from flatminima.sweeps.table import Seeds, over_seeds
 
@@ -160,8 +160,8 @@ def contest(
             alone at which the accuracy was measured.
 
     Returns:
-        Tables of `sweep` by name. Those of flows get an output_error: the most that
-        landing on {f = y} leaves, and NaN for what a flow lacks that found no start.
+        Tables of `sweep` by name. Those of flows get NaN for what a flow lacks that
+        found no start, and those without `own` their output_error, which is measured.
         That of training gets the two shares, the same in every row of a seed, NaN for
         a run that diverged.
     """
@@ -173,7 +173,9 @@ def contest(
     }
     for name, config in configs.items():
         if isinstance(config, FlowConfig):
-            table = tables[name].assign(output_error=ON_THE_SET)
+            table = tables[name]
+            if not own:
+                table = with_output_error(table, config, seeds)
             lacking = [column for column in COUNTED if column not in table]
             tables[name] = table.assign(**dict.fromkeys(lacking, np.nan))
         else:

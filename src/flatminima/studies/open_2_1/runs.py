@@ -12,9 +12,9 @@ from flatminima.results.evidence import gather
 from flatminima.results.reading import Committed
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.kind import RunConfig
-from flatminima.runs.mlp import problem as mlp_problem
 from flatminima.runs.mlp.config import Config, Phase
 from flatminima.runs.patterns.config import PatternConfig
+from flatminima.statistics.flow_ends import output_error
 from flatminima.sweeps.sweep import run_all
 from flatminima.sweeps.table import over_seeds
 
@@ -277,12 +277,8 @@ def misfits(first_seed: int, count: int) -> np.ndarray:
     """
     seeds = range(first_seed, first_seed + min(count, MEASURED_AGAIN))
     configs = [large_flow().with_seeds(seed, seed) for seed in seeds]
-    found = []
-    for config, run in zip(configs, run_all(configs), strict=True):
-        setting = mlp_problem.problem(config.start)
-        f = setting.architecture.forward(setting.model, *run.params, setting.inputs)
-        found.append(float(np.sqrt(np.mean((f - setting.y) ** 2))))
-    return np.array(found)
+    ends = zip(configs, run_all(configs), strict=True)
+    return np.sqrt([output_error(config, run) for config, run in ends])
 
 
 def collected(

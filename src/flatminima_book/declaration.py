@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from flatminima_book.ranges import Range, Refusal, parse_range, shown
+from flatminima_book.range_texts import parse_range
+from flatminima_book.ranges import Range, Refusal, shown
 
 FORM = "d: int = 30  # 2 to 1000: input dimension"
 

@@ -9,7 +9,8 @@ from papermill.translators import PythonTranslator
 from flatminima_book.bounds import expression
 from flatminima_book.chapter import check, start
 from flatminima_book.declaration import declared, refuse_unknown, settled
-from flatminima_book.ranges import TYPES, parse_range, shown
+from flatminima_book.range_texts import TYPES, parse_range
+from flatminima_book.ranges import shown
 
 CELL = """\
 d: int = 30  # 2 to 1000: input dimension

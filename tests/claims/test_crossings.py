@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flatminima.claims import decide, register
+from flatminima.claims import making, register
 from flatminima.claims import words as claims_words
 from flatminima.claims.crossings import crosses, crossings, curves, in_words, settles
 from flatminima.claims.model import Claim, Rule
@@ -30,7 +30,7 @@ def rules(monkeypatch):
     text = {"chapter": "hinge", "source": "000", "origin": "ours", "statement": "So."}
     text["rule_fixed"] = "before"
     own = {name: Claim(id=name, rule=rule, **text) for name, rule in RULES.items()}
-    monkeypatch.setattr(decide, "load", lambda: (thresholds, own))
+    monkeypatch.setattr(making, "load", lambda: (thresholds, own))
 
 
 def line(*means: float, field: str = "bias_input", count: int = 10, **columns):

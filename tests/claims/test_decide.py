@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from flatminima.claims import decide, register, report
+from flatminima.claims import decide, making, register, report
 from flatminima.claims import words as claims_words
 from flatminima.claims.model import Claim, Rule
 from flatminima.claims.report import Report, Verdict, shortfall
@@ -82,7 +82,7 @@ def rules(monkeypatch):
         )
         for name, rule in RULES.items()
     }
-    for module in (decide, report):
+    for module in (making, report):
         monkeypatch.setattr(module, "load", lambda: (thresholds, own))
 
 

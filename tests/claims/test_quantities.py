@@ -8,16 +8,15 @@ import pytest
 from flatminima.claims.model import Rule
 from flatminima.claims.quantities import (
     ALONG,
-    NONE,
     QUANTITIES,
     SOURCES,
     counted,
     effect_in_words,
-    numbers,
     quantity,
     source_in_words,
 )
 from flatminima.claims.register import load
+from flatminima.claims.rounding import NONE, numbers
 
 TAU = "-(Kendall tau of trace over bound and test accuracy)"
 SLOPE = "log-log slope of d log d minus that of n against d at a test MSE of 0.25"

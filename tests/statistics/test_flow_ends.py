@@ -31,7 +31,9 @@ def test_an_output_error_is_that_of_the_end():
 
 
 def test_a_flow_without_a_start_has_none():
-    assert np.isnan(output_error(FLOW, Run(fetch(FLOW).history, {}, 160, diverged_at=160)))
+    assert np.isnan(
+        output_error(FLOW, Run(fetch(FLOW).history, {}, 160, diverged_at=160))
+    )
 
 
 def test_the_last_row_of_every_seed_has_its_own():

@@ -16,9 +16,9 @@ import pandas as pd
 from flatminima.claims.found import NOT_RUN, Told, tell_sentences
 from flatminima.claims.markup import inline_html, plain
 from flatminima.claims.model import RuleFixed
-from flatminima.claims.quantities import NONE
 from flatminima.claims.register import load as load_claims
 from flatminima.claims.report import Verdict, Word, in_words
+from flatminima.claims.rounding import NONE
 from flatminima.claims.sentences import MIME, Conclusion, load
 
 Sureness = Literal["exact", "firm", "thin", "open"]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from flatminima.claims.decide import _claim, _guarded, _join, _verdict
+from flatminima.claims.making import claim_of, guarded, joined, verdict_of
 from flatminima.claims.model import Rule
 from flatminima.claims.register import load
 from flatminima.claims.report import Verdict, Word
@@ -74,7 +74,7 @@ def crosses(claim_id: str, table: pd.DataFrame) -> Verdict:
         claim_id: a claim whose rule is of kind "crosses".
         table: rows of one training rule over the values of the rule's field.
     """
-    thresholds, claim = _claim(claim_id, "crosses")
+    thresholds, claim = claim_of(claim_id, "crosses")
     grid, values = curves(table, **_columns(claim.rule))
     found = crossing(
         grid,
@@ -89,11 +89,11 @@ def crosses(claim_id: str, table: pd.DataFrame) -> Verdict:
         word = "fails"
     else:
         word = "undecided"
-    verdict = _verdict(claim, word, *found, len(values), table)
+    verdict = verdict_of(claim, word, *found, len(values), table)
     if not found.closed:
-        note = _join(verdict.note, in_words(found))
+        note = joined(verdict.note, in_words(found))
         verdict = replace(verdict, note=note)
-    return _guarded(verdict, thresholds, table)
+    return guarded(verdict, thresholds, table)
 
 
 def settles(claim_id: str, before: pd.DataFrame, after: pd.DataFrame) -> Verdict:
@@ -114,7 +114,7 @@ def settles(claim_id: str, before: pd.DataFrame, after: pd.DataFrame) -> Verdict
     Raises:
         ValueError: if the values of the field differ.
     """
-    thresholds, claim = _claim(claim_id, "settles")
+    thresholds, claim = claim_of(claim_id, "settles")
     grid, first = curves(before, **_columns(claim.rule))
     other, second = curves(after, **_columns(claim.rule))
     if not np.array_equal(grid, other):
@@ -133,11 +133,11 @@ def settles(claim_id: str, before: pd.DataFrame, after: pd.DataFrame) -> Verdict
         word = "fails"
     elif moved.closed and -step <= moved.low and moved.high <= step:
         word = "holds"
-    verdict = _verdict(claim, word, *moved, len(first), after)
+    verdict = verdict_of(claim, word, *moved, len(first), after)
     if not moved.closed:
-        note = _join(verdict.note, "the crossing is missing at one of the lengths")
+        note = joined(verdict.note, "the crossing is missing at one of the lengths")
         verdict = replace(verdict, note=note)
-    return _guarded(verdict, thresholds, before, after)
+    return guarded(verdict, thresholds, before, after)
 
 
 def crossings(

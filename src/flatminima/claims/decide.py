@@ -5,33 +5,30 @@ A function of this module applies one kind of rule to evidence and returns a
 no verdict is written by hand anywhere.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from flatminima.claims.model import Claim, Kind
-from flatminima.claims.register import load
+from flatminima.claims.making import (
+    claim_of,
+    guarded,
+    joined,
+    verdict_of,
+    without_diverged,
+)
+from flatminima.claims.model import Claim
 from flatminima.claims.report import (
     Verdict,
     Word,
-    few_seeds_note,
     groups_note,
-    why_undecided,
 )
-from flatminima.claims.words import describe
 from flatminima.statistics.groups import generalising, two_groups
 from flatminima.statistics.intervals import SHARES, mean_interval, of_mean, of_median
 from flatminima.statistics.targets import relative_error
 from flatminima.statistics.thresholds import Thresholds
-from flatminima.sweeps.table import ALL_DIVERGED, COMMITTED, per_seed, why_missing
-
-NAMED = 5
-"""Diverged runs that a note names."""
-
-NO_SEED = "no seed has a value"
+from flatminima.sweeps.table import ALL_DIVERGED, per_seed, why_missing
 
 
 def share(claim_id: str, table: pd.DataFrame) -> Verdict:
@@ -47,28 +44,28 @@ def share(claim_id: str, table: pd.DataFrame) -> Verdict:
         claim_id: a claim whose rule is of kind "share".
         table: rows of one setting from `sweep`.
     """
-    thresholds, claim = _claim(claim_id, "share")
+    thresholds, claim = claim_of(claim_id, "share")
     metric = claim.rule.metric
     values = per_seed(table, metric, diverged=0.0)
     missing = int(values.isna().sum())
     if missing:
-        verdict = _verdict(claim, "undecided", None, None, None, len(values), table)
+        verdict = verdict_of(claim, "undecided", None, None, None, len(values), table)
         note = f"{missing} of {len(values)} seeds have no {metric}"
-        note = _join(verdict.note, note, why_missing(table, metric))
+        note = joined(verdict.note, note, why_missing(table, metric))
         verdict = replace(verdict, note=note)
-        return _guarded(verdict, thresholds, table)
+        return guarded(verdict, thresholds, table)
     effect, low, high = mean_interval(table, metric)
     apart = metric in SHARES and bool(two_groups(values.to_numpy(float), thresholds))
     if apart:
         effect, low, high, _ = generalising(values.to_numpy(float), thresholds)
     word = (_high if claim.rule.says else _low)(low, high, thresholds)
-    verdict = _verdict(claim, word, effect, low, high, len(values), table)
+    verdict = verdict_of(claim, word, effect, low, high, len(values), table)
     if apart:
         note = groups_note(values.to_numpy(float), thresholds)
-        verdict = replace(verdict, note=_join(verdict.note, note))
+        verdict = replace(verdict, note=joined(verdict.note, note))
     note = _unfitted(table, metric, thresholds)
-    verdict = replace(verdict, note=_join(verdict.note, note))
-    return _guarded(verdict, thresholds, table)
+    verdict = replace(verdict, note=joined(verdict.note, note))
+    return guarded(verdict, thresholds, table)
 
 
 def _unfitted(table: pd.DataFrame, metric: str, t: Thresholds) -> str:
@@ -117,10 +114,10 @@ def beats(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
     Raises:
         ValueError: if the two settings have no seed in common.
     """
-    thresholds, claim = _claim(claim_id, "beats")
+    thresholds, claim = claim_of(claim_id, "beats")
     difference = _paired(claim, table, other)
     verdict = _sign(claim, difference, thresholds, table)
-    return _guarded(_explained(verdict, claim, table, other), thresholds, table, other)
+    return guarded(_explained(verdict, claim, table, other), thresholds, table, other)
 
 
 def equals(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
@@ -139,11 +136,11 @@ def equals(claim_id: str, table: pd.DataFrame, other: pd.DataFrame) -> Verdict:
     Raises:
         ValueError: if the two settings have no seed in common.
     """
-    thresholds, claim = _claim(claim_id, "equals")
+    thresholds, claim = claim_of(claim_id, "equals")
     difference = _paired(claim, table, other)
     verdict = _sign(claim, difference, thresholds, table)
     verdict = replace(verdict, verdict=_same(verdict, claim.rule.tolerance))
-    return _guarded(_explained(verdict, claim, table, other), thresholds, table, other)
+    return guarded(_explained(verdict, claim, table, other), thresholds, table, other)
 
 
 def _same(difference: Verdict, margin: float) -> Word:
@@ -175,7 +172,7 @@ def _explained(verdict: Verdict, claim: Claim, *tables: pd.DataFrame) -> Verdict
         return verdict
     whys = {why_missing(each, claim.rule.metric) for each in tables}
     whys -= {ALL_DIVERGED}  # which runs those are is said elsewhere
-    return replace(verdict, note=_join(verdict.note, *sorted(whys)))
+    return replace(verdict, note=joined(verdict.note, *sorted(whys)))
 
 
 def associated(
@@ -192,12 +189,12 @@ def associated(
         scale: for the scorecard.
         table: of the runs behind them, from `sweep`, which says why no seed has it.
     """
-    thresholds, claim = _claim(claim_id, "associated")
+    thresholds, claim = claim_of(claim_id, "associated")
     verdict = _sign(claim, statistics, thresholds, scale)
     if table is not None and not len(statistics):
         whys = (why_missing(table, metric) for metric in ("ratio", "test_accuracy"))
-        verdict = replace(verdict, note=_join(verdict.note, *dict.fromkeys(whys)))
-    return _guarded(verdict, thresholds)
+        verdict = replace(verdict, note=joined(verdict.note, *dict.fromkeys(whys)))
+    return guarded(verdict, thresholds)
 
 
 def attains(
@@ -218,7 +215,7 @@ def attains(
         table: rows of one setting from `sweep`.
         trace: column with the trace at interpolation.
     """
-    thresholds, claim = _claim(claim_id, "attains")
+    thresholds, claim = claim_of(claim_id, "attains")
     loss = relative_error(table, diverged=np.inf)
     near = loss <= thresholds.interpolates
     ratios = per_seed(table, trace) / per_seed(table, "bound")
@@ -236,21 +233,21 @@ def attains(
         word: Word = "holds"
     else:
         word = "fails" if claim.rule.tight else "undecided"
-    verdict = _verdict(claim, word, effect, low, high, len(loss), table)
+    verdict = verdict_of(claim, word, effect, low, high, len(loss), table)
     if short:
         verdict = replace(
             verdict,
-            note=_join(
+            note=joined(
                 verdict.note, f"{short} of {len(loss)} seeds do not interpolate"
             ),
         )
     if own.any():
         note = f"{own.sum()} of {len(loss)} seeds compared at their own outputs"
-        verdict = replace(verdict, note=_join(verdict.note, note))
+        verdict = replace(verdict, note=joined(verdict.note, note))
     if stuck > 0:
         note = f"{stuck} seeds could not be retracted"
-        verdict = replace(verdict, note=_join(verdict.note, note))
-    return _guarded(verdict, thresholds, table)
+        verdict = replace(verdict, note=joined(verdict.note, note))
+    return guarded(verdict, thresholds, table)
 
 
 def estimated(
@@ -270,14 +267,14 @@ def estimated(
         scale: for the scorecard.
         tables: of the runs behind it, from `sweep`; diverged ones are counted.
     """
-    thresholds, claim = _claim(claim_id, "estimated")
+    thresholds, claim = claim_of(claim_id, "estimated")
     effect, low, high = estimate
     word = _above_zero(low, high)
-    verdict = _verdict(claim, word, effect, low, high, seeds, scale)
+    verdict = verdict_of(claim, word, effect, low, high, seeds, scale)
     if not np.isfinite(effect):
-        note = _join(verdict.note, "the runs do not tell it: censored")
+        note = joined(verdict.note, "the runs do not tell it: censored")
         verdict = replace(verdict, verdict="undecided", note=note)
-    return _guarded(verdict, thresholds, *tables)
+    return guarded(verdict, thresholds, *tables)
 
 
 def exact(
@@ -298,13 +295,13 @@ def exact(
     Raises:
         ValueError: if there is no instance.
     """
-    thresholds, claim = _claim(claim_id, "exact")
+    thresholds, claim = claim_of(claim_id, "exact")
     if not len(errors):
         raise ValueError(f"{claim_id}: no instance to decide it by")
     worst = float(np.max(errors))
     word: Word = "holds" if worst <= claim.rule.tolerance else "fails"
-    verdict = _verdict(claim, word, worst, None, None, len(errors), scale)
-    return _without_diverged(verdict, thresholds, tables)
+    verdict = verdict_of(claim, word, worst, None, None, len(errors), scale)
+    return without_diverged(verdict, thresholds, tables)
 
 
 def flattest(
@@ -325,21 +322,21 @@ def flattest(
         accuracy: its accuracy on held-out points.
         scale: what the constructions are.
     """
-    thresholds, claim = _claim(claim_id, "flattest")
+    thresholds, claim = claim_of(claim_id, "flattest")
     attained = np.abs(excess) <= claim.rule.tolerance
     if attained.any():
         worst = float(np.min(np.asarray(accuracy)[attained]))
         word: Word = "fails" if worst <= thresholds.low else "undecided"
     else:
         worst, word = None, "undecided"
-    return _verdict(claim, word, worst, None, None, int(attained.sum()), scale)
+    return verdict_of(claim, word, worst, None, None, int(attained.sum()), scale)
 
 
 def not_testable(claim_id: str) -> Verdict:
     """Record a claim that no run here can decide, with the reason."""
-    _, claim = _claim(claim_id, "not testable")
-    verdict = _verdict(claim, "not testable", None, None, None, 0, "none")
-    return replace(verdict, note=_join(verdict.note, claim.rule.reason))
+    _, claim = claim_of(claim_id, "not testable")
+    verdict = verdict_of(claim, "not testable", None, None, None, 0, "none")
+    return replace(verdict, note=joined(verdict.note, claim.rule.reason))
 
 
 def _sign(
@@ -352,106 +349,8 @@ def _sign(
     low, high = of_mean(values, thresholds)
     effect = float(np.mean(values)) if len(values) else None
     word = _above_zero(low, high)
-    return _verdict(claim, word, effect, low, high, len(values), scale)
+    return verdict_of(claim, word, effect, low, high, len(values), scale)
 
 
 def _above_zero(low: float, high: float) -> Word:
     return "holds" if low > 0 else "fails" if high < 0 else "undecided"
-
-
-def _claim(claim_id: str, kind: Kind) -> tuple[Thresholds, Claim]:
-    thresholds, claims = load()
-    if claim_id not in claims:
-        raise KeyError(f"no claim {claim_id!r} in studies/*/claims.yml")
-    claim = claims[claim_id]
-    if claim.rule.kind != kind:
-        raise ValueError(
-            f"{claim_id}: its rule is of kind {claim.rule.kind!r}, not {kind!r}"
-        )
-    return thresholds, claim
-
-
-def _verdict(
-    claim: Claim,
-    word: Word,
-    effect: float | None,
-    low: float | None,
-    high: float | None,
-    n: int,
-    scale: str | pd.DataFrame,
-) -> Verdict:
-    thresholds, _ = load()
-    if not isinstance(scale, str):
-        scale = _scale(scale)
-    return Verdict(
-        id=claim.id,
-        chapter=claim.chapter,
-        source=claim.source,
-        origin=claim.origin,
-        statement=claim.statement,
-        rule=describe(claim.rule, thresholds),
-        verdict=word,
-        effect=_finite(effect),
-        low=_finite(low),
-        high=_finite(high),
-        n=n,
-        scale=scale,
-        reported=claim.reported,
-        note=claim.note,
-        rule_fixed=claim.rule_fixed,
-    )
-
-
-def _scale(table: pd.DataFrame) -> str:
-    """The scale of runs; of committed ones also their seeds, which no build chooses."""
-    scale = str(table["scale"].iloc[0])
-    if scale.endswith(COMMITTED):
-        scale += f", seeds {table['data_seed'].min()} to {table['data_seed'].max()}"
-    return scale
-
-
-def _guarded(
-    verdict: Verdict, thresholds: Thresholds, *settings: pd.DataFrame
-) -> Verdict:
-    """Withdraw what too few seeds or too many diverged ones cannot decide."""
-    verdict = _without_diverged(verdict, thresholds, settings)
-    needed = load()[1][verdict.id].rule.min_seeds or thresholds.min_seeds
-    if verdict.n < needed:
-        why = "" if why_undecided(verdict) else NO_SEED
-        few = few_seeds_note(verdict.n, needed) if verdict.n else why
-        note = _join(verdict.note, few)
-        verdict = replace(verdict, verdict="undecided", note=note)
-    return verdict
-
-
-def _without_diverged(
-    verdict: Verdict, thresholds: Thresholds, settings: Sequence[pd.DataFrame]
-) -> Verdict:
-    """Withdraw what too many diverged runs cannot decide, and name those."""
-    ends = [table.loc[table["last"], "diverged"] for table in settings]
-    diverged = sum(int(end.sum()) for end in ends)
-    if diverged:
-        note = f"{diverged} of {sum(map(len, ends))} runs diverged ({_named(settings)})"
-        verdict = replace(verdict, note=_join(verdict.note, note))
-    if any(end.sum() > thresholds.max_diverged * len(end) for end in ends):
-        verdict = replace(verdict, verdict="undecided")
-    return verdict
-
-
-def _named(settings: Sequence[pd.DataFrame]) -> str:
-    """The first few diverged runs, by rule and seeds."""
-    ends = pd.concat([table[table["last"] & table["diverged"]] for table in settings])
-    names = [
-        f"{row.rule}, {row.num_steps} updates, data seed {row.data_seed}, init seed "
-        f"{row.init_seed}"
-        for row in ends.itertuples()
-    ]
-    return "; ".join(names[:NAMED] + ["…"] * (len(names) > NAMED))
-
-
-def _finite(value: float | None) -> float | None:
-    return float(value) if value is not None and np.isfinite(value) else None
-
-
-def _join(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)

@@ -11,8 +11,9 @@ from jaxtyping import Float
 from flatminima.claims.agreement import agreement
 from flatminima.claims.model import RuleFixed
 from flatminima.claims.multiplicity import p_value
-from flatminima.claims.quantities import NONE, counted, effect_in_words, source_in_words
+from flatminima.claims.quantities import counted, effect_in_words, source_in_words
 from flatminima.claims.register import load
+from flatminima.claims.rounding import NONE
 from flatminima.statistics.thresholds import Thresholds
 from flatminima.sweeps.table import ALL_DIVERGED, NOT_HELD_OUT, NOT_NEAR
 

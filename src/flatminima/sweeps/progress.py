@@ -4,12 +4,14 @@ import io
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
+
+from flatminima.runs.kind import Run, RunConfig, engine_of
 
 PROGRESS_VARIABLE = "FLATMINIMA_PROGRESS"
 SECONDS_BETWEEN_LINES = 60.0
@@ -101,3 +103,26 @@ def progress(*arguments: Any, **keywords: Any) -> Iterator[Progress]:
         yield shown
     finally:
         shown.close()
+
+
+def share_done(config: RunConfig, run: Run) -> float:
+    """How much of a run is done."""
+    return 1.0 if run.finished else run.step / config.num_steps
+
+
+def calls(configs: Iterable[RunConfig]) -> dict[RunConfig, int]:
+    """Calls of their kernel that runs take: much the same time each.
+
+    With every seed a run takes as many. Where an engine does not say, runs count as
+    equal.
+    """
+    settings: dict[RunConfig, int] = {}
+    calls = {}
+    for config in configs:
+        setting = config.with_seeds(0, 0)
+        if setting not in settings:
+            longest = getattr(engine_of(config), "steps_per_call", None)
+            steps = longest(setting) if longest else config.num_steps
+            settings[setting] = -(-config.num_steps // steps)
+        calls[config] = settings[setting]
+    return calls

@@ -7,7 +7,6 @@ back in parts, so that a killed one goes on from its last part.
 
 import atexit
 import gc
-import os
 import sys
 import time
 import warnings
@@ -32,17 +31,15 @@ from flatminima.checkout import refuse_another
 from flatminima.identity import library_versions
 from flatminima.paths import record_file, store_folder
 from flatminima.runs import loop
-from flatminima.runs.kind import Run, RunConfig, engine_of
+from flatminima.runs.kind import Run, RunConfig
 from flatminima.sweeps import store
 from flatminima.sweeps.executors import Pool, choose, single_threaded
-from flatminima.sweeps.progress import Progress, progress
+from flatminima.sweeps.notes import note_commit, note_spent
+from flatminima.sweeps.progress import Progress, calls, progress, share_done
 from flatminima.sweeps.provenance import provenance
 from flatminima.sweeps.settings import refuse_settings, settings
 from flatminima.sweeps.slots import compute_slot
 from flatminima.sweeps.table import Seeds, over_seeds, tidy
-
-SPENT_VARIABLE = "FLATMINIMA_SPENT"
-"""Names the file in which sweeps note what runs took."""
 
 SECONDS_PER_PART = 10.0
 """Computing time after which a run comes back, to be kept and sent on."""
@@ -126,7 +123,7 @@ def run_all(
         with place as pool:
             found |= rest.compute(pool)
         spent = rest.spent
-    _note_spent(found, spent)
+    note_spent(found, spent)
     lost = [
         f"diverged after {run.diverged_at} steps: {brief(config)}"
         for config, (run, _) in found.items()
@@ -175,7 +172,7 @@ def sweep(
     cells = over_seeds(configs, seeds)
     runs = run_all(cells, workers, processes=processes, scheduler=scheduler)
     if commit:
-        _record(cells, record_file() if commit is True else commit)
+        note_commit(cells, record_file() if commit is True else commit)
     return pd.concat(
         [tidy(config, run) for config, run in zip(cells, runs, strict=True)],
         ignore_index=True,
@@ -262,7 +259,7 @@ class _Sweep:
         self.finished: dict[RunConfig, tuple[Run, float]] = {}
         self.spent: dict[RunConfig, float] = {}
         self.parts: dict[RunConfig, tuple[Run, float]] = {}
-        self.calls = _calls(missing)
+        self.calls = calls(missing)
         for config in missing:
             part = store.load_part(folder, config)
             if part is not None:
@@ -272,7 +269,7 @@ class _Sweep:
         """Compute and store every cell; its run and the seconds spent on it."""
         total = len(self.waiting)
         deaths = 0
-        begun = {c: _share(c, part) for c, (part, _) in self.parts.items()}
+        begun = {c: share_done(c, part) for c, (part, _) in self.parts.items()}
         with progress(
             total,
             sum(begun.values()),
@@ -362,8 +359,8 @@ class _Sweep:
             self.parts.pop(config, None)
         else:
             self.parts[config] = (part.run, seconds)
-        passed = _share(config, earlier) if earlier is not None else 0.0
-        share = _share(config, part.run) - passed
+        passed = share_done(config, earlier) if earlier is not None else 0.0
+        share = share_done(config, part.run) - passed
         shown.advance(share, self.calls[config] * share)
 
     def _replace_workers(self, pool: Pool, deaths: int) -> None:
@@ -387,29 +384,6 @@ class _Sweep:
                 self._keep(self.running[future], future.result(), shown)
 
 
-def _share(config: RunConfig, run: Run) -> float:
-    """How much of a run is done."""
-    return 1.0 if run.finished else run.step / config.num_steps
-
-
-def _calls(configs: Iterable[RunConfig]) -> dict[RunConfig, int]:
-    """Calls of their kernel that runs take: much the same time each.
-
-    With every seed a run takes as many. Where an engine does not say, runs count as
-    equal.
-    """
-    settings: dict[RunConfig, int] = {}
-    calls = {}
-    for config in configs:
-        setting = config.with_seeds(0, 0)
-        if setting not in settings:
-            longest = getattr(engine_of(config), "steps_per_call", None)
-            steps = longest(setting) if longest else config.num_steps
-            settings[setting] = -(-config.num_steps // steps)
-        calls[config] = settings[setting]
-    return calls
-
-
 def _difference(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     if theirs["engine"] != ours["engine"]:
         return f"engine {theirs['engine'][:12]}, here {ours['engine'][:12]}"
@@ -421,34 +395,3 @@ def _difference(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
         if ours["libraries"].get(name) != version
     }
     return f"{other}, here { {name: ours['libraries'].get(name) for name in other} }"
-
-
-def _record(configs: Sequence[RunConfig], path: Path | None) -> None:
-    """Note which runs are to be committed, where somebody asks for it."""
-    _note(
-        path,
-        (
-            {"module": config.engine, "config": config.model_dump(mode="json")}
-            for config in configs
-        ),
-    )
-
-
-def _note_spent(
-    found: dict[RunConfig, tuple[Run, float]], spent: dict[RunConfig, float]
-) -> None:
-    """Note what runs took, and how much of it just now, where somebody asks for it."""
-    _note(
-        Path(chosen) if (chosen := os.environ.get(SPENT_VARIABLE)) else None,
-        (
-            {"run": store.key(c), "seconds": seconds, "now": spent.get(c, 0.0)}
-            for c, (_, seconds) in found.items()
-        ),
-    )
-
-
-def _note(path: Path | None, values: Iterable[dict[str, Any]]) -> None:
-    """Add values to a file, a line each."""
-    if path is not None:
-        with open(path, "ab") as file:
-            file.writelines(store.canonical(value) + b"\n" for value in values)

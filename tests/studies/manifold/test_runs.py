@@ -7,7 +7,7 @@ import torch
 
 from flatminima.flows.gradient_flow import settle
 from flatminima.flows.two_layer import TwoLayer
-from flatminima.studies.manifold import runs, starts
+from flatminima.studies.manifold import runs, sparse_labels, starts
 from tests.flows.examples import as_torch
 
 SIZE = {"d": 2, "n": 5, "width": 6}
@@ -67,7 +67,7 @@ def test_a_chain_joins_two_minimisers():
 
 
 def test_sparse_labels_have_the_rank_of_their_map():
-    found = runs.ranks_of_sparse_labels([0, 1, 2], d=14, n=6, k=2)
+    found = sparse_labels.ranks_of_sparse_labels([0, 1, 2], d=14, n=6, k=2)
     assert (found["truth"] <= 2).all()
     assert (found["generic"] == 6).all()
 

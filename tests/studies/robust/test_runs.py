@@ -16,6 +16,7 @@ from flatminima.runs.mlp.problem import initial_state, problem
 from flatminima.runs.mlp.train import advance
 from flatminima.sources.controls import SETTINGS
 from flatminima.studies.robust import runs as robust_runs
+from flatminima.studies.robust import verdicts
 from flatminima.studies.robust.runs import BASE, FIELDS
 from flatminima.sweeps import sweep
 from tests.autograd import jacobian
@@ -37,7 +38,7 @@ def differing(one, other) -> set[str]:
     return {k for k, v in one.model_dump().items() if v != other.model_dump()[k]}
 
 
-@pytest.mark.parametrize("architecture", robust_runs.VERDICTS)
+@pytest.mark.parametrize("architecture", verdicts.VERDICTS)
 def test_the_base_is_the_sources(architecture):
     configs = varied(architecture)
     setting = SETTINGS[architecture]
@@ -249,7 +250,7 @@ def test_words_are_those_of_the_scenarios_claims():
         retracted_trace=[1.01, 1.2, 1.0],
         output_error=[1e-3, 1e-3, 0.5],
     )
-    found = robust_runs.words(table)
+    found = verdicts.words(table)
     assert found["generalises"].tolist() == ["holds", "partly", "fails"]
     assert found["attains"].tolist() == ["holds", "fails", "fails"]
     assert found["beats SGD"].tolist() == ["holds", "holds", "fails"]
@@ -259,7 +260,7 @@ def test_words_are_those_of_the_scenarios_claims():
 
 def test_the_words_claims_exist_and_are_of_the_right_kinds():
     known = load()[1]
-    for ids in robust_runs.VERDICTS.values():
+    for ids in verdicts.VERDICTS.values():
         kinds = [known[name].rule.kind for name in ids.values()]
         assert kinds == ["share", "attains", "beats"]
         assert known[ids["generalises"]].rule.says
@@ -282,7 +283,7 @@ def test_survives(words, verdict, effect):
     table = by_hand()
     settings = [BASE, ("lr", 0.5), ("lr", 2.0)]
     index = pd.MultiIndex.from_tuples(settings, names=["field", "factor"])
-    found = robust_runs.survives(
+    found = verdicts.survives(
         "robust-bias-generalises", table, pd.Series(words, index=index)
     )
     assert (found.verdict, found.effect, found.n) == (verdict, effect, 2)
@@ -296,8 +297,8 @@ def test_survives(words, verdict, effect):
 @pytest.mark.parametrize("seeds", [1, 9, 10])
 def test_a_verdict_of_too_few_seeds_says_so(seeds):
     table = by_hand(test_accuracy=[0.3, 0.3, 0.3], seeds=seeds)
-    words = robust_runs.words(table)["generalises"]
-    found = robust_runs.survives("robust-bias-generalises", table, words)
+    words = verdicts.words(table)["generalises"]
+    found = verdicts.survives("robust-bias-generalises", table, words)
     too_few = seeds < 10
     assert found.verdict == ("undecided" if too_few else "holds")
     assert few_seeds(found) == ((seeds, 10) if too_few else None)
@@ -306,17 +307,17 @@ def test_a_verdict_of_too_few_seeds_says_so(seeds):
 
 def test_words_that_few_seeds_could_not_decide_are_not_trusted():
     table = by_hand(seeds=3)
-    words = pd.Series("holds", index=robust_runs.words(table).index)
-    found = robust_runs.survives("robust-bias-generalises", table, words)
+    words = pd.Series("holds", index=verdicts.words(table).index)
+    found = verdicts.survives("robust-bias-generalises", table, words)
     assert (found.verdict, few_seeds(found)) == ("undecided", (3, 10))
 
 
 def test_a_table_of_symbols():
-    words = robust_runs.words(by_hand(test_accuracy=[1.0, 0.93, 0.3]))
-    found = robust_runs.verdict_table({"A": words, "B": words})
+    words = verdicts.words(by_hand(test_accuracy=[1.0, 0.93, 0.3]))
+    found = verdicts.verdict_table({"A": words, "B": words})
     assert list(found.index) == ["base", "η × 1/2", "η × 2"]
     assert found["A", "generalises"].tolist() == ["✓", "≈", "✗"]
-    assert set(robust_runs.SYMBOLS) == {"holds", "partly", "fails", "undecided"}
+    assert set(verdicts.SYMBOLS) == {"holds", "partly", "fails", "undecided"}
 
 
 def test_lost_runs_are_counted():
@@ -330,7 +331,7 @@ def test_lost_runs_are_counted():
     assert robust_runs.lost_runs(by_hand()).empty
 
 
-@pytest.mark.parametrize("architecture", robust_runs.VERDICTS)
+@pytest.mark.parametrize("architecture", verdicts.VERDICTS)
 def test_growth_at_the_start_equals_autograd(architecture):
     configs = varied(architecture)
     found = robust_runs.initial_growth({"name": configs})["name"]

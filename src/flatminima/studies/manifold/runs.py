@@ -8,11 +8,9 @@ import scipy.linalg
 from jaxtyping import Float
 
 from flatminima.data.streams import generator
-from flatminima.flows.diagonal import Diagonal
 from flatminima.flows.model import Fitted, Theta
 from flatminima.flows.sharpness_flow import land, tangential
 from flatminima.flows.two_layer import TwoLayer
-from flatminima.theory.certificates.basis_pursuit import basis_pursuit
 
 NULL = 1e-10
 """Share of the largest eigenvalue up to which one counts as 0."""
@@ -349,73 +347,6 @@ def _between(
     first = _between(model, a, middle, gap, depth - 1)
     last = _between(model, middle, b, gap, depth - 1)
     return None if first is None or last is None else first + last
-
-
-def sparse_labels(
-    seed: int, *, d: int, n: int, k: int
-) -> tuple[Diagonal, Float[np.ndarray, " d"]]:
-    """The talk's example: z = +-1, y = <z, w*> with k entries of w* that are not 0."""
-    rng = generator(seed, "data")
-    z = rng.choice([-1.0, 1.0], (n, d))
-    truth = np.zeros(d)
-    truth[rng.choice(d, k, replace=False)] = rng.standard_normal(k)
-    return Diagonal(z, z @ truth), truth
-
-
-def split_roots(beta: Float[np.ndarray, " d"]) -> Theta:
-    """u and v with u^2 - v^2 = beta and u v = 0: least norm, and so least trace."""
-    return np.concatenate([np.sqrt(np.maximum(beta, 0)), np.sqrt(np.maximum(-beta, 0))])
-
-
-def ranks_of_sparse_labels(
-    seeds: Iterable[int], *, d: int, n: int, k: int
-) -> pd.DataFrame:
-    """Rank at the truth and at the flattest minimiser, for labels of sparse maps.
-
-    Returns:
-        A row a seed: truth and flattest (ranks), recovered (max |beta - w*|), and
-        generic (the rank at the flattest minimiser of random labels).
-    """
-    rows = []
-    for seed in seeds:
-        model, truth = sparse_labels(seed, d=d, n=n, k=k)
-        flattest = _clean(basis_pursuit(model.z, model.y).beta)
-        random = _random_labels(model.z, seed)
-        other = _clean(basis_pursuit(random.z, random.y).beta)
-        rows.append(
-            {
-                "seed": seed,
-                "truth": rank(model, split_roots(truth)),
-                "flattest": rank(model, split_roots(flattest)),
-                "recovered": float(np.abs(flattest - truth).max()),
-                "generic": rank(random, split_roots(other)),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def flattest_spectra(
-    seed: int, *, d: int, n: int, k: int
-) -> dict[str, Float[np.ndarray, " n"]]:
-    """The `spectrum` at the flattest interpolator of random and of sparse labels."""
-    model, _ = sparse_labels(seed, d=d, n=n, k=k)
-    random = _random_labels(model.z, seed)
-    return {
-        name: spectrum(each, split_roots(_clean(basis_pursuit(each.z, each.y).beta)))
-        for name, each in (("random labels", random), ("sparse labels", model))
-    }
-
-
-def _random_labels(z: Float[np.ndarray, "n d"], seed: int) -> Diagonal:
-    """Labels of a dense random map: they can be fitted where two rows are equal."""
-    d = z.shape[1]
-    dense = np.random.default_rng([seed, 5]).standard_normal(d) / d**0.5
-    return Diagonal(z, z @ dense)
-
-
-def _clean(beta: np.ndarray) -> np.ndarray:
-    """Without the solver's rounding, which would count as weights."""
-    return np.where(np.abs(beta) > 1e-9 * np.abs(beta).max(initial=0.0), beta, 0.0)
 
 
 def missed(holds: pd.Series) -> Float[np.ndarray, " instances"]:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from flatminima.claims.quantities import numbers
 from flatminima.claims.register import load
+from flatminima.claims.rounding import numbers
 from flatminima.runs.images.config import NAMES
 from flatminima.statistics import intervals
 from flatminima.studies.minimum_sharpness import runs, tables

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flatminima.claims.quantities import NONE, QUANTITIES, SEEDS, numbers
+from flatminima.claims.quantities import QUANTITIES, SEEDS
 from flatminima.claims.register import load
 from flatminima.claims.report import FIGURE_MIME, Verdict, seeds_that_generalise
+from flatminima.claims.rounding import NONE, numbers
 from flatminima.sources.wen_li_ma import FIGURES
 from flatminima.statistics.intervals import mean_interval
 from flatminima.studies.paper_figures.runs import FigureRuns

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from flatminima.claims.quantities import NONE, numbers
+from flatminima.claims.rounding import NONE, numbers
 from flatminima.statistics.intervals import mean_ends, of_mean
 from flatminima.statistics.thresholds import thresholds
 from flatminima.studies.small_lr.curves import (

@@ -9,7 +9,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-KEPT = ("results/*.jsonl", "benchmarks/results/*.json")
+KEPT = ("results/*.jsonl", "results/devices/*.json", "benchmarks/results/*.json")
 
 
 class BuildWithKept(build_py):

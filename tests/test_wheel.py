@@ -38,6 +38,7 @@ BUILT_FROM = (
 BUILD = "from setuptools import build_meta; build_meta.build_{}('dist')"
 KEPT = [
     *(ROOT / "results").glob("*.jsonl"),
+    *(ROOT / "results/devices").glob("*.json"),
     *(ROOT / "benchmarks/results").glob("*.json"),
 ]
 

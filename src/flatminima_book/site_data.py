@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flatminima.results import dictionary
+from flatminima.results import devices, dictionary
 from flatminima_book import downloads
 from flatminima_book.downloads import FOLDER, Download, as_csv
 from flatminima_book.markdown import list_table
@@ -58,7 +58,8 @@ def page(
         downloads.fragment(offered, chapters),
     ]
     if committed := _committed(project):
-        parts += ["## Committed runs\n", RUNS_TEXT, committed]
+        text = RUNS_TEXT + (DEVICES_TEXT if _devices(project) else "")
+        parts += ["## Committed runs\n", text, committed]
     parts += ["## Dictionary\n", _dictionary(bool(committed))]
     return "\n".join(parts)
 
@@ -67,6 +68,13 @@ RUNS_TEXT = (
     "Runs that take longer than a build are kept with the book. A line of these files "
     "is a run, as JSON, with its config, its versions and all that was measured. They "
     "are packed by gzip, and are the files of `results/` to the bit.\n"
+)
+
+DEVICES = "devices.json"
+DEVICES_TEXT = (
+    "\nWhere a run was computed stands there as a name. "
+    f'<a href="../{FOLDER}/{RUNS}/{DEVICES}" download>{DEVICES}</a> says of each name '
+    "what processor it is, with its instruction sets.\n"
 )
 
 
@@ -91,6 +99,14 @@ ENGINES = "flatminima.runs."
 def run_files(project: Project) -> list[Path]:
     """The files of committed runs, in order."""
     return sorted(project.root.glob(project.runs)) if project.runs else []
+
+
+def _devices(project: Project) -> dict[str, devices.Device]:
+    """What the names of devices in these files stand for."""
+    found: dict[str, devices.Device] = {}
+    for path in run_files(project):
+        found |= devices.read(path)
+    return found
 
 
 def _dictionary(runs: bool) -> str:
@@ -147,3 +163,5 @@ def write(
         # without a name and a time, so that equal files are equal
         packed = gzip.compress(path.read_bytes(), compresslevel=9, mtime=0)
         (runs / f"{path.name}.gz").write_bytes(packed)
+    if known := _devices(project):
+        write_json(runs / DEVICES, known)

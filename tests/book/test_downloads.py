@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from flatminima.results import dictionary
+from flatminima.results import devices, dictionary
 from flatminima_book.build import build_book
 from flatminima_book.site_data import SCORECARD
 from flatminima_book.verdicts import KEYS
 from tests.book.fixture_book import REPOSITORY, claim, code, make_book
 
 RUN = {"module": "flatminima.runs.mlp.train", "history": {"step": [0]}}
+DEVICE = {"kind": "cpu", "name": "Abacus 3"}
 DRAW = """\
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -45,6 +46,7 @@ def built(tmp_path_factory, quickly):
     book.edit("pyproject.toml", "[tool.flatminima_book]", SETTING)
     (book.root / "results").mkdir()
     (book.root / "results/one.jsonl").write_text(json.dumps(RUN) + "\n", "utf8")
+    devices.keep([DEVICE], book.root / "results/one.jsonl")
     book.chapter("one", claim("one-a", "one"), FIGURE, TABLE)
     with quickly():
         assert build_book(book.project, lambda line: None) == []
@@ -105,6 +107,8 @@ def test_the_page_of_the_data_lists_all_of_it(built):
     assert listed == there
     packed = (folder / "runs/one.jsonl.gz").read_bytes()
     assert json.loads(gzip.decompress(packed)) == RUN
+    told = json.loads((folder / "runs/devices.json").read_text("utf8"))
+    assert told == {devices.name_of(DEVICE): DEVICE}
 
 
 def test_the_scorecard_is_a_table_with_a_place_for_every_claim(built):

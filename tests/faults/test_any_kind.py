@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from flatminima.claims import decide, register, report
-from flatminima.results import collect, load
+from flatminima.results import collect, devices, load
 from flatminima.results.__main__ import main
 from flatminima.runs import loop
 from flatminima.statistics.thresholds import thresholds
@@ -61,13 +61,14 @@ def test_it_is_committed_and_verified(tmp_path, capsys, place):
     path = tmp_path / "toy.jsonl"
     collect(seeds(SHORT, 3), path)
     if place == "elsewhere":
-        lines = []
+        lines, known = [], devices.read(path)
         for line in path.read_text().splitlines():
-            row = json.loads(line)
+            row = devices.unfolded(json.loads(line), known)
             del row["checksum"]
-            row["provenance"]["device"]["stepping"] = 99
+            row["provenance"]["device"] |= {"stepping": 99}
+            devices.keep([row["provenance"]["device"]], path)
             row["checksum"] = sweeps_store.sha256(sweeps_store.canonical(row))
-            lines.append(json.dumps(row))
+            lines.append(json.dumps(devices.folded(row)))
         path.write_text("\n".join(lines) + "\n")
     assert main(["verify", str(path)]) == 0
     kind = {"here": "bits", "elsewhere": "tolerance"}[place]

@@ -1,5 +1,7 @@
 """Committed runs stand for those of a build only if they are all of them."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -57,8 +59,7 @@ def test_a_build_computes_a_few_of_them_again(path, computed):
 
 
 def test_a_run_that_ends_elsewhere_is_said(path, tmp_path):
-    other = tmp_path / "other.jsonl"
-    other.write_bytes(path.read_bytes())
+    other = shutil.copytree(path.parent, tmp_path / "other") / path.name
     (row, *_) = load(path).rows
     trace = [value * 1.25 for value in row["history"]["trace"]]
     forge(other, put("history", "trace", value=trace), slice(1))
@@ -70,8 +71,7 @@ def test_a_run_that_ends_elsewhere_is_said(path, tmp_path):
 
 def test_runs_of_an_older_engine_are_badged(path, tmp_path):
     assert "older engine" not in evidence.gather(load(path), [OTHER], SEEDS).origin()
-    other = tmp_path / "other.jsonl"
-    other.write_bytes(path.read_bytes())
+    other = shutil.copytree(path.parent, tmp_path / "other") / path.name
     forge(other, put("engine", value="0" * 64), slice(2))
     found = evidence.gather(load(other), [SMALL], SEEDS)
     assert found.older == 2

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections import defaultdict
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flatminima.measures import alignment
-from flatminima.results import collecting, verifying
+from flatminima.results import collecting, devices, verifying
 from flatminima.results.__main__ import main
 from flatminima.results.collecting import collect
 from flatminima.results.reading import load
@@ -32,6 +33,7 @@ from flatminima.runs.mlp.config import Config
 from flatminima.studies.paper_figures import units
 from flatminima.sweeps import provenance, sweep
 from flatminima.sweeps import store as sweeps_store
+from flatminima.sweeps.settings import settings
 from flatminima.sweeps.sweep import CellFailed, fetch, run_all
 from flatminima.sweeps.table import COMMITTED, over_seeds
 
@@ -48,8 +50,10 @@ def path(tmp_path):
 
 
 def rows_of(path):
-    """The lines as dictionaries, checksum included."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """The lines as dictionaries, device and checksum included."""
+    lines, known = path.read_text().splitlines(), devices.read(path)
+    # each with a device of its own, since tests change it
+    return [deepcopy(devices.unfolded(json.loads(line), known)) for line in lines]
 
 
 def forge(path, change, lines=slice(None)):
@@ -59,7 +63,8 @@ def forge(path, change, lines=slice(None)):
         change(row)
         del row["checksum"]
         row["checksum"] = sweeps_store.sha256(sweeps_store.canonical(row))
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    devices.keep((row["provenance"]["device"] for row in rows), path)
+    path.write_text("".join(json.dumps(devices.folded(row)) + "\n" for row in rows))
 
 
 def put(*keys, value):
@@ -108,10 +113,13 @@ def test_a_round_trip_gives_the_table_of_the_sweep(path):
 
 
 def test_lines_are_strict_json_and_name_their_origin(path):
+    chosen = {"settings": found} if (found := settings()) else {}
     for line in path.read_text().splitlines():
         row = json.loads(line, parse_constant=pytest.fail)
         assert None in row["history"]["lambda_max"]
-        assert row["provenance"]["device"]["architecture"]
+        name = row["provenance"]["device"]
+        device = json.loads((path.parent / f"devices/{name}.json").read_text())
+        assert device == provenance.processor() | chosen
         assert row["libraries"].keys() == {"numba", "numpy", "scipy", "torch"}
         assert row["rule"] == "SGD"
 

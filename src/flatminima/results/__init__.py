@@ -2,8 +2,9 @@
 
 A file of `results/` has one line of JSON a run: config, engine digest, library
 versions, provenance, history, what the first layer looks like at the end, tolerance and
-a checksum over all of it. The weights themselves are not kept. Pages show these curves
-behind those of their own build; `verifying.verify` runs them again.
+a checksum over all of it. Processors are kept once, in `results/devices/`. The weights
+themselves are not kept. Pages show these curves behind those of their own build;
+`verifying.verify` runs them again.
 
     python -m flatminima.results collect RECORD FILE    after a chapter has run
     python -m flatminima.results verify FILE...

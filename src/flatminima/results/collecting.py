@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from flatminima.paths import store_folder
+from flatminima.results import devices
 from flatminima.results.rows import (
     BadResult,
     columns,
@@ -54,7 +55,7 @@ def collect(configs: Sequence[RunConfig], path: Path) -> None:
         for config in settings.values()
     )
     moved = dict(zip(settings, twins, strict=True))
-    lines = []
+    rows = []
     for config, run in runs.items():
         setting = config.with_seeds(0, 0)
         record = store.load_record(store_folder(), config)
@@ -73,8 +74,12 @@ def collect(configs: Sequence[RunConfig], path: Path) -> None:
             "tolerance": tolerance if tolerance <= CHAOTIC else None,
         }
         row["checksum"] = store.sha256(store.canonical(row))
-        lines.append(json.dumps(row, separators=(",", ":"), allow_nan=False))
-    path.parent.mkdir(parents=True, exist_ok=True)
+        rows.append(row)
+    lines = [
+        json.dumps(devices.folded(row), separators=(",", ":"), allow_nan=False)
+        for row in rows
+    ]
+    devices.keep((row["provenance"]["device"] for row in rows), path)
     draft = path.with_name(f"{path.name}.tmp")
     draft.write_text("\n".join(lines) + "\n")
     draft.replace(path)

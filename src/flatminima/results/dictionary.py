@@ -18,7 +18,8 @@ ROW = {
     "rule": "name of what drives it",
     "engine": "digest of the source of the modules that it imports",
     "libraries": "versions of the libraries that it ran with",
-    "provenance": "date, processor, seconds and threads",
+    "provenance": "date, seconds, threads and the name of its device, which "
+    "`devices.json` explains",
     "diverged_at": "updates before the first number that is not finite, or null",
     "history": "what was measured, a list for each column, an entry for each time",
     "summary": "numbers of the final weights, where a kind keeps some",

@@ -20,6 +20,7 @@ from typing import Any
 
 from flatminima.data.images.load import images
 from flatminima.paths import store_folder
+from flatminima.results import devices
 from flatminima.results.collecting import collect
 from flatminima.results.pieces import Kind, Step, kind, pieces, steps
 from flatminima.results.reading import load
@@ -280,7 +281,7 @@ def merge(path: Path, new: Path) -> int:
             for line in file.read_text().splitlines():
                 row = json.loads(line)
                 lines[row["module"], json.dumps(row["config"], sort_keys=True)] = line
-    path.parent.mkdir(parents=True, exist_ok=True)
+    devices.keep(devices.read(new).values(), path)
     draft = path.with_name(f"{path.name}.tmp")
     draft.write_text("".join(f"{line}\n" for line in lines.values()))
     draft.replace(path)

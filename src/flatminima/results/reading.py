@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flatminima.results import devices
 from flatminima.results.kept import kept
 from flatminima.results.rows import BadResult, config_of
 from flatminima.runs.kind import RunConfig
@@ -23,7 +24,8 @@ class Committed:
     """The runs of one file.
 
     Attributes:
-        rows: one dictionary a run, as in the file.
+        rows: one dictionary a run, as in the file, but with its device in place of the
+            name.
         tables: their histories, with the columns of `sweep.sweep`, of which `scale`
             says that they are committed, `engine`, and in their last rows the numbers
             that their kind keeps of the final state.
@@ -106,15 +108,18 @@ def load(path: Path) -> Committed:
         path: a file of `results/`; one that does not exist has no runs.
 
     Raises:
-        BadResult: naming the file and the line.
+        BadResult: naming the file and the line, or the file of a device.
     """
     rows, facts = [], []
     if path.is_file():
+        known = devices.read(path)
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
             where = f"{path}, line {number}"
             try:
-                row = json.loads(line)
+                row = devices.unfolded(json.loads(line), known)
                 checksum = row.pop("checksum")
+            except BadResult as error:
+                raise BadResult(f"{where}: {error}") from error
             except (ValueError, KeyError, AttributeError, TypeError) as error:
                 raise BadResult(f"{where}: not readable") from error
             if checksum != store.sha256(store.canonical(row)):

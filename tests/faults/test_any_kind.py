@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from flatminima.claims import decide, register, report
+from flatminima.claims import decide, making, register, report
 from flatminima.results import collect, devices, load
 from flatminima.results.__main__ import main
 from flatminima.runs import loop
@@ -98,7 +98,7 @@ def test_a_claim_is_decided_by_it(tmp_path, monkeypatch):
         """
     )
     known = thresholds(), register.read_claims(tmp_path)
-    for module in (decide, report):
+    for module in (making, report):
         monkeypatch.setattr(module, "load", lambda: known)
     length = {"num_steps": 4000}
     damped = sweep([SHORT.model_copy(update=length | {"damping": 0.2})], 10)

@@ -28,7 +28,7 @@ LOWEST := _build/lowest
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help install book fresh pages chapter test fast lowest wheel pdf check elsewhere serve bench scale speed results quick-results verify-results pair kernel lock clean distclean
+.PHONY: FORCE help install book fresh pages chapter test fast lowest mutants wheel pdf check elsewhere serve bench scale speed results quick-results verify-results pair kernel lock clean distclean
 
 help: ## Say what there is to make
 	@echo "Make one of:"
@@ -123,6 +123,9 @@ lowest: ## The smoke book and the fast tests with the lowest versions that are a
 	cd $(LOWEST) && $(BIN)/python -m pytest -q tests/test_wheel.py \
 	  tests/test_benchmarks.py tests/faults/test_cluster.py
 	@echo "Tested: the smoke book and the fast tests ($(LOWEST)/requirements.lock)"
+
+mutants: $(STAMP) ## Draw faults of a part of the engine, and see which are noticed: ROOM=theory
+	@$(BIN)/python -m mutants $(ROOM)
 
 # As a user would: from the registry, into an environment that has nothing yet.
 wheel: $(STAMP) ## Install the wheel into an empty environment and run the README's examples

@@ -1,10 +1,10 @@
 """Which mutants there are, and a random sample of them.
 
-A place in the source often has many mutants of one kind, such as an addition, for which
-eleven other operators can stand. Places are drawn, each with one of its mutants, so that
-no kind of operator outweighs the others. Left out is what says nothing of the tests:
-annotations, decorators (which compile, or check shapes), and operators on bits, which
-fail of the type of nearly all numbers here.
+A place in the source often has many mutants of one kind, such as an addition, for
+which eleven other operators can stand. Places are drawn, each with one of its mutants,
+so that no kind of operator outweighs the others. Left out is what says nothing of the
+tests: annotations, decorators (which compile, or check shapes), and operators on bits,
+which fail of the type of nearly all numbers here.
 """
 
 import ast

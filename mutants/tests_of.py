@@ -2,8 +2,10 @@
 
 import os
 import re
+import resource
 import signal
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 ELSEWHERE = ("book", "browser", "chapters", "faults", "mutants", "results")
@@ -18,11 +20,11 @@ WHOLE = (
 )
 """The same, by the beginnings of their names."""
 
-TIMEOUT = 300
-"""Seconds after which the tests of a mutant are stopped: it runs on for ever."""
+MOST = 300
+"""Seconds of a processor that the tests of a mutant get: more, and it runs for ever."""
 
 COMPILED = ("flatminima.kernels", "flatminima.models", "flatminima.sharpness")
-"""Rooms whose functions some tests also run as plain Python, which needs no compiling."""
+"""Rooms whose functions some tests also run as plain Python, uncompiled."""
 
 
 def module(file: str) -> str:
@@ -41,7 +43,7 @@ def imports(text: str, name: str) -> bool:
     )
 
 
-def tests_of(root: Path, file: str, folders: list[str]) -> list[str]:
+def tests_of(root: Path, file: str, folders: Iterable[str]) -> list[str]:
     """Files of tests, in the order in which they run.
 
     First the file that has the name of the module, then those that import it, then the
@@ -69,7 +71,7 @@ def tests_of(root: Path, file: str, folders: list[str]) -> list[str]:
 
 
 def run(
-    root: Path, python: str, tests: list[str], *, compiled: bool
+    root: Path, python: str, tests: Iterable[str], *, compiled: bool, most: int = MOST
 ) -> tuple[str, str]:
     """Run tests until one fails.
 
@@ -78,6 +80,7 @@ def run(
         python: of an environment that has what they need.
         tests: their files.
         compiled: or else those that are marked so, as plain Python.
+        most: seconds of a processor after which they are stopped.
 
     Returns:
         "survived", "killed" or "timeout", and the test that failed.
@@ -94,23 +97,24 @@ def run(
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (most, most)),
     )
     try:
-        output, _ = process.communicate(timeout=TIMEOUT)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return "timeout", ""
+        output, _ = process.communicate()
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         raise
+    if process.returncode == -signal.SIGKILL:
+        return "timeout", ""
     if process.returncode in (0, 5):  # 5: of none of these tests
         return "survived", ""
     failed = re.search(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", output, re.MULTILINE)
     return "killed", failed[1] if failed else "at import"
 
 
-def killed(root: Path, python: str, file: str, folders: list[str]) -> tuple[str, str]:
+def killed(
+    root: Path, python: str, file: str, folders: Iterable[str]
+) -> tuple[str, str]:
     """Run the tests of a file, the quick way first where it has one."""
     tests = tests_of(root, file, folders)
     if module(file).startswith(COMPILED):

@@ -326,7 +326,7 @@ def test_files_that_a_document_names_exist(name):
     links = re.findall(r"\]\(([^)#\s]+)\)", text)
     local = [link for link in links if "://" not in link]
     # Code spans that look like a path of the checkout; _build is made later.
-    top = "book|params|src|tests|benchmarks|docs|\\.ci|\\.github"
+    top = "book|params|src|tests|benchmarks|mutants|docs|\\.ci|\\.github"
     local += re.findall(rf"`((?:{top})/[\w./-]*)`", text)
     assert local
     missing = [path for path in local if not (ROOT / path).exists()]

@@ -92,14 +92,14 @@ def noticed(
         path: of the table.
         survivors: run those again that survived and may not be equivalent.
     """
-    rows = read(path)
+    names = [
+        tuple(str(value) for value in asdict(mutant).values()) for mutant in sample
+    ]
+    rows = [row for row in read(path) if key(row) in names]  # the source may have moved
     told = {key(row): row for row in rows}
     if survivors:
         rows = rows_again(rows)
     done = {key(row) for row in rows}
-    names = [
-        tuple(str(value) for value in asdict(mutant).values()) for mutant in sample
-    ]
     for number, (name, mutant) in enumerate(zip(names, sample, strict=True), 1):
         if name in done:
             continue

@@ -2,8 +2,8 @@
 
 One format holds everywhere. An effect has as many digits as its interval supports:
 its last digit is the first one of half the interval's width, or later where an end
-would look like 0 and is not, or a factor's like 1. Per cent are never rounded to tens, and a share that is
-not whole is never told as 100 %.
+would look like 0 and is not, or a factor's like 1. Per cent are never rounded to tens,
+and a share that is not whole is never told as 100 %.
 """
 
 import math

@@ -191,8 +191,9 @@ def rungs(
         name: of the first column.
 
     Returns:
-        With `edge`, whether the radius is the least or largest of those that were
-        tried, so that a better one may lie beyond.
+        With whether the radius is at an edge, the least or largest of those that were
+        tried, so that a better one may lie beyond; and the share of seeds that met
+        the target loss on the way.
     """
     lines = []
     for label, radii in settings.items():
@@ -207,14 +208,14 @@ def rungs(
             {
                 name: label,
                 "radius": best,
-                "edge": best in (min(radii), max(radii)),
+                "at an edge": "yes" if best in (min(radii), max(radii)) else "no",
                 "seeds": len(values),
                 "accuracy": values.mean(),
                 "low": low,
                 "high": high,
                 "training loss": ends["train_loss"].mean(),
                 "test loss": ends["test_loss"].mean(),
-                "reached": ends["reached"].mean(),
+                "share at the target": ends["reached"].mean(),
             }
         )
     return pd.DataFrame(lines).round(4)
@@ -234,4 +235,6 @@ def live_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         means = ends[~ends["diverged"]][columns].mean()
         counts = {"runs": len(ends), "diverged": int(ends["diverged"].sum())}
         lines.append({"rule": names[key], **counts, **means})
-    return pd.DataFrame(lines).round(3)
+    shown = ["training loss", "test loss", "test accuracy"]
+    table = pd.DataFrame(lines).rename(columns=dict(zip(columns, shown, strict=True)))
+    return table.set_index("rule").round(3)

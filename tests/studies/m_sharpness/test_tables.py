@@ -102,7 +102,7 @@ def test_the_equality_is_decided(committed):
 
 
 def test_a_table_of_rungs(committed):
-    table = tables.rungs(committed, LADDER, "m").set_index("m")
+    table = tables.rungs(committed, LADDER, "m")
     assert table.loc[16, "radius"] == 0.05 and table.loc[16, "at an edge"] == "no"
     assert (
         table.loc[1, "at an edge"] == "yes"

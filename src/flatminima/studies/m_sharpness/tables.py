@@ -187,8 +187,8 @@ def rungs(
 
     Args:
         rows: of committed runs.
-        settings: by what the first column is to hold.
-        name: of the first column.
+        settings: by what names the row.
+        name: of that.
 
     Returns:
         With whether the radius is at an edge, the least or largest of those that were
@@ -218,7 +218,8 @@ def rungs(
                 "share at the target": ends["reached"].mean(),
             }
         )
-    return pd.DataFrame(lines).round(4)
+    table = pd.DataFrame(lines).round(4)
+    return table.set_index(name) if lines else table
 
 
 def live_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -56,7 +56,10 @@ DISPLAY = ("backend", "interactive", "toolbar", "webagg.", "tk.", "savefig.direc
 
 
 TICKS_BY_DECADE = 5
-"""Ratio of the ends of a logarithmic axis above which three ticks a decade do."""
+"""Ratio of the ends of a logarithmic axis above which the coarse ticks do."""
+
+COARSE = (1, 2, 3, 5)
+"""Ticks of a decade."""
 
 FINE = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 8)
 """Ticks of a decade of which an axis shows a part."""
@@ -110,7 +113,7 @@ def plain_log_ticks(axis: Axes) -> None:
     """
     low, high = axis.get_ylim()
     few = high / low > TICKS_BY_DECADE
-    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else FINE))
+    axis.yaxis.set_major_locator(LogLocator(subs=COARSE if few else FINE))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_minor_formatter(NullFormatter())
 

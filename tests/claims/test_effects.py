@@ -66,6 +66,7 @@ def told(rule, asked, effect, low=None, high=None, n=10) -> str:
         (ATTAINS, (None, 1.0, 2.0), NO_NUMBER),
         (CROSSES, (-2.0, -3.0, -1.0), "0.010 (0.001 to 0.100)"),
         (exact("|f - y|"), (3.1e-15, None, None), "3.1 × 10⁻¹⁵"),
+        (exact("|f - y|"), (9.98e-5, None, None), "1.0 × 10⁻⁴"),
         (exact("share of x"), (4 / 15, None, None), "26.7 %"),
         (ATTAINS, (1234567.0, None, None), "1.23 × 10⁶"),
         (ATTAINS, (1234.0, 900.0, 1600.0), "1200 (900 to 1600)"),
@@ -94,6 +95,19 @@ def test_effects(rule, numbers, text):
 )
 def test_parts(rule, asked, text):
     assert told(rule, asked, 0.78792, 0.7442, 0.8330) == text
+
+
+@pytest.mark.parametrize(
+    ("effect", "low", "high", "text"),
+    [
+        (0.78, 0.18, 2.78, "2.2 (1.2 to 16.1)"),
+        (0.78, -0.5, 2.78, "2.2 (0.6 to 16.1)"),
+        (0.78, 0.0, 2.78, "2 (1 to 16)"),
+        (3.45, 2.95, 4.16, "30 (20 to 60)"),
+    ],
+)
+def test_a_factor_whose_end_is_not_one_is_not_told_as_one(effect, low, high, text):
+    assert told(ATTAINS, "a.exp", effect, low, high) == text
 
 
 def test_a_negative_difference_is_turned_with_its_interval():

@@ -18,6 +18,7 @@ from flatminima.plots.style import (
     INLINE,
     RULE_STYLES,
     WIDTH,
+    plain_log_ticks,
     use_style,
 )
 from flatminima.plots.training import CEILING, training_curves
@@ -467,3 +468,19 @@ def test_every_rule_and_architecture_has_its_look():
     assert set(ARCHITECTURES) == architectures >= set(SETTINGS)
     markers = [marker for _, marker in ARCHITECTURES.values()]
     assert len(set(markers)) == len(markers)
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [((6.5, 40.0), ["10", "20", "30"]), ((1.15, 2.1), ["1.4", "2"])],
+)
+def test_a_logarithmic_axis_is_labelled_without_powers_of_ten(ends, shown):
+    figure, axis = plt.subplots()
+    axis.plot([0, 1], ends)
+    axis.set_yscale("log")
+    plain_log_ticks(axis)
+    figure.canvas.draw()
+    labels = [label.get_text() for label in axis.get_yticklabels(which="both")]
+    assert set(shown) <= set(labels)
+    assert not any("10^" in label for label in labels)
+    plt.close(figure)

@@ -2,8 +2,8 @@
 
 One format holds everywhere. An effect has as many digits as its interval supports:
 its last digit is the first one of half the interval's width, or later where an end
-would look like 0 and is not. Per cent are never rounded to tens, and a share that is
-not whole is never told as 100 %.
+would look like 0 and is not, or a factor's like 1. Per cent are never rounded to tens,
+and a share that is not whole is never told as 100 %.
 """
 
 import math
@@ -80,6 +80,8 @@ def tell(verdict: Verdict, rule: Rule, asked: Placeholder) -> str:
     if effect.unit != "plain":
         effect = effect.through(lambda x: round(100 * x, 9))
     power = last_digit(effect)
+    if "exp" in asked.views:
+        power = _apart_from_one(effect, power)
     if asked.end == "n":
         return str(verdict.n)
     if asked.end == "low":
@@ -146,6 +148,16 @@ def last_digit(effect: Effect) -> int:
     return max(power, _power(largest) - DIGITS + 1) if largest else power
 
 
+def _apart_from_one(effect: Effect, power: int) -> int:
+    """A last digit at which no end of a factor looks like 1 unless it is.
+
+    At 1 a factor says that there is no effect, as a difference does at 0.
+    """
+    ends = [effect.low, effect.high]
+    near = [end for end in ends if end is not None and end != 1 and round(end) == 1]
+    return min([power, *(_power(end - 1) for end in near)])
+
+
 def number(value: float, power: int) -> str:
     """A number up to a power of ten; one that is exactly whole has no decimals.
 
@@ -156,7 +168,10 @@ def number(value: float, power: int) -> str:
     size = abs(value)
     if size and not TINY <= size < 10**DIGITS:
         exponent = _power(size)
-        mantissa = f"{size / 10.0**exponent:.{max(exponent - power, 0)}f}"
+        decimals = max(exponent - power, 0)
+        if float(f"{size / 10.0**exponent:.{decimals}f}") >= 10:
+            exponent += 1
+        mantissa = f"{size / 10.0**exponent:.{decimals}f}"
         high = str(exponent).translate(SUPERSCRIPTS)
         return f"{sign}{mantissa}{SPACE}{TIMES}{SPACE}10{high}"
     if power > 0:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from flatminima.sweeps.table import why_missing
 
@@ -54,6 +55,15 @@ DISPLAY = ("backend", "interactive", "toolbar", "webagg.", "tk.", "savefig.direc
 """Beginnings of the names of settings that say where figures are shown."""
 
 
+TICKS_BY_DECADE = 5
+"""Ratio of the ends of a logarithmic axis above which the coarse ticks do."""
+
+COARSE = (1, 2, 3, 5)
+"""Ticks of a decade."""
+
+FINE = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 8)
+"""Ticks of a decade of which an axis shows a part."""
+
 WIDEST_REASON = 26
 """Characters in a line of what an empty panel says."""
 
@@ -93,6 +103,19 @@ def use_style() -> None:
         name in mpl.get_backend().lower() for name in LIVE
     ):
         mpl.use(INLINE)
+
+
+def plain_log_ticks(axis: Axes) -> None:
+    """Label a logarithmic vertical axis with numbers such as 20 and 0.5.
+
+    Args:
+        axis: the panel, with all that it shows.
+    """
+    low, high = axis.get_ylim()
+    few = high / low > TICKS_BY_DECADE
+    axis.yaxis.set_major_locator(LogLocator(subs=COARSE if few else FINE))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def explain_empty(

@@ -102,8 +102,10 @@ def test_a_rise_that_is_none_has_no_logarithm(table):
 def test_tables_of_lengths_and_arms(rows):
     found = tables.by_length(rows)
     assert len(found) == 1 + sum(map(len, runs.LENGTHS.values()))
-    assert {"seeds that choose", "others"} < set(found.columns)
-    assert tables.summary(tables.whole(rows)).index.tolist() == list(tables.ARMS)
+    assert {"seeds that choose", "others"} == set(found.columns)
+    assert found.loc[(tables.NAMES["plain"], 0.0)].notna().all()
+    arms = tables.summary(tables.whole(rows)).index
+    assert arms.tolist() == list(tables.NAMES.values())
 
 
 def test_nothing_decides_nothing():

@@ -68,9 +68,10 @@ def test_the_order_at_the_same_batch(networks):
 
 
 def test_tables(networks):
-    table = ranking.overview(networks).set_index("measure")
-    assert table.loc[GOOD].tolist() == [1.0, 0.0, 1.0]
-    assert table.loc[BAD].tolist() == [-1.0, 1.0, 0.0]
+    table = ranking.overview(networks)
+    assert table.loc[ranking.called(GOOD)].tolist() == [1.0, 0.0, 1.0]
+    assert table.loc[ranking.called(BAD)].tolist() == [-1.0, 1.0, 0.0]
+    assert table.index.is_unique
     means = ranking.method_summary(networks)
     assert len(means) == len(METHODS)
 

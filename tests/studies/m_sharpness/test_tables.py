@@ -102,9 +102,12 @@ def test_the_equality_is_decided(committed):
 
 
 def test_a_table_of_rungs(committed):
-    table = tables.rungs(committed, LADDER, "m").set_index("m")
-    assert table.loc[16, "radius"] == 0.05 and not table.loc[16, "edge"]
-    assert table.loc[1, "edge"] and (table["seeds"] == len(runs.SEEDS)).all()
+    table = tables.rungs(committed, LADDER, "m")
+    assert table.loc[16, "radius"] == 0.05 and table.loc[16, "at an edge"] == "no"
+    assert (
+        table.loc[1, "at an edge"] == "yes"
+        and (table["seeds"] == len(runs.SEEDS)).all()
+    )
     assert (table["low"] < table["accuracy"]).all()
     assert tables.rungs(committed.iloc[:0], LADDER, "m").empty
 

@@ -96,8 +96,8 @@ def test_an_architecture_can_be_left_out():
     found = tables.without(tables.gains(table, runs.SAM, runs.DECAY), "deep")
     assert tables.over_places(found).to_numpy() == pytest.approx(np.full(10, 0.2))
     means = tables.by_architecture(table, (runs.SAM, runs.DECAY))
-    assert means.index.tolist() == ["bias", "deep"]
-    assert means.loc["deep", ("score", runs.SAM)] == pytest.approx(0.1)
+    assert means.index.tolist() == ["2-MLP-Bias", "3-layer MLP"]
+    assert means.loc["3-layer MLP", ("score", runs.SAM)] == pytest.approx(0.1)
     assert tables.by_architecture(table.iloc[:0], (runs.SAM, runs.DECAY)).empty
 
 

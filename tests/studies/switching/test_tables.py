@@ -135,6 +135,15 @@ def test_the_table_of_steps_has_every_step_once():
     assert shares[runs.TO_ERM] == pytest.approx(-1)
 
 
+def test_steps_are_no_shares_of_a_gain_that_is_noise():
+    there, back = tables.both(falling(grid(only_late)))
+    signs = np.resize([1.0, -1.0], len(there))
+    noise = 0.0 * there
+    noise[noise.columns[-1]] = 0.01 * signs
+    found = tables.steps(noise, back)
+    assert found["share of the gain"].isna().all() and found["points"].notna().all()
+
+
 def test_runs_are_compared_by_seed():
     rows = falling(grid(only_late))
     late = (runs.TO_SAM, runs.LAST)

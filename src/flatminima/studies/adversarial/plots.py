@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flatminima.plots.style import WIDTH, say_why
+from flatminima.plots.style import WIDTH, plain_log_ticks, say_why
 from flatminima.runs.images.around import LENGTHS as ATTACKS
 from flatminima.statistics.intervals import of_mean
 from flatminima.statistics.thresholds import thresholds
@@ -17,6 +17,7 @@ from flatminima.studies.adversarial.runs import LENGTHS
 from flatminima.studies.adversarial.tables import (
     ARMS,
     EIGENVALUE,
+    NAMES,
     RANDOM_RISE,
     RISE,
     of,
@@ -24,10 +25,10 @@ from flatminima.studies.adversarial.tables import (
 
 _COLOURS = sns.color_palette("colorblind")
 STYLES = {
-    "plain": ("plain", _COLOURS[7], (0, (5, 1)), "o"),
-    "random": ("random directions", _COLOURS[1], ":", "s"),
-    "weights": ("SAM", _COLOURS[3], "-", "^"),
-    "inputs": ("moved images", _COLOURS[0], "-.", "D"),
+    "plain": (NAMES["plain"], _COLOURS[7], (0, (5, 1)), "o"),
+    "random": (NAMES["random"], _COLOURS[1], ":", "s"),
+    "weights": (NAMES["weights"], _COLOURS[3], "-", "^"),
+    "inputs": (NAMES["inputs"], _COLOURS[0], "-.", "D"),
 }
 """Name, colour, line and marker of every arm."""
 
@@ -135,6 +136,7 @@ def flatness(arms: Mapping[str, pd.DataFrame]) -> Figure:
         panel.set_xlim(-0.5, len(ARMS) - 0.5)
         panel.set_title(label, fontsize=9)
         panel.set_yscale("log")
+        plain_log_ticks(panel)
         if not shown:
             say_why(panel, NO_RUNS)
     return figure

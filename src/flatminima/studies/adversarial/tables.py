@@ -11,7 +11,15 @@ from flatminima.sources.reading_group import NEVER, TUNING
 from flatminima.statistics.tuning import best, ends_of, of_seeds, without_seeds
 from flatminima.studies.adversarial.runs import INPUTS, RHO
 
-ARMS = ("plain", "random", "weights", "inputs")
+NAMES = {
+    "plain": "plain",
+    "random": "random directions",
+    "weights": "SAM",
+    "inputs": "moved images",
+}
+"""What figures and tables call the arms."""
+
+ARMS = tuple(NAMES)
 RADIUS, LARGER = RADII[2], RADII[3]
 RISE, RANDOM_RISE = f"rise_all_{RADIUS}", f"random_{LARGER}"
 EIGENVALUE = "largest_eigenvalue"
@@ -131,7 +139,8 @@ def by_length(rows: pd.DataFrame) -> pd.DataFrame:
     group = np.where(rows["data_seed"].isin(TUNING), "seeds that choose", "others")
     each = rows.assign(group=group, accuracy=rows["test_accuracy"].astype(float))
     wide = each.pivot_table("accuracy", ["arm", "rho"], "group")
-    return wide.reset_index().rename(columns={"rho": "length"}).round(4)
+    wide = wide.rename(index=NAMES, level="arm").rename_axis(["arm", "length"])
+    return wide.rename_axis(columns=None).round(4)
 
 
 def summary(arms: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -149,4 +158,5 @@ def summary(arms: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         arm: rows.reindex(columns=list(names)).astype(float).mean()
         for arm, rows in arms.items()
     }
-    return pd.DataFrame(means).T.rename(columns=names).rename_axis("arm").round(4)
+    table = pd.DataFrame(means).T.rename(columns=names, index=NAMES)
+    return table.rename_axis("arm").round(4)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from flatminima.plots.style import WIDTH, say_why
+from flatminima.plots.style import WIDTH, plain_log_ticks, say_why
 from flatminima.statistics.intervals import of_mean
 from flatminima.statistics.thresholds import thresholds
 from flatminima.studies.architectures.runs import ARMS
@@ -54,7 +54,7 @@ def _columns(axis: Axes, found: list[np.ndarray]) -> None:
             colour = COLOURS[place]
             axis.vlines(place + 0.2, low, high, color=colour, lw=2)
             axis.plot(place + 0.2, values.mean(), "D", color=colour, ms=5)
-    axis.set_xticks(range(len(ARMS)), LABELS, fontsize=7)
+    axis.set_xticks(range(len(ARMS)), LABELS, fontsize=8)
     axis.set_xlim(-0.5, len(ARMS) - 0.3)
     if not any(map(len, found)):
         say_why(axis, "no two runs to compare")
@@ -71,6 +71,7 @@ def eigenvalues(rows: pd.DataFrame) -> Figure:
     for axis, (title, part) in zip(axes, panels, strict=True):
         _pairs(axis, rows, part)
         axis.set_title(title)
+    plain_log_ticks(axes[0])
     axes[0].set_ylabel("largest eigenvalue of the Hessian")
     return figure
 

@@ -24,6 +24,12 @@ from flatminima.sweeps.table import COMMITTED, SEEDS
 
 EIGENVALUE = "largest_eigenvalue"
 LOG = "log_eigenvalue"
+DATA = {
+    "fashion_mnist": "Fashion-MNIST",
+    "fashion_mnist_subset": "Fashion-MNIST, subset",
+    "cifar10": "CIFAR-10",
+}
+"""What tables call the data sets."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +203,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
             found += [
                 _line(rows, arm, part) for arm in ARMS if len(_plain(rows, arm, part))
             ]
-    return pd.DataFrame(found)
+    table = pd.DataFrame(found)
+    return table.set_index(["data", "stops", "arm"]) if found else table
 
 
 def _plain(rows: pd.DataFrame, arm: str, part: Part) -> pd.DataFrame:
@@ -209,14 +216,14 @@ def _line(rows: pd.DataFrame, arm: str, part: Part) -> dict[str, object]:
     gain = change(rows, arm, part=part).to_numpy(float)
     log = change(rows, arm, LOG, part)
     return {
-        "data": part.set_name,
+        "data": DATA.get(part.set_name, part.set_name),
         "stops": "at the end" if part.to_the_end else "at the target",
         "arm": arm,
         "plain": round(plain["accuracy"].mean(), 1),
         "SAM": round(with_sam["accuracy"].mean(), 1),
         "gain": _told(gain),
-        "loss": round(plain["train_loss"].mean(), 3),
-        "loss, SAM": round(with_sam["train_loss"].mean(), 3),
+        "training loss": round(plain["train_loss"].mean(), 3),
+        "training loss, SAM": round(with_sam["train_loss"].mean(), 3),
         "λ": round(np.exp(plain[LOG].mean()), 1),
         "λ, SAM": round(np.exp(with_sam[LOG].mean()), 1),
         "ratio": round(np.exp(-log.mean()), 2),
@@ -258,7 +265,7 @@ def arms(scale: str) -> pd.DataFrame:
         }
         for name, arm in ARMS.items()
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).set_index("arm")
 
 
 def with_eigenvalues(table: pd.DataFrame, images: int) -> pd.DataFrame:

@@ -103,6 +103,6 @@ def eight_ways(every: pd.DataFrame, table: pd.DataFrame) -> Figure:
     bottom.set_yscale("symlog", linthresh=1e-4, linscale=0.5)
     highest = np.nanmax([LIMIT - 1, *(every["ratio"] - 1)])
     bottom.set(ylabel="trace / bound − 1", ylim=(-5e-5, max(0.03, 2 * highest)))
-    bottom.set_yticks([0, 1e-4, 1e-3, 1e-2], ["0", "1e-4", "1e-3", ".01"])
+    bottom.set_yticks([0, 1e-4, 1e-3, 1e-2], ["0", ".0001", ".001", ".01"])
     bottom.set_xticks(range(len(WAYS)), [LABELS[way] for way in WAYS], fontsize=8)
     return fig

@@ -163,13 +163,25 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
         ]
         lines.append(
             {
-                "measure": measure,
+                "measure": called(measure),
                 "tau with test error": pd.Series(tau).mean(),
                 "clear pairs in the wrong order": off.mean() if len(off) else np.nan,
                 "right at the same batch": same_batch(table, [measure]).mean(),
             }
         )
-    return pd.DataFrame(lines).round(2)
+    return pd.DataFrame(lines).set_index("measure").round(2)
+
+
+def called(measure: str) -> str:
+    """What tables call a column of `MEASURES`.
+
+    >>> called("rise_16_0.03"), called("rise_all_0.1"), called("random_0.3")
+    ('16-sharpness at 0.03', 'n-sharpness at 0.1', 'rise at random, 0.3')
+    """
+    kind, *size, radius = measure.split("_")
+    if kind == "rise":
+        return f"{size[0].replace('all', 'n')}-sharpness at {radius}"
+    return f"rise at random, {radius}" if kind == "random" else "largest eigenvalue"
 
 
 def method_summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -179,11 +191,9 @@ def method_summary(table: pd.DataFrame) -> pd.DataFrame:
     columns = {
         "error": "test error",
         "train_loss": "training loss",
-        f"rise_{SOURCE_M}_{RADII[1]}": f"{SOURCE_M}-sharpness at {RADII[1]}",
-        f"rise_{SOURCE_M}_{RADII[2]}": f"{SOURCE_M}-sharpness at {RADII[2]}",
-        "largest_eigenvalue": "largest eigenvalue",
     }
-    means = (
-        table.groupby(METHOD, sort=False)[list(columns)].mean().rename(columns=columns)
-    )
-    return means.reset_index().round(4)
+    shown = (*(f"rise_{SOURCE_M}_{radius}" for radius in RADII[1:3]), MEASURES[-1])
+    columns |= {name: called(name) for name in shown}
+    named = table.assign(sam=table["sam"].map({True: "SAM", False: "without SAM"}))
+    means = named.groupby(METHOD, sort=False)[list(columns)].mean()
+    return means.rename(columns=columns).rename_axis(["batch", "rule"]).round(4)

@@ -187,12 +187,13 @@ def rungs(
 
     Args:
         rows: of committed runs.
-        settings: by what the first column is to hold.
-        name: of the first column.
+        settings: by what names the row.
+        name: of that.
 
     Returns:
-        With `edge`, whether the radius is the least or largest of those that were
-        tried, so that a better one may lie beyond.
+        With whether the radius is at an edge, the least or largest of those that were
+        tried, so that a better one may lie beyond; and the share of seeds that met
+        the target loss on the way.
     """
     lines = []
     for label, radii in settings.items():
@@ -207,17 +208,18 @@ def rungs(
             {
                 name: label,
                 "radius": best,
-                "edge": best in (min(radii), max(radii)),
+                "at an edge": "yes" if best in (min(radii), max(radii)) else "no",
                 "seeds": len(values),
                 "accuracy": values.mean(),
                 "low": low,
                 "high": high,
                 "training loss": ends["train_loss"].mean(),
                 "test loss": ends["test_loss"].mean(),
-                "reached": ends["reached"].mean(),
+                "share at the target": ends["reached"].mean(),
             }
         )
-    return pd.DataFrame(lines).round(4)
+    table = pd.DataFrame(lines).round(4)
+    return table.set_index(name) if lines else table
 
 
 def live_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -234,4 +236,6 @@ def live_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         means = ends[~ends["diverged"]][columns].mean()
         counts = {"runs": len(ends), "diverged": int(ends["diverged"].sum())}
         lines.append({"rule": names[key], **counts, **means})
-    return pd.DataFrame(lines).round(3)
+    shown = ["training loss", "test loss", "test accuracy"]
+    table = pd.DataFrame(lines).rename(columns=dict(zip(columns, shown, strict=True)))
+    return table.set_index("rule").round(3)

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flatminima.plots.style import WIDTH, say_why
+from flatminima.plots.style import WIDTH, plain_log_ticks, say_why
 from flatminima.statistics.intervals import of_mean
 from flatminima.statistics.thresholds import thresholds
 from flatminima.studies.noise_and_finetuning.runs import SHARES, TUNED_LATE
@@ -43,7 +43,7 @@ def curves(table: pd.DataFrame) -> Figure:
     """
     figure, axes = plt.subplots(1, len(SHARES), figsize=(WIDTH, 2.9), sharey=True)
     for panel, share in zip(axes, SHARES, strict=True):
-        panel.set_title(f"{share:.0%} wrong")
+        panel.set_title(f"{100 * share:.0f} % wrong")
         panel.set_xlabel("epoch")
         for rule in RULES:
             rows = runs_of(table, choose(table, share, rule))
@@ -123,7 +123,7 @@ def finetuning(table: pd.DataFrame) -> Figure:
     """
     figure, axes = plt.subplots(1, len(TUNED_LATE), figsize=(WIDTH, 2.9))
     for panel, share in zip(axes, TUNED_LATE, strict=True):
-        panel.set_title(f"{share:.0%} of labels wrong")
+        panel.set_title(f"{100 * share:.0f} % of labels wrong")
         _columns(panel, finetuned(table, share))
         if table.empty:
             say_why(panel, NO_RUNS)
@@ -168,5 +168,7 @@ def live(arms: Mapping[str, pd.DataFrame]) -> Figure:
     if not axes[1].lines:
         for panel in axes:
             say_why(panel, "every run diverged")
+    else:
+        plain_log_ticks(axes[0])
     _legend(figure, axes[1])
     return figure

@@ -197,14 +197,15 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             ]
             last = outcome(table, end).reindex(columns=["train_accuracy"])
             rows = runs_of(table, stop)
-            epochs = rows.loc[rows["step"] == (stop.step or -1), "epoch"]
+            epochs = rows.loc[rows["step"] == (stop.step or -1), "epoch"].round()
             ends = end.value, float(last["train_accuracy"].mean()), accuracies[0]
             stops = stop.value, epochs.mean(), accuracies[1]
             found.append((share, rule, *ends, *stops))
     names = ["wrong labels", "rule", "radius or decay", "labels fitted"]
     names += ["accuracy at the end"]
     names += ["radius or decay, stopped", "epoch", "accuracy, stopped"]
-    return pd.DataFrame(found, columns=names).round(3)
+    table = pd.DataFrame(found, columns=names).round(3)
+    return table.astype({"epoch": "Int64"}).set_index(names[:2])
 
 
 def live_arms(table: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -119,6 +119,26 @@ def table(
     return pd.DataFrame(rows, columns=columns)
 
 
+COLUMNS = {
+    "firing": "firing rate",
+    "score": "accuracy or R²",
+    "trace": "trace",
+    "loss": "training loss",
+}
+"""What the table of means calls its columns."""
+
+
+def means(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds by data, architecture and rule, under names to be read.
+
+    Args:
+        rows: from `table`.
+    """
+    named = rows.assign(architecture=rows["architecture"].map(ARCHITECTURES))
+    by = named.groupby(["data", "architecture", "rule"])[list(COLUMNS)]
+    return by.mean().round(3).rename(columns=COLUMNS)
+
+
 def by_seed(rows: pd.DataFrame, column: str, *cell: str) -> pd.Series:
     """A column of one cell (data, architecture, rule), by seed."""
     names = ["data", "architecture", "rule"]

@@ -37,8 +37,9 @@ def diagrams(
         for axis, method in zip(line, methods, strict=False):
             _panel(axis, shares(table, method), curve)
             axis.set_title(method, fontsize=9.5)
-            axis.set_xlabel("examples n")
         line[0].set_ylabel(f"{label}\n{size}" if label else size)
+    for axis in axes[-1]:
+        axis.set_xlabel("examples n")
     fig.colorbar(axes[0, 0].images[0], ax=axes, label="share recovered", shrink=0.8)
     return fig
 

@@ -12,7 +12,14 @@ from flatminima.measures.predictions import sign_errors
 from flatminima.models import deep
 from flatminima.models.relu import relu_lower_bound
 from flatminima.sharpness.deep import per_example_gradients, trace_hessian
-from flatminima.studies.open_1_1.runs import DEPTHS, SMALL, USUAL, Arm
+from flatminima.studies.open_1_1.runs import (
+    DEPTHS,
+    POINTS,
+    QUADRANTS,
+    SMALL,
+    USUAL,
+    Arm,
+)
 from flatminima.sweeps.table import as_rows
 from flatminima.theory.certificates.certificate import certify
 from flatminima.theory.constructions.deep_cells import (
@@ -28,6 +35,14 @@ INTERPOLATES = 1e-9
 
 MOST_FRAMES = 1024
 """Random frames, at most, that may tell points of the sphere apart."""
+
+STARTS = {
+    USUAL: USUAL,
+    SMALL: SMALL,
+    POINTS: "memorising, shaken",
+    QUADRANTS: "right, shaken",
+}
+"""What the table of all settings calls the starts."""
 
 OFF_KINK = 1e-9
 """Least distance of a pre-activation from 0 at which a trace is one."""
@@ -206,6 +221,24 @@ def flattest_found(ended: pd.DataFrame, depth: int, said: str) -> pd.DataFrame:
 
 def summary(ended: pd.DataFrame) -> pd.DataFrame:
     """Mean accuracy and median trace over bound, by bias, rule, start and depth."""
-    by = ended.groupby(["bias", "rule", "start", "depth"], sort=False)
-    found = by.agg(accuracy=("test_accuracy", "mean"), over_bound=("ratio", "median"))
-    return pd.DataFrame(found.unstack("depth")).round(3)
+    named = ended.assign(start=ended["start"].map(STARTS), bias=_yes_or_no(ended))
+    by = named.groupby(["bias", "rule", "start", "depth"], sort=False)
+    means = by["test_accuracy"].mean().unstack("depth").sort_index(axis=1)
+    medians = by["ratio"].median().unstack("depth").sort_index(axis=1)
+    columns = {"accuracy": means, "trace over bound": medians}
+    return pd.concat(columns, axis=1).round(3)
+
+
+def built_means(built: pd.DataFrame) -> pd.DataFrame:
+    """Leaves and accuracy of the constructions, means over seeds, by kind and depth.
+
+    Args:
+        built: from `constructions`.
+    """
+    named = built.assign(bias=_yes_or_no(built)).rename(columns={"cells": "leaves"})
+    by = named.groupby(["kind", "bias", "depth"], sort=False)
+    return pd.DataFrame(by[["leaves", "accuracy"]].mean().unstack("depth")).round(2)
+
+
+def _yes_or_no(rows: pd.DataFrame) -> pd.Series:
+    return rows["bias"].map({True: "yes", False: "no"})

@@ -65,7 +65,7 @@ def sphere(table: pd.DataFrame, methods: Sequence[str]) -> Figure:
                     f"{value:.2f}",
                     ha="center",
                     va="center",
-                    fontsize=7.5,
+                    fontsize=8.5,
                     color=dark,
                 )
     first = np.atleast_1d(axes)[0]
@@ -83,7 +83,7 @@ def the_map(judged: Mapping[str, pd.DataFrame]) -> Figure:
     """
     lines = [(a, w) for a in runs.ARCHITECTURES for w in runs.WIDTHS]
     columns = [(data, noisy) for data in runs.SIZES for noisy in (False, True)]
-    fig, axis = plt.subplots(figsize=(WIDTH, 6.4))
+    fig, axis = plt.subplots(figsize=(WIDTH, 7.0))
     for i, (architecture, width) in enumerate(lines):
         for j, (data, noisy) in enumerate(columns):
             corner = (j - 0.46, i - 0.42)
@@ -95,20 +95,20 @@ def the_map(judged: Mapping[str, pd.DataFrame]) -> Figure:
     axis.set_xlim(-0.6, len(columns) - 0.4)
     axis.set_ylim(len(lines) - 0.4, -0.6)
     labels = ["noise" if noisy else "clean" for _, noisy in columns]
-    axis.set_xticks(range(len(columns)), labels, rotation=90, fontsize=7.5)
-    axis.set_yticks(range(len(lines)), [f"{width}" for _, width in lines], fontsize=7.5)
+    axis.set_xticks(range(len(columns)), labels, rotation=90)
+    axis.set_yticks(range(len(lines)), [f"{width}" for _, width in lines])
     for k, name in enumerate(NAMES.values()):
-        axis.text(2 * k + 0.5, -0.8, name, ha="center", fontsize=8.5)
+        axis.text(2 * k + 0.5, -0.8, name, ha="center", fontsize=9.5)
     for k, name in enumerate(runs.ARCHITECTURES):
         middle = len(runs.WIDTHS) * (k + 0.5) - 0.5
         axis.text(
-            -1.9,
+            -2.1,
             middle,
             ARCHITECTURES[name][0].removeprefix("2-MLP-"),
             ha="center",
             va="center",
             rotation=90,
-            fontsize=8.5,
+            fontsize=9.5,
         )
         if k:
             axis.axhline(len(runs.WIDTHS) * k - 0.5, color="0.6", lw=0.8)
@@ -139,7 +139,7 @@ def _half(axis: Axes, corner: tuple[float, float], half: int, word: str) -> None
         ha="center",
         va="center",
         color="white",
-        fontsize=8,
+        fontsize=10,
         fontweight="bold",
     )
 
@@ -184,7 +184,7 @@ def explained(gain: pd.Series, by: Mapping[str, pd.Series], label: str) -> Figur
         label: of the vertical axis.
     """
     fig, axes = plt.subplots(
-        1, len(by), figsize=(WIDTH, 3.6), sharey=True, squeeze=False
+        1, len(by), figsize=(WIDTH, 3.8), sharey=True, squeeze=False
     )
     for axis, (name, values) in zip(axes[0], by.items(), strict=True):
         both = pd.concat([values.rename("x"), gain.rename("y")], axis=1).dropna()

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from flatminima.claims.register import load
+from flatminima.plots.style import ARCHITECTURES as LABELS
 from flatminima.results.reading import Committed
 from flatminima.results.rows import difference
 from flatminima.statistics.intervals import of_count, of_mean
@@ -157,10 +158,21 @@ def counts(table: pd.DataFrame, other: str = DECAY) -> pd.DataFrame:
 WORDS = (BETTER, UNDECIDED, WORSE)
 
 
+NAMES = {
+    "score": "score",
+    "loss": "training loss",
+    "trace": "trace",
+    "firing": "firing rate",
+    "norm": "norm of the weights",
+    "diverged": "share diverged",
+}
+"""What the table of means calls its columns."""
+
+
 def means(table: pd.DataFrame) -> pd.DataFrame:
     """Means over places and seeds of what was measured, by method."""
-    columns = ["score", "loss", "trace", "firing", "norm", "diverged"]
-    return table.groupby("method", sort=False)[columns].mean().round(3)
+    by = table.groupby("method", sort=False)[list(NAMES)]
+    return by.mean().round(3).rename(columns=NAMES)
 
 
 def by_architecture(table: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
@@ -173,7 +185,12 @@ def by_architecture(table: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame
     columns = [
         (what, name) for what in ("score", "loss") for name in methods if len(means)
     ]
-    return means.reindex(index=names, columns=columns).round(3)
+    found = means.reindex(index=names, columns=columns).round(3)
+    return found.rename(
+        index={name: LABELS[name][0] for name in names},
+        columns={"loss": "training loss"},
+        level=0,
+    )
 
 
 def without(differences: pd.DataFrame, architecture: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from flatminima.plots.style import WIDTH, say_why
 from flatminima.runs.race.config import NAMES
@@ -26,6 +27,9 @@ STYLES = {
 }
 """Colour and marker of every method."""
 
+BEHIND, APART = 1.4, 1.45
+"""Where the first that fails stands, over the budget, and the next over it."""
+
 
 def finish_line(arrived: pd.DataFrame) -> Figure:
     """Median full gradients to every target, by instance and method.
@@ -45,7 +49,9 @@ def finish_line(arrived: pd.DataFrame) -> Figure:
             _row(axis, rows[rows["instance"] == instance], at, budget)
         axis.axvline(budget, color="0.6", lw=1, ls=":")
         axis.set(xscale="log", title=f"within {tables.percent(target)}")
-        axis.set(xlim=(10, 8 * budget))
+        axis.set(xlim=(10, BEHIND * APART ** (len(runs.METHODS) - 0.4) * budget))
+        axis.set_xticks(10.0 ** np.arange(1, np.floor(np.log10(budget)) + 1))
+        axis.xaxis.set_minor_locator(NullLocator())
         axis.grid(axis="y", color="0.92")
     axes[0].set_yticks(range(len(instances)), [runs.LABELS[name] for name in instances])
     axes[0].set_ylim(len(instances) - 0.4, -0.6)
@@ -78,8 +84,8 @@ def _row(axis: Axes, rows: pd.DataFrame, at: int, budget: float) -> None:
         else:
             face = colour if marker == "x" else "none"
             axis.plot(
-                *(budget * 1.35 * 1.24**late, at, marker),
-                **{"mec": colour, "mfc": face, "ms": 5},
+                *(budget * BEHIND * APART**late, at, marker),
+                **{"mec": colour, "mfc": face, "ms": 4.5},
             )
             late += 1
 

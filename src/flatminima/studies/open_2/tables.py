@@ -285,8 +285,18 @@ def live_beside_committed(
         on=keys,
         suffixes=(", this build", ", committed"),
     )
-    columns = ["evaluations, this build", "evaluations, committed"]
-    shown = both[["instance", "method", "data_seed", *columns]].copy()
-    shown["instance"] = shown["instance"].map(runs.LABELS)
-    shown["method"] = shown["method"].map(NAMES)
-    return shown.rename(columns={"data_seed": "seed"})
+    text = {
+        whose: both[f"evaluations, {whose}"].map(
+            lambda spent: f"{spent:,.0f}" if np.isfinite(spent) else "–"
+        )
+        for whose in ("this build", "committed")
+    }
+    shown = pd.DataFrame(
+        {
+            "problem": both["instance"].map(runs.LABELS),
+            "method": both["method"].map(NAMES),
+            "seed": both["data_seed"],
+            **text,
+        }
+    )
+    return shown.set_index(["problem", "method", "seed"])

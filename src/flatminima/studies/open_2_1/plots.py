@@ -196,8 +196,7 @@ def mechanism(tables: Mapping[str, pd.DataFrame], flat: float) -> Figure:
             mec="black",
             label=name,
         )
-    axis.set(xlabel="share of the training examples on which a unit fires")
-    axis.set(ylabel="test accuracy", ylim=(0.45, 1.03))
+    axis.set(xlabel="breadth", ylabel="test accuracy", ylim=(0.45, 1.03))
     if shown:
         fig.legend(loc="outside right upper", fontsize=7.5)
     else:

@@ -215,8 +215,13 @@ def orthonormal(table: pd.DataFrame, n: int) -> pd.DataFrame:
         predicted=("predicted", "mean"),
     )
     rows.insert(0, "width / n", rows.index / n)
-    rows["Wendel"] = [exact.wendel(n, int(width)) for width in rows.index]
-    return rows.rename(columns={"median_ratio": "median trace / bound"})
+    rows["Wendel's theorem"] = [exact.wendel(n, int(width)) for width in rows.index]
+    return rows.rename(
+        columns={
+            "median_ratio": "median trace / bound",
+            "predicted": "pattern allows it",
+        }
+    )
 
 
 def against_prediction(table: pd.DataFrame) -> Float[np.ndarray, " starts"]:
@@ -288,12 +293,13 @@ def ends(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def cost(kept: Committed, config: RunConfig) -> pd.DataFrame:
+def cost(kept: Committed, config: RunConfig, name: str) -> pd.DataFrame:
     """Seconds of one thread that the committed runs of a setting took, start included.
 
     Args:
         kept: runs of a chapter.
         config: the setting.
+        name: of the setting, for the table.
     """
     wanted = config.with_seeds(0, 0)
     seconds = [
@@ -303,8 +309,9 @@ def cost(kept: Committed, config: RunConfig) -> pd.DataFrame:
     ]
     row: dict[str, float] = {"runs": len(seconds)}
     if seconds:
-        row |= {"median seconds": float(np.median(seconds)), "longest": max(seconds)}
-    return pd.DataFrame([row], index=[config.rule])
+        middle = float(np.median(seconds))
+        row |= {"median seconds": middle, "longest, seconds": max(seconds)}
+    return pd.DataFrame([row], index=[name]).round(1)
 
 
 def effects(
@@ -318,15 +325,14 @@ def effects(
     """
     rows = [
         {
-            "comparison": asked,
             "treatment": one,
             "control": other,
             "seeds": len(per_seed(tables[one], "test_accuracy")),
             "matched": number_matched(tables[one], tables[other]),
         }
-        for asked, (one, other) in pairs.items()
+        for one, other in pairs.values()
     ]
-    return pd.DataFrame(rows).set_index("comparison")
+    return pd.DataFrame(rows).set_index(["treatment", "control"])
 
 
 def counts(grid: Grid) -> pd.DataFrame:

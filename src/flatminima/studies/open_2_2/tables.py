@@ -177,4 +177,4 @@ def fits(
             "high": high,
             "seeds": len(values),
         }
-    return pd.DataFrame(rows).T
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -107,5 +107,8 @@ def movements(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: from `runs.table`.
     """
-    columns = ["run", "steady", "fall"]
-    return pd.concat({name: means(table, name)[columns] for name in MODELS}, axis=1)
+    names = {"run": "cosine", "steady": "share of drift", "fall": "fall of the trace"}
+    parts = {
+        name: means(table, name)[list(names)].rename(columns=names) for name in MODELS
+    }
+    return pd.concat(parts, axis=1)

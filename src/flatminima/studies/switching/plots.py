@@ -126,7 +126,7 @@ def epochs(rows: pd.DataFrame, share: float, begin: float = 0.6) -> Figure:
             if not axis.has_data():
                 say_why(axis, NONE)
         left.set_ylabel(labels[metric])
-        right.set_ylabel("points" if unit > 1 else "test loss")
+        right.set_ylabel("change, points" if unit > 1 else "change of test loss")
     axes[1, 0].set_xlabel("epoch")
     axes[1, 1].set_xlabel("epochs after the switch")
     if axes[0, 1].get_legend_handles_labels()[0]:

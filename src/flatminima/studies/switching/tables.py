@@ -172,11 +172,14 @@ def steps(there: Curve, back: Curve) -> pd.DataFrame:
 
     Returns:
         A row a step: the times, and for both directions the mean change of the test
-        error in percentage points with its interval, and as a share of the gain.
+        error in percentage points with its interval, and as a share of the gain; NaN
+        where the gain is not told from 0, since the shares are then those of noise.
     """
     if there.empty or back.empty:
         return pd.DataFrame()
-    whole = np.mean(gain((there, back)))
+    gains = gain((there, back))
+    low, high = of_mean(gains, thresholds())
+    whole = float(gains.mean()) if low > 0 or high < 0 else np.nan
     found = []
     for way, of in ((TO_SAM, there), (TO_ERM, back)):
         for before, after in zip(of.columns[:-1], of.columns[1:], strict=True):
@@ -185,7 +188,7 @@ def steps(there: Curve, back: Curve) -> pd.DataFrame:
             points = (100 * values.mean(), 100 * low, 100 * high)
             found.append((way, before, after, *points, values.mean() / whole))
     names = ["way", "from", "to", "points", "low", "high", "share of the gain"]
-    return pd.DataFrame(found, columns=names).round(3)
+    return pd.DataFrame(found, columns=names).set_index(names[:3]).round(3)
 
 
 def by_seed(
@@ -319,28 +322,40 @@ def summary(*parts: pd.DataFrame) -> pd.DataFrame:
         *parts: from `ends`, each of one kind of data.
     """
     found = [_means(rows) for rows in parts if not rows.empty]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+    return pd.concat(found) if found else pd.DataFrame()
+
+
+KEY = {
+    "data": "data",
+    "n": "images",
+    "num_epochs": "epochs",
+    "schedule": "rate",
+    "way": "rule",
+    "share": "switch at",
+}
+"""What the table of all settings calls the fields of a setting."""
+
+DATA = {"fashion_mnist": "Fashion-MNIST", "fashion_mnist_subset": "its subset"}
 
 
 def _means(rows: pd.DataFrame) -> pd.DataFrame:
-    key = ["data", "n", "num_epochs", "schedule", "way", "share"]
-    table = (
-        rows.groupby(key, sort=False)
-        .agg(
-            runs=("diverged", "size"),
-            diverged=("diverged", "sum"),
-            train_loss=("train_loss", "mean"),
-            error=("error", "mean"),
-            test_loss=("test_loss", "mean"),
-            log_sharpness=("log_sharpness", "mean"),
-            log_rise=("log_rise", "mean"),
-        )
-        .reset_index()
+    named = rows.assign(data=rows["data"].replace(DATA), share=rows["share"].round(3))
+    table = named.groupby(list(KEY), sort=False).agg(
+        **{
+            "runs": ("diverged", "size"),
+            "diverged": ("diverged", "sum"),
+            "training loss": ("train_loss", "mean"),
+            "test error": ("error", "mean"),
+            "test loss": ("test_loss", "mean"),
+            "minimum sharpness": ("log_sharpness", "mean"),
+            "rise by an ascent": ("log_rise", "mean"),
+        }
     )
-    table["minimum sharpness"] = np.exp(table.pop("log_sharpness"))
-    table["rise"] = np.exp(table.pop("log_rise"))
-    places = {"share": 3, "train_loss": 4, "error": 4, "test_loss": 3}
-    return table.round(places | {"minimum sharpness": 1, "rise": 4})
+    for name in ("minimum sharpness", "rise by an ascent"):
+        table[name] = np.exp(table[name])
+    places = {"training loss": 4, "test error": 4, "test loss": 3}
+    places |= {"minimum sharpness": 1, "rise by an ascent": 4}
+    return table.rename_axis(list(KEY.values())).round(places)
 
 
 def _column(of: Curve, share: float) -> Float[np.ndarray, " seeds"]:

@@ -139,3 +139,18 @@ def test_sigma_is_sought_from_a_millionth_to_a_thousand():
     assert 1e-6 < sigma_at(steep, 10.0, generator()).value < 1e-5
     with pytest.raises(ValueError, match="smallest = 1e-06: the rise is above 1"):
         sigma_at(steep, 1.0, generator())
+
+
+def test_the_error_of_sigma_is_that_of_the_rise_over_its_slope():
+    """Of a loss of fourth order the rise is target (sigma / found)^4."""
+    at = surface(lambda t: (t @ t) ** 2, torch.zeros(2))
+    found = sigma_at(at, 2.0, generator(5), pairs=30)
+    rise = average_sharpness(at, found.value, generator(5), pairs=30)
+    assert rise.value == pytest.approx(2.0, rel=1e-8)
+    expected = found.value * rise.standard_error / (4 * 2.0)
+    assert found.standard_error == pytest.approx(expected, rel=1e-6)
+
+
+def test_two_pairs_are_enough():
+    assert average_sharpness(quadratic(), 0.1, generator(), pairs=2).draws == 2
+    assert sigma_at(quadratic(), 0.1, generator(), pairs=2).draws == 2

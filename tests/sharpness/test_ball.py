@@ -199,3 +199,10 @@ def test_a_climb_that_is_at_its_end_tells_so():
     assert found.settled
     # steps of 1e3, 1e3 / 8, ... down to 1e-10, besides the look at the start
     assert found.evaluations == 1 + 15
+
+
+def test_one_climb_of_one_step_is_enough():
+    at = surface(lambda t: 2 * t[0], torch.zeros(2))
+    found = ball_sharpness(at, 0.5, generator(), restarts=1, num_steps=1)
+    assert found.value == pytest.approx(1.0)
+    assert (found.restarts, found.evaluations) == (1, 2)

@@ -146,3 +146,9 @@ def test_a_step_that_raises_the_loss_is_halved():
     found = interpolate(at)
     assert found.reached
     assert float(found.at.theta) == pytest.approx(0, abs=1e-9)
+
+
+def test_two_pairs_are_enough():
+    at = quartic_surface()
+    (found,) = excess(at, hessian(at), np.array([0.1]), noise(0), pairs=2)
+    assert found.draws == 2

@@ -148,3 +148,29 @@ def test_parts_of_parameters_and_layers_of_constants(monkeypatch):
     assert set(in_full(monkeypatch, at)) == {
         *("wide", "deep.bias", "of_table.weight", "of_table.bias"),
     }
+
+
+def test_outputs_that_are_no_numbers_depend_on_no_other_example():
+    at = mlp(0)
+    norms = squared_norms(at.at(at.theta * torch.nan), cotangents_of(at))
+    assert norms["0.weight"].isnan().all()
+
+
+class Bare(torch.nn.Module):
+    """A convolution of which only input and weight are told."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(2, 1, 2, 3))
+
+    def forward(self, x):
+        return torch.nn.functional.conv2d(x, self.weight).flatten(1)
+
+
+def test_a_convolution_of_no_settings(monkeypatch):
+    torch.manual_seed(0)
+    at = landscape(Bare(), torch.randn(3, 1, 4, 5), torch.randn(3, 18), "squared")
+    u = cotangents_of(at)
+    assert in_full(monkeypatch, at) == []
+    expected = (naive(at, u) ** 2).sum(dim=2)
+    torch.testing.assert_close(squared_norms(at, u)["weight"], expected)

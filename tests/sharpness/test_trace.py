@@ -166,3 +166,7 @@ def test_products_of_hutch_plus_plus_are_as_many_as_told(at):
         trace.hutch_plus_plus(operator, products)
         third = products // 3
         assert operator.count == products == third + third + (products - 2 * third)
+
+
+def test_two_probes_are_enough(at):
+    assert trace.hutchinson(hessian(at), 2).draws == 2

@@ -208,7 +208,8 @@ def evenly(size):
 
 
 @pytest.mark.parametrize(
-    ("size", "k", "all_of_them"), [(32, 1, True), (33, 1, False), (33, 16, True)]
+    ("size", "k", "all_of_them"),
+    [(32, 1, True), (33, 1, False), (33, 16, True), (34, 16, False)],
 )
 def test_small_matrices_are_written_out(size, k, all_of_them):
     """Up to 32 rows, and where Lanczos would need as many vectors."""

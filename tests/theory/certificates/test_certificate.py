@@ -307,6 +307,13 @@ def test_a_network_that_misses_its_labels_is_no_upper_bound(monkeypatch):
         certify(x, train.y)
 
 
+def test_labels_that_are_not_met_name_the_last_price_that_was_tried(monkeypatch):
+    train = sample_xor(10, 4, seed=0)
+    monkeypatch.setattr(cone_programme, "clarabel", solver_that(lambda x: 0.999 * x))
+    with pytest.raises(ArithmeticError, match="where a unit of it costs 200000. A"):
+        certify(train.x, train.y)
+
+
 @pytest.mark.parametrize("share", [0.0, 1e-3, -1e-3])
 def test_how_far_labels_and_budget_are_off(monkeypatch, share):
     """By hand: f = y = 1 twice, and the reward spends the whole budget."""

@@ -168,3 +168,12 @@ def test_outputs_may_be_off_by_a_millionth(off, refused):
                 cell(scaled, v * scale, y)
         else:
             assert cell(scaled, v * scale, y).trace > 0
+
+
+def test_multipliers_that_prove_nothing_give_a_bound_of_0():
+    """Far from a stationary point lambda . y may be negative, and no trace is."""
+    _, _, v, at = network(859, width=2)
+    assert multipliers(at, v) @ at.f < -0.1
+    found = cell(at, v, at.f)
+    assert found.bound == 0
+    assert found.gap == np.inf

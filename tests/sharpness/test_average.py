@@ -123,3 +123,34 @@ def test_in_proportion_to_the_weights_no_rescaling_changes_it():
 def test_what_cannot_be_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(quadratic(), generator())
+
+
+def test_a_hundred_pairs_are_drawn_unless_told():
+    assert average_sharpness(quadratic(), 0.1, generator()).draws == 100
+    assert sigma_at(quadratic(), 0.1, generator()).draws == 100
+
+
+def test_sigma_is_sought_from_a_millionth_to_a_thousand():
+    flat = surface(lambda t: 1e-6 * t @ t, torch.zeros(2))
+    # the mean rise is 2e-6 sigma^2 up to chance
+    assert sigma_at(flat, 0.2, generator()).value == pytest.approx(1e5**0.5, rel=0.3)
+    assert sigma_at(flat, 10.0, generator()).value == math.inf
+    steep = surface(lambda t: 1e12 * t @ t, torch.zeros(2))
+    assert 1e-6 < sigma_at(steep, 10.0, generator()).value < 1e-5
+    with pytest.raises(ValueError, match="smallest = 1e-06: the rise is above 1"):
+        sigma_at(steep, 1.0, generator())
+
+
+def test_the_error_of_sigma_is_that_of_the_rise_over_its_slope():
+    """Of a loss of fourth order the rise is target (sigma / found)^4."""
+    at = surface(lambda t: (t @ t) ** 2, torch.zeros(2))
+    found = sigma_at(at, 2.0, generator(5), pairs=30)
+    rise = average_sharpness(at, found.value, generator(5), pairs=30)
+    assert rise.value == pytest.approx(2.0, rel=1e-8)
+    expected = found.value * rise.standard_error / (4 * 2.0)
+    assert found.standard_error == pytest.approx(expected, rel=1e-6)
+
+
+def test_two_pairs_are_enough():
+    assert average_sharpness(quadratic(), 0.1, generator(), pairs=2).draws == 2
+    assert sigma_at(quadratic(), 0.1, generator(), pairs=2).draws == 2

@@ -165,3 +165,44 @@ def test_a_loss_that_is_not_finite_is_told():
     at = surface(lambda t: -torch.log(1 - t[0]), torch.zeros(1))
     with pytest.raises(FloatingPointError, match="not finite"):
         ball_sharpness(at, 2.0, generator())
+
+
+def test_sams_step_is_told_as_one_climb_that_has_ended():
+    at = surface(lambda t: (t**2).sum(), torch.tensor([3.0, 4.0]))
+    found = sam_sharpness(at, 0.5)
+    assert (found.restarts, found.evaluations, found.settled) == (1, 2, True)
+    assert found.rises == (found.value,)
+
+
+def valley():
+    """A curved ridge, along which ascent is slow."""
+
+    def loss(t):
+        return -100 * (t[0] - 1) ** 2 - 1000 * (t[1] - t[0] ** 2) ** 2
+
+    return surface(loss, torch.tensor([-1.0, 1.0]))
+
+
+def test_climbs_that_do_not_settle_end_after_200_steps():
+    found = ball_sharpness(valley(), 3.0, generator())
+    assert not found.settled
+    assert found.evaluations == 8 * (200 + 1)
+    few = ball_sharpness(valley(), 3.0, generator(), restarts=3, num_steps=7)
+    assert not few.settled
+    assert few.evaluations == 3 * (7 + 1)
+
+
+def test_a_climb_that_is_at_its_end_tells_so():
+    """From the highest point of a plane no step goes up, and 15 of them show it."""
+    at = surface(lambda t: 2 * t[0], torch.zeros(2))
+    found = ball_sharpness(at, 1.0, generator(), restarts=1)
+    assert found.settled
+    # steps of 1e3, 1e3 / 8, ... down to 1e-10, besides the look at the start
+    assert found.evaluations == 1 + 15
+
+
+def test_one_climb_of_one_step_is_enough():
+    at = surface(lambda t: 2 * t[0], torch.zeros(2))
+    found = ball_sharpness(at, 0.5, generator(), restarts=1, num_steps=1)
+    assert found.value == pytest.approx(1.0)
+    assert (found.restarts, found.evaluations) == (1, 2)

@@ -92,3 +92,13 @@ def test_what_cannot_be_is_refused(m, blocks, message):
     at = build(0, [3, 4, 2]).at
     with pytest.raises(ValueError, match=message):
         m_sharpness(at, m, sam, generator(), blocks=blocks)
+
+
+def test_one_example_a_block_and_two_blocks_are_enough():
+    at = build(7, [3, 4, 2]).at
+    found = m_sharpness(at, 1, sam, generator(), blocks=2)
+    assert found.draws == 2
+    assert found.standard_error > 0
+    whole = m_sharpness(at, at.n, sam, generator())
+    assert whole.value == pytest.approx(sam(at), rel=1e-9)
+    assert (whole.standard_error, whole.draws) == (0, 0)

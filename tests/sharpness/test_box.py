@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from flatminima.sharpness.box import box_sharpness
 from flatminima.sharpness.landscape import surface
 from tests.sharpness.homogeneous import build, generator
+from tests.sharpness.test_ball import valley
 
 
 @settings(max_examples=30, deadline=None)
@@ -73,3 +74,9 @@ def test_what_cannot_be_is_refused(arguments, message):
     eps = arguments.pop("eps", 0.1)
     with pytest.raises(ValueError, match=message):
         box_sharpness(at, eps, generator(), **arguments)
+
+
+def test_climbs_that_do_not_settle_end_after_200_steps():
+    found = box_sharpness(valley(), 1.5, generator())
+    assert not found.settled
+    assert found.evaluations == 8 * (200 + 1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy import integrate
+from scipy import integrate, stats
 
 from flatminima.sharpness.density import density
 from flatminima.sharpness.landscape import surface
@@ -109,3 +109,37 @@ def test_what_cannot_be_is_refused(matrix, arguments, message):
         density(operator_of(matrix), **arguments)
     with pytest.raises(ValueError, match="width = 0: must be above 0"):
         density(operator_of(matrix), probes=2, steps=3).smooth(np.zeros(2), 0)
+
+
+def test_unless_told_it_takes_8_probes_of_64_steps_and_seed_0(matrix):
+    operator = operator_of(matrix)
+    found = density(operator)
+    assert found.nodes.shape == found.weights.shape == (8, 64)
+    told = density(operator, probes=8, steps=64, seed=0)
+    np.testing.assert_array_equal(found.nodes, told.nodes)
+    np.testing.assert_array_equal(found.weights, told.weights)
+
+
+def test_a_steep_spectrum_leaves_lanczos_vectors_orthogonal():
+    """Gram and Schmidt once leaves errors of 1e-6 here."""
+    matrix = random_matrix(60, 3)
+    found = density(operator_of(matrix), probes=2, steps=60)
+    for nodes in found.nodes:
+        np.testing.assert_allclose(nodes, np.linalg.eigvalsh(matrix), atol=1e-13)
+
+
+def test_error_bars_of_the_density_are_those_of_a_mean_over_probes(matrix):
+    found = density(operator_of(matrix), probes=5, steps=20)
+    grid, width = np.array([-0.2, 0.3]), 0.25
+    each = np.array(
+        [
+            [
+                weights @ stats.norm.pdf(at, nodes, width)
+                for nodes, weights in zip(found.nodes, found.weights, strict=True)
+            ]
+            for at in grid
+        ]
+    )
+    values, errors = found.smooth(grid, width)
+    np.testing.assert_allclose(values, each.mean(axis=1))
+    np.testing.assert_allclose(errors, stats.sem(each, axis=1))

@@ -1,5 +1,7 @@
 """What average sharpness has beyond its quadratic part, and interpolation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from flatminima.sharpness.average import average_sharpness
 from flatminima.sharpness.excess import excess
 from flatminima.sharpness.interpolation import interpolate
-from flatminima.sharpness.landscape import surface
+from flatminima.sharpness.landscape import squared, surface
 from flatminima.sharpness.products import hessian
 from tests.sharpness.nets import dense_hessian, mlp, within_binomial
 
@@ -99,3 +101,54 @@ def test_what_cannot_be_fitted_says_so():
     dead = mlp(0, n=4, widths=(12,), activation="relu")
     dead = dead.at(dead.theta * 0)
     assert not interpolate(dead).reached
+
+
+@pytest.mark.parametrize("sigmas", [[-0.1], [0.1, -0.1], [0.1, np.nan]])
+def test_every_sigma_is_above_0(sigmas):
+    at = quartic_surface()
+    with pytest.raises(ValueError, match="must be above 0"):
+        excess(at, hessian(at), np.array(sigmas), noise(0))
+
+
+def test_a_hundred_pairs_are_drawn_unless_told():
+    at = quartic_surface()
+    (found,) = excess(at, hessian(at), np.array([0.1]), noise(0))
+    assert found.draws == 100
+
+
+def square(start):
+    """The network f = p^2, whose target is 0, at a point."""
+    at = surface(lambda t: t[0] ** 2, torch.tensor([start]))
+    return replace(at, criterion=squared, y=torch.zeros(1, dtype=torch.float64))
+
+
+def test_steps_to_a_double_root_halve_the_way():
+    """The loss p^4 falls by 16 a step: from 1 to 16^-17 = 3.4e-21."""
+    found = interpolate(square(1.0))
+    assert found.reached
+    assert found.loss == pytest.approx(0.5**68)
+    assert found.distance == pytest.approx(1 - 0.5**17, rel=1e-12)
+
+
+def test_there_are_100_steps_at_most():
+    found = interpolate(square(1.0), tolerance=0)
+    assert not found.reached
+    assert float(found.at.theta) == pytest.approx(0.5**100)
+    assert float(interpolate(square(1.0), num_steps=3).at.theta) == 1 / 8
+
+
+def test_a_step_that_raises_the_loss_is_halved():
+    """arctan: from 2 the plain step goes to -3.5, and further at every next one."""
+    at = surface(lambda t: torch.arctan(t[0]), torch.tensor([2.0]))
+    at = replace(at, criterion=squared, y=torch.zeros(1, dtype=torch.float64))
+    first = interpolate(at, num_steps=1)
+    assert float(first.at.theta) == pytest.approx(2 - 5 * np.arctan(2) / 2)
+    found = interpolate(at)
+    assert found.reached
+    assert float(found.at.theta) == pytest.approx(0, abs=1e-9)
+
+
+def test_two_pairs_are_enough():
+    at = quartic_surface()
+    (found,) = excess(at, hessian(at), np.array([0.1]), noise(0), pairs=2)
+    assert found.draws == 2

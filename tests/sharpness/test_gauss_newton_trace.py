@@ -191,3 +191,15 @@ def test_a_network_with_knots_is_no_exception():
 def test_what_cannot_be_is_refused(at, arguments, message):
     with pytest.raises(ValueError, match=message):
         gauss_newton_trace.estimate(at, **arguments)
+
+
+def test_two_probes_an_example_from_seed_0_unless_told(net):
+    at, _ = net
+    found = gauss_newton_trace.estimate(at)
+    assert found.whole.draws == 2 * at.n
+    assert found == gauss_newton_trace.estimate(at, probes=2, seed=0)
+
+
+def test_the_exact_trace_has_no_draws(net):
+    assert net[1].whole.draws == 0
+    assert all(each.draws == 0 for each in net[1].layers.values())

@@ -106,3 +106,10 @@ def test_what_cannot_be_is_refused(arguments, message):
     loss = {"x": x, "y": y, "loss": "cross_entropy"} | arguments
     with pytest.raises(ValueError, match=message):
         landscape(model(), loss.pop("x"), loss.pop("y"), loss.pop("loss"), **loss)
+
+
+def test_a_surface_has_one_example_without_inputs():
+    at = surface(lambda t: t.sum(), torch.ones(3))
+    assert (at.n, at.x.numel(), at.size) == (1, 0, 3)
+    assert at.outputs().shape == (1, 1)
+    assert list(at.split(at.theta)) == ["theta"]

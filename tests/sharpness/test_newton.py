@@ -47,3 +47,27 @@ def test_a_start_that_is_not_finite():
         np.errstate(all="ignore"),
     ):
         minimise(oracle, np.ones(1))
+
+
+def test_a_parabola_takes_one_step():
+    found = minimise(lambda u: (1 + u @ u, 2 * u, 2 * np.eye(2)), np.array([3.0, 4.0]))
+    assert found.iterations == 1
+    assert found.value == 1
+    np.testing.assert_allclose(found.u, 0, atol=1e-15)
+
+
+def test_500_steps_at_most():
+    """Of u^4 a step takes a third of the way, and the value falls for ever."""
+
+    def oracle(u):
+        far = 1e70 * u  # so that the value is not rounded to 0
+        return far[0] ** 4, 4e70 * far**3, 12e140 * far[:, None] ** 2
+
+    found = minimise(oracle, np.ones(1), max_iterations=7)
+    assert found.iterations == 7
+    assert found.u[0] == pytest.approx((2 / 3) ** 7)
+    # half the square of the decrement over the value: (4 u^3)^2 / (12 u^2) / 2 / u^4
+    assert found.decrement == pytest.approx(2 / 3)
+    last = minimise(oracle, np.ones(1))
+    assert last.iterations == 500
+    assert last.u[0] == pytest.approx((2 / 3) ** 500)

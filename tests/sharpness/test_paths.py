@@ -89,3 +89,29 @@ def test_a_loss_that_is_not_finite_stops_the_training():
 def test_bad_input_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         trained(surface(ring, ENDS[0]), *ENDS, **BUDGET | change)
+
+
+def test_a_curve_has_one_bend_unless_told_and_all_examples_a_step():
+    at = linear()
+    ends = torch.stack([at.theta, -at.theta])
+    short = BUDGET | {"num_steps": 3}
+    found = trained(at, *ends, **short)
+    assert torch.equal(found, trained(at, *ends, **short, bends=1, batch=None))
+    assert torch.equal(found, trained(at, *ends, **short, batch=at.n))
+    assert len(found) == 3
+
+
+def test_the_learning_rate_of_adam_falls_along_half_a_cosine():
+    """On a plane Adam's steps are about the learning rates, here 0.1 and 0.05."""
+    slope = torch.tensor([1.0, -1.0], dtype=torch.float64)
+    at = surface(lambda theta: slope @ theta, ENDS[0])
+    for steps, far, within in ((1, 0.1, 1e-6), (2, 0.15, 5e-3)):
+        control = trained(at, *ENDS, seed=0, num_steps=steps, lr=0.1)
+        moved = (control[1] - ENDS.mean(dim=0)).numpy()
+        assert moved == pytest.approx([-far, far], abs=within)
+
+
+@pytest.mark.parametrize("lr", [-1.0, float("nan")])
+def test_a_learning_rate_is_above_0(lr):
+    with pytest.raises(ValueError, match="lr = .*: must be above 0"):
+        trained(surface(ring, ENDS[0]), *ENDS, **BUDGET | {"lr": lr})

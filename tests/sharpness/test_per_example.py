@@ -1,5 +1,7 @@
 """Norms of the gradients of every example, without the gradients."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -104,3 +106,71 @@ def test_a_model_that_mixes_examples_is_refused():
     for function in (gradients, squared_norms):
         with pytest.raises(ValueError, match="other examples than its own"):
             function(at, cotangents_of(at))
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_where_inputs_lie_in_memory_does_not_matter(monkeypatch, above):
+    """No tensor but theta's own counts as a parameter, before it or behind it."""
+    at = mlp(0, widths=())
+    x, theta = sorted(
+        [torch.empty(1000, dtype=torch.float64) for _ in range(2)],
+        key=lambda t: t.data_ptr(),
+        reverse=above,
+    )
+    x, theta = x[: at.x.numel()].view(at.x.shape), theta[: at.size]
+    x.copy_(at.x), theta.copy_(at.theta)
+    assert in_full(monkeypatch, replace(at, x=x, theta=theta)) == []
+
+
+class Odd(torch.nn.Module):
+    """Layers that use a parameter in part, or that do not read the examples."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide = torch.nn.Parameter(torch.ones(2, 3))
+        self.deep = torch.nn.Linear(3, 3)
+        self.of_table = torch.nn.Linear(3, 3)
+        self.register_buffer("table", torch.randn(7, 3))
+
+    def forward(self, x):
+        x = torch.nn.functional.linear(x, self.deep.weight, self.wide[0])
+        return torch.tanh(x + self.deep.bias) @ self.of_table(self.table).T
+
+
+def test_parts_of_parameters_and_layers_of_constants(monkeypatch):
+    torch.manual_seed(0)
+    at = landscape(Odd(), torch.randn(4, 3), torch.randn(4, 7), "squared")
+    u = cotangents_of(at)
+    expected = torch.split(naive(at, u), [s.numel() for _, s in at.shapes], dim=2)
+    norms = squared_norms(at, u)
+    for (name, _), part in zip(at.shapes, expected, strict=True):
+        torch.testing.assert_close(norms[name], (part**2).sum(dim=2))
+    assert set(in_full(monkeypatch, at)) == {
+        *("wide", "deep.bias", "of_table.weight", "of_table.bias"),
+    }
+
+
+def test_outputs_that_are_no_numbers_depend_on_no_other_example():
+    at = mlp(0)
+    norms = squared_norms(at.at(at.theta * torch.nan), cotangents_of(at))
+    assert norms["0.weight"].isnan().all()
+
+
+class Bare(torch.nn.Module):
+    """A convolution of which only input and weight are told."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(2, 1, 2, 3))
+
+    def forward(self, x):
+        return torch.nn.functional.conv2d(x, self.weight).flatten(1)
+
+
+def test_a_convolution_of_no_settings(monkeypatch):
+    torch.manual_seed(0)
+    at = landscape(Bare(), torch.randn(3, 1, 4, 5), torch.randn(3, 18), "squared")
+    u = cotangents_of(at)
+    assert in_full(monkeypatch, at) == []
+    expected = (naive(at, u) ** 2).sum(dim=2)
+    torch.testing.assert_close(squared_norms(at, u)["weight"], expected)

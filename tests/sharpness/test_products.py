@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from flatminima.sharpness.landscape import landscape, surface
 from flatminima.sharpness.products import (
+    Products,
     gauss_newton,
     hessian,
     output_factor,
@@ -168,3 +169,22 @@ def test_sizes_below_one_are_refused(ours, what):
         ValueError, match=f"{what} = 0: must be an integer of at least 1"
     ):
         ours(mlp(0), **{what: 0})
+
+
+@pytest.mark.parametrize("ours", [hessian, gauss_newton])
+def test_a_pass_takes_64_vectors_unless_told(ours):
+    assert ours(mlp(0)).at_once == 64
+    assert ours(mlp(0), at_once=5).at_once == 5
+
+
+def test_a_pass_takes_no_more_vectors_than_told():
+    seen = []
+
+    def rows(vectors):
+        seen.append(len(vectors))
+        return 2 * vectors
+
+    operator = Products(7, rows, at_once=3)
+    np.testing.assert_array_equal(operator @ np.eye(7), 2 * np.eye(7))
+    assert seen == [3, 3, 1]
+    assert operator.count == 7

@@ -106,3 +106,62 @@ def test_input_is_unchanged():
     retract(*point.engine, point.y)
     np.testing.assert_array_equal(point.w, w)
     np.testing.assert_array_equal(point.v, v)
+
+
+class Square:
+    """The network f = p^2 of one parameter, around a point."""
+
+    def __init__(self, parameters):
+        (self.p,) = parameters
+        self.f = self.p**2
+
+    def gram(self):
+        return 4 * self.p[:, None] ** 2
+
+    def pull_back(self, c):
+        return (2 * self.p * c,)
+
+
+def test_it_stops_after_sixty_steps():
+    """To reach p^2 = 0, a step of Gauss and Newton halves p."""
+    flat = gauss_newton.retract(Square, (np.ones(1),), np.zeros(1), tolerance=0)
+    assert flat.parameters[0] == 0.5**60
+    assert flat.distance == 1 - 0.5**60
+    assert not flat.converged
+
+
+def test_it_stops_at_a_loss_of_1e_20():
+    """The loss p^4 falls by 16 in every step, from 1 to 16^-17 = 3.4e-21."""
+    flat = gauss_newton.retract(Square, (np.ones(1),), np.zeros(1))
+    assert flat.converged
+    assert flat.loss == 0.5**68
+
+
+class Overshooting(Square):
+    """The same, but the gradient it tells is too small, so that steps are too long."""
+
+    factor = 2.0**9
+
+    def pull_back(self, c):
+        return (2 * self.p * c * self.factor,)
+
+
+@pytest.mark.parametrize(("factor", "moves"), [(2.0**11, True), (2.0**12, False)])
+def test_a_step_is_halved_ten_times_at_most(factor, moves, monkeypatch):
+    """A step to p (1 - factor / 2) lowers p^4 if it is halved until factor < 4."""
+    monkeypatch.setattr(Overshooting, "factor", factor)
+    flat = gauss_newton.retract(Overshooting, (np.ones(1),), np.zeros(1), max_steps=1)
+    assert (flat.distance > 0) == moves
+
+
+@pytest.mark.parametrize("apart", [0.0, 3e-16])
+def test_equal_examples_share_their_coefficient(apart):
+    """Least norm also where rounding lets the factor of Cholesky exist."""
+    gram = np.array([[1.0, 1.0], [1.0, 1.0 + apart]])
+    np.testing.assert_allclose(gauss_newton.least_norm(gram, np.ones(2)), 0.5)
+
+
+def test_examples_that_rounding_can_tell_apart_have_their_own():
+    gram = np.array([[1.0, 1.0], [1.0, 1.0 + 1e-10]])
+    found = gauss_newton.least_norm(gram, np.array([1.0, 1.0 + 1e-10]))
+    np.testing.assert_allclose(found, [0.0, 1.0], atol=1e-5)

@@ -84,3 +84,51 @@ def test_it_refuses_what_it_does_not_know():
         sequence.diagonal(nn.Sequential(nn.Linear(3, 2), nn.PReLU()), x, y)
     with pytest.raises(ValueError, match="probes = -1"):
         sequence.diagonal(nn.Sequential(nn.Linear(3, 2)), x, y, probes=-1)
+
+
+class Passes(nn.Identity):
+    """Notes how many examples go through at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append(len(x))
+        return x
+
+
+@pytest.mark.parametrize(
+    ("numbers", "examples"),
+    [(9 * 5 * 7 * 3, 3), (9 * 5 * 7 * 3 - 1, 2), (1, 1), (2**25, 8)],
+)
+def test_patches_of_a_pass_are_no_more_than_allowed(monkeypatch, numbers, examples):
+    """Of images of 5 x 7 a 3 x 3 kernel makes patches of 9 x 5 x 7 numbers."""
+    passes = Passes()
+    conv = nn.Conv2d(1, 2, 3, padding=1)
+    net = nn.Sequential(passes, conv, nn.ReLU(), nn.Flatten(), nn.Linear(70, 2))
+    net = net.double().eval()
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.normal(size=(8, 1, 5, 7)))
+    monkeypatch.setattr(sequence, "NUMBERS", numbers)
+    sequence.diagonal(net, x, torch.zeros(8, dtype=torch.int64))
+    assert max(passes.seen) == examples
+    assert sum(passes.seen) == 8
+
+
+def test_a_large_layer_bounds_a_pass_as_well(monkeypatch):
+    passes = Passes()
+    net = nn.Sequential(passes, nn.Linear(10, 10)).double()
+    monkeypatch.setattr(sequence, "NUMBERS", 399)
+    x = torch.zeros(8, 10, dtype=torch.float64)
+    sequence.diagonal(net, x, torch.zeros(8, dtype=torch.int64))
+    assert passes.seen == [3, 3, 2]
+
+
+def test_all_columns_unless_told_and_seed_0_for_probes():
+    net, x, y = problem("none")
+    exact = flat(sequence.diagonal(net, x, y, probes=0))
+    assert torch.equal(flat(sequence.diagonal(net, x, y)), exact)
+    one = flat(sequence.diagonal(net, x, y, probes=1))
+    assert torch.equal(one, flat(sequence.diagonal(net, x, y, probes=1, seed=0)))
+    assert not torch.equal(one, exact)

@@ -198,3 +198,20 @@ def test_a_point_without_filters_has_no_normalised_directions():
     at = surface(lambda theta: theta.sum(), torch.ones(3))
     with pytest.raises(ValueError, match="no parameter of two axes"):
         directions(at, 0)
+
+
+@pytest.mark.parametrize("neighbour", [(i, j) for i in range(3) for j in range(3)])
+def test_a_pit_is_below_all_of_its_eight_neighbours(neighbour):
+    loss = np.ones((3, 3))
+    loss[1, 1] = 0
+    grid = np.arange(3.0)
+    assert Slice(grid, grid, loss, loss).pits == 1
+    loss[neighbour] = -1  # of the point itself, which is then still the lowest
+    assert Slice(grid, grid, loss, loss).pits == (neighbour == (1, 1))
+
+
+def test_two_directions_of_filter_norm_unless_told():
+    at = scene(0)
+    found = directions(at, 3)
+    assert torch.equal(found, directions(at, 3, 2, normalised=True))
+    assert found.shape == (2, at.size)

@@ -199,3 +199,60 @@ def test_the_trace_is_not_invariant_to_a_rescaling_of_layers_and_the_rank_is():
     ranks = [spectrum.rank(each, size=at.size, tolerance=1e-9) for each in every]
     assert ranks[0] == ranks[1]  # the matrix changes by a congruence
     assert every[1].sum() > 2 * every[0].sum()
+
+
+def evenly(size):
+    """A symmetric matrix with eigenvalues from 1 to 2, and not diagonal."""
+    basis, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))
+    return operator_of((basis * np.linspace(1, 2, size)) @ basis.T)
+
+
+@pytest.mark.parametrize(
+    ("size", "k", "all_of_them"),
+    [(32, 1, True), (33, 1, False), (33, 16, True), (34, 16, False)],
+)
+def test_small_matrices_are_written_out(size, k, all_of_them):
+    """Up to 32 rows, and where Lanczos would need as many vectors."""
+    found = spectrum.outermost(evenly(size), k)
+    assert (found.products == size) == all_of_them
+    np.testing.assert_allclose(
+        found.values, np.linspace(1, 2, size)[::-1][:k], rtol=1e-8
+    )
+
+
+def test_one_largest_eigenvalue_from_seed_0_unless_told():
+    found = spectrum.outermost(evenly(40))
+    told = spectrum.outermost(evenly(40), 1, which="LA", tolerance=1e-8, seed=0)
+    assert found.values.shape == (1,)
+    assert found.products == told.products
+    np.testing.assert_array_equal(found.vectors, told.vectors)
+    other = spectrum.outermost(evenly(40), seed=1)
+    assert not np.array_equal(found.vectors, other.vectors)
+
+
+def test_a_size_cannot_be_taken_for_a_tolerance():
+    for function in (spectrum.rank, spectrum.log_det):
+        with pytest.raises(TypeError, match="positional"):
+            function(np.ones(3), 40)
+
+
+def test_rounding_counts_as_zero_in_proportion_to_the_size():
+    eps = np.finfo(float).eps
+    values = np.array([1.0, 50 * eps, 5 * eps, 2 * eps])
+    assert spectrum.rank(values) == 3  # above 4 eps
+    assert spectrum.rank(values, size=40) == 2
+    assert spectrum.rank(values, size=100) == 1
+    assert spectrum.rank(-values, size=100) == 1
+    # values that are more than the size is said to be count themselves
+    assert spectrum.rank(values, size=1) == 3
+
+
+def test_matrices_of_5000_rows_are_written_out_and_larger_ones_not(monkeypatch):
+    monkeypatch.setattr(spectrum, "LARGEST_DENSE", 6)
+    assert spectrum.full(evenly(6)) == pytest.approx(np.linspace(1, 2, 6))
+    with pytest.raises(ValueError, match="7 rows, and at most 6"):
+        spectrum.full(evenly(7))
+    at = mlp(0, n=3)  # 6 outputs and more parameters
+    assert len(spectrum.full_gauss_newton(at)) == 6
+    with pytest.raises(ValueError, match="8 outputs and 26 parameters"):
+        spectrum.full_gauss_newton(mlp(0, n=4))

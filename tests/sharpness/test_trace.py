@@ -150,3 +150,23 @@ def test_a_sum_of_squares_has_its_trace():
 def test_too_few_probes_are_refused(at, call, message):
     with pytest.raises(ValueError, match=message):
         call(hessian(at))
+
+
+def test_seed_0_unless_told(at):
+    operator = hessian(at)
+    assert trace.hutchinson(operator, 9) == trace.hutchinson(operator, 9, seed=0)
+    found = trace.hutch_plus_plus(operator, 9)
+    assert found == trace.hutch_plus_plus(operator, 9, seed=0)
+    assert found.draws == 9
+
+
+def test_products_of_hutch_plus_plus_are_as_many_as_told(at):
+    for products in (6, 9, 20):
+        operator = hessian(at)
+        trace.hutch_plus_plus(operator, products)
+        third = products // 3
+        assert operator.count == products == third + third + (products - 2 * third)
+
+
+def test_two_probes_are_enough(at):
+    assert trace.hutchinson(hessian(at), 2).draws == 2

@@ -80,3 +80,25 @@ def test_one_layer_has_no_scales():
     found = unit_minimum_sharpness(case.net, case.x, case.y, case.loss)
     assert found.scales == ()
     assert found.value == pytest.approx(found.trace)
+
+
+def test_newton_needs_few_steps(monkeypatch):
+    """Only exact second derivatives, between layers as well, make it so quick."""
+    from flatminima.sharpness import unit_minimum
+
+    taken = []
+    original = unit_minimum.minimise
+
+    def noted(oracle, start):
+        found = original(oracle, start)
+        taken.append(found.iterations)
+        return found
+
+    monkeypatch.setattr(unit_minimum, "minimise", noted)
+    rng = np.random.default_rng(0)
+    shapes = [(4, 3), (5, 4), (3, 5), (2, 3)]
+    weights = [np.exp(rng.normal(size=shape)) for shape in shapes]
+    biases = [np.exp(rng.normal(size=len(matrix))) for matrix in weights]
+    found = least_unit_trace(weights, biases)
+    assert found.decrement <= 1e-14
+    assert taken[0] <= 8

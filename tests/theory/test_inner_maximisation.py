@@ -96,3 +96,40 @@ def test_the_search_finds_the_maximum_of_a_convex_quadratic():
     )
     best = rise(g, hessian, quadratic_step(g, hessian, 1.0))
     assert found == pytest.approx(best, rel=1e-6)
+
+
+def test_conjugate_exponents():
+    assert [conjugate(p) for p in (1.0, 4.0, 2.0, np.inf)] == [np.inf, 4 / 3, 2.0, 1.0]
+
+
+@pytest.mark.parametrize("rho", [0.0, -1.0, np.inf, np.nan])
+def test_a_length_is_finite_and_above_0(rho):
+    with pytest.raises(ValueError, match="rho = .*: must be above 0 and finite"):
+        dual_step(np.ones(2), rho)
+
+
+def test_a_maximum_inside_the_ball_or_on_its_edge():
+    """g . d - |d|^2 has its maximum at g / 2, of length 1."""
+    g, hessian = np.array([2.0, 0.0]), -2 * np.eye(2)
+    for rho, length in ((0.5, 0.5), (1.0, 1.0), (3.0, 1.0)):
+        step = quadratic_step(g, hessian, rho)
+        np.testing.assert_allclose(step, [length, 0], atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_the_step_does_not_depend_on_the_unit_of_the_loss(scale):
+    rng = np.random.default_rng(3)
+    g, a = rng.standard_normal(4), rng.standard_normal((4, 4))
+    expected = quadratic_step(g, a + a.T, 0.5)
+    found = quadratic_step(scale * g, scale * (a + a.T), 0.5)
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+def test_a_search_of_no_steps_is_the_best_start():
+    starts = np.array([[0.5, 0.0], [0.0, -2.0]])
+    found = search(
+        lambda d: d.sum(axis=1), lambda d: np.ones_like(d), starts, 1.0, steps=0
+    )
+    assert found == 0.5
+    one = search(lambda d: d.sum(axis=1), np.ones_like, starts, 1.0, steps=1)
+    assert one == pytest.approx(np.sqrt(2))

@@ -89,3 +89,45 @@ def test_bad_values(changes, message):
 def test_bad_architecture():
     with pytest.raises(ValueError, match=r"architecture_name = 'sim_ln': allowed"):
         kernel_regression("sim_ln", np.ones((1, 2)), np.ones(1), np.ones((1, 2)))
+
+
+def test_one_dimension_and_one_unit_are_allowed():
+    """K(x, x) = x^2 / 2 (1 / (3 d) + 1 / (3 width))."""
+    found = tangent_kernel(np.full((1, 1), 2.0), np.full((1, 1), 2.0), d=1, width=1)
+    assert found[0, 0] == pytest.approx(4 / 2 * (1 / 3 + 1 / 3))
+
+
+@pytest.mark.parametrize("where", ["a", "b"])
+def test_an_input_that_is_0_is_refused_wherever_it_is(where):
+    given = {"a": np.ones((2, 2)), "b": np.ones((2, 2))}
+    given[where] = np.array([[1.0, 1.0], [0.0, 0.0]])
+    with pytest.raises(ValueError, match="an input that is 0"):
+        tangent_kernel(**given, d=2, width=3)
+
+
+def test_regression_takes_the_limit_of_wide_networks_unless_told():
+    data = sample_xor(20, 6, 0)
+    test = xor_test_set(data, 0).x[:3]
+    found = kernel_regression("bias", data.x, data.y, test)
+    limit = kernel_regression("bias", data.x, data.y, test, width=np.inf)
+    np.testing.assert_array_equal(found, limit)
+    narrow = kernel_regression("bias", data.x, data.y, test, width=10)
+    assert not np.allclose(found, narrow)
+
+
+def test_regression_by_hand():
+    """k(x, X) K^-1 y with the kernel of inputs (x, 1), of fan-in d."""
+    rng = np.random.default_rng(0)
+    x, y, new = rng.normal(size=(4, 3)), rng.normal(size=4), rng.normal(size=(2, 3))
+    a, b = (np.column_stack([each, np.ones(len(each))]) for each in (x, new))
+    gram = tangent_kernel(a, a, d=3, width=50)
+    expected = tangent_kernel(b, a, d=3, width=50) @ np.linalg.solve(gram, y)
+    found = kernel_regression("bias", x, y, new, width=50)
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
+def test_equal_inputs_share_their_label():
+    """Least norm where the kernel matrix is singular."""
+    x = np.array([[1.0, 2.0], [1.0, 2.0]])
+    found = kernel_regression("no_bias", x, np.array([1.0, 3.0]), x)
+    np.testing.assert_allclose(found, 2.0)

@@ -112,3 +112,68 @@ def test_a_point_that_does_not_interpolate_is_refused():
     _, _, v, at = network(0)
     with pytest.raises(ValueError, match="must interpolate"):
         cell(at, v, at.f + 1)
+
+
+def by_hand(at, v, y):
+    """The bound and the shape of a pattern, with projections by pseudo-inverses."""
+    on, price = at.z > 0, multipliers(at, v)
+    worst = 0.0
+    for unit in range(on.shape[1]):
+        rows = at.inputs[on[:, unit]]
+        if len(rows):
+            reach = np.linalg.norm(rows @ np.linalg.pinv(rows) @ price[on[:, unit]])
+            worst = max(worst, reach / (2 * np.linalg.norm(rows)))
+    spent = np.array([on[:, j] @ at.input_sq * v[j] ** 2 for j in range(len(v))])
+    margins = [
+        np.abs(at.z[:, j]).min() / np.sqrt(np.mean(at.z[:, j] ** 2))
+        for j in range(len(v))
+        if on[:, j].any()
+    ]
+    return {
+        "bound": max(0.0, 2 / len(y) * (price @ y) / worst),
+        "margin": min(margins),
+        "breadth": spent @ on.mean(axis=0) / spent.sum(),
+        "steepest": max(price * np.sign(y) / 2 / np.linalg.norm(at.inputs, axis=1)),
+    }
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_number_of_a_pattern_by_hand(seed):
+    _, _, v, at = network(seed, width=3 + seed)
+    found = cell(at, v, at.f)
+    for name, expected in by_hand(at, v, at.f).items():
+        assert getattr(found, name) == pytest.approx(expected, rel=1e-9), name
+    assert found.gap == pytest.approx(found.trace / found.bound - 1)
+
+
+def test_a_network_that_never_fires_has_no_shape():
+    x, w, v, _ = network(0)
+    at = per_example_gradients(MODEL, -np.abs(w), v, np.abs(x))
+    found = cell(at, v, np.zeros(len(x)))
+    assert found.trace == found.bound == 0
+    assert found.gap == np.inf
+    assert np.isnan(found.margin) and np.isnan(found.breadth)
+
+
+@pytest.mark.parametrize(("off", "refused"), [(0.9e-6, False), (1.2e-6, True)])
+def test_outputs_may_be_off_by_a_millionth(off, refused):
+    """Of the largest label, or of 1 if all are smaller."""
+    x, w, v, at = network(0)
+    for factor in (0.01, 1e3):
+        scale = factor / np.abs(at.f).max()
+        scaled = per_example_gradients(MODEL, w, v * scale, x)
+        y = scaled.f + off * max(1.0, factor)
+        if refused:
+            with pytest.raises(ValueError, match="must interpolate"):
+                cell(scaled, v * scale, y)
+        else:
+            assert cell(scaled, v * scale, y).trace > 0
+
+
+def test_multipliers_that_prove_nothing_give_a_bound_of_0():
+    """Far from a stationary point lambda . y may be negative, and no trace is."""
+    _, _, v, at = network(859, width=2)
+    assert multipliers(at, v) @ at.f < -0.1
+    found = cell(at, v, at.f)
+    assert found.bound == 0
+    assert found.gap == np.inf

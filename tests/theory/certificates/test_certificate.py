@@ -304,6 +304,13 @@ def test_a_network_that_misses_its_labels_is_no_upper_bound(monkeypatch):
         certify(x, train.y)
 
 
+def test_labels_that_are_not_met_name_the_last_price_that_was_tried(monkeypatch):
+    train = sample_xor(10, 4, seed=0)
+    monkeypatch.setattr(cone_programme, "clarabel", solver_that(lambda x: 0.999 * x))
+    with pytest.raises(ArithmeticError, match="where a unit of it costs 200000. A"):
+        certify(train.x, train.y)
+
+
 @pytest.mark.parametrize("share", [0.0, 1e-3, -1e-3])
 def test_how_far_labels_and_budget_are_off(monkeypatch, share):
     """By hand: f = y = 1 twice, and the reward spends the whole budget."""
@@ -443,3 +450,21 @@ def test_a_row_of_zeros_changes_only_the_mean():
     x, y = np.array([[1.0, 2.0], [0.0, 0.0]]), np.array([1.0, 0.0])
     assert certify(x, y).value == pytest.approx(certify(x[:1], y[:1]).value / 2)
     assert len(activation_cones(x).points) == 2
+
+
+def test_of_zero_labels_every_number_is_told():
+    found = certify(np.eye(2), np.zeros(2))
+    assert found.lower == found.uncertified_lower == found.gap == 0
+    assert found.num_cones == 0
+    assert not found.dual.any()
+
+
+def test_a_gap_of_a_millionth_and_the_pointwise_bound_first_unless_told():
+    train = sample_xor(10, 4, seed=0)
+    found = certify(train.x, train.y)
+    told = certify(train.x, train.y, tolerance=1e-6, pointwise=True)
+    assert (found.value, found.lower) == (told.value, told.lower)
+    assert found.gap <= 1e-6
+    loose = certify(train.x, train.y, tolerance=0.3)
+    assert loose.certified and 1e-6 < loose.gap <= 0.3
+    assert certify(np.eye(2), np.ones(2)).num_cones == 0

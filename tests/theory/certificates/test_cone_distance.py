@@ -194,3 +194,47 @@ def test_generators_of_very_different_lengths(rng):
         generators = frame @ [[1.0, 0.0, 0.0], [-1e6, 1.0, 0.0], [0.0, 0.0, 1.0]]
         point = frame @ [1.0, -1e6, -0.5]
         assert distance_to_cone(generators, point) == pytest.approx(0.5, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("mu", "low", "high"),
+    [
+        ([0.0, 0.0], 4.0, 5.0),  # nothing in use: the relaxation finds the first
+        ([4.0, 0.0], 4.0, 17**0.5),  # the first in use, and too much of it
+        ([2.0, 0.0], 4.0, 17**0.5),
+        ([0.0, 2.0], 0.0, 5.0),  # the second is in use, which is of no help
+    ],
+)
+def test_a_relaxation_proves_what_the_answer_does_not(monkeypatch, mu, low, high):
+    """Of (3, -4) and the quadrant, from one wrong answer alone."""
+    only(monkeypatch, lambda *_: np.array(mu))
+    found = distance_bounds(QUADRANT, np.array([3.0, -4.0]))
+    assert found.low == pytest.approx(low, abs=1e-12)
+    assert found.high == pytest.approx(min(high, 5.0), rel=1e-7)
+
+
+def test_a_relaxation_takes_up_generators_one_after_the_other(monkeypatch):
+    """From mu = 0 the three edges of an octant are all taken up."""
+    only(monkeypatch, lambda generators, _: np.zeros(generators.shape[1]))
+    found = distance_bounds(np.eye(5)[:, :3], np.array([1.0, 2.0, 3.0, 4.0, -12.0]))
+    assert found.low == pytest.approx(160**0.5)
+    assert not found.met
+
+
+@pytest.mark.parametrize(("off", "met"), [(0.5e-8, True), (3e-8, False)])
+def test_bounds_meet_within_a_hundred_millionth(monkeypatch, off, met):
+    """A point of the cone that is too far by a share, beside the exact lower bound."""
+    height = 4 * np.sqrt((1 + off) ** 2 - 1)
+    only(monkeypatch, lambda *_: np.array([3.0 + height, 0.0]))
+    found = distance_bounds(QUADRANT, np.array([3.0, -4.0]))
+    assert found.high / 4 - 1 == pytest.approx(off, rel=1e-3)
+    assert found.met == met
+
+
+@pytest.mark.parametrize(("off", "met"), [(4e-9, True), (6e-9, False)])
+def test_a_billionth_of_the_point_is_no_distance(monkeypatch, off, met):
+    """The point (3, 4) of norm 5 is in the cone."""
+    only(monkeypatch, lambda *_: np.array([3.0 - off, 4.0]))
+    found = distance_bounds(QUADRANT, np.array([3.0, 4.0]))
+    assert found.met == met
+    assert found.low == 0

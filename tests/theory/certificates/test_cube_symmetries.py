@@ -55,3 +55,13 @@ def test_least_traces_of_a_class_agree():
 def test_sizes_out_of_range(n, d):
     with pytest.raises(ValueError, match=f"n = {n}"):
         next(training_sets(n, d))
+
+
+def test_sets_are_enumerated_up_to_twenty_thousand():
+    """Of 16 corners 12870 sets of eight; of 32 corners 35960 sets of four."""
+    assert comb(16, 8) <= 20_000 < comb(32, 4)
+    train, test, _ = next(training_sets(8, 4))
+    assert len(train.y) == len(test.y) == 8
+    with pytest.raises(ValueError, match="at most 20000 sets"):
+        next(training_sets(4, 5))
+    assert len(next(training_sets(3, 5))[0].y) == 3

@@ -236,3 +236,39 @@ def test_bad_input_is_refused():
             prediction_range(certificate, x, y, x, **arguments)
     with pytest.raises(ValueError, match="needed is a certified minimum above 0"):
         prediction_range(certify(x, 0 * y), x, 0 * y, x)
+
+
+def test_a_thousandth_of_slack_and_of_tolerance_unless_told():
+    certificate = certify(*ONE_POINT[:2])
+    found = prediction_range(certificate, *ONE_POINT)
+    told = prediction_range(certificate, *ONE_POINT, slack=1e-3, tolerance=1e-3)
+    assert found.slack == 1e-3
+    assert (found.low, found.high) == (told.low, told.high)
+    assert (found.low_bound, found.high_bound) == (told.low_bound, told.high_bound)
+
+
+def test_bounds_hold_what_is_attained_within_the_tolerance():
+    train = sample_xor(10, 4, seed=0)
+    new = np.vstack([3 * train.x[:2], train.x[:1] + train.x[3:4]])
+    found = prediction_range(
+        certify(train.x, train.y), train.x, train.y, new, tolerance=1e-2
+    )
+    assert (found.high_bound - found.high <= 1e-2).all()
+    assert (found.low - found.low_bound <= 1e-2).all()
+    assert (found.low_bound <= found.low + 1e-3).all()
+    assert (found.low <= found.high + 1e-3).all()
+    assert (found.high <= found.high_bound + 1e-3).all()
+
+
+@pytest.mark.parametrize("factor", [0.1, 20.0])
+def test_ranges_scale_with_the_labels_and_not_with_the_inputs(factor):
+    x, y, new = ONE_POINT
+    found = prediction_range(certify(x, y), x, y, new, slack=0.05)
+    labels = prediction_range(certify(x, factor * y), x, factor * y, new, slack=0.05)
+    inputs = prediction_range(
+        certify(factor * x, y), factor * x, y, factor * new, slack=0.05
+    )
+    for end in ("low", "high", "low_bound", "high_bound"):
+        one = getattr(found, end)
+        np.testing.assert_allclose(getattr(labels, end), factor * one, rtol=2e-3)
+        np.testing.assert_allclose(getattr(inputs, end), one, rtol=2e-3)

@@ -133,3 +133,25 @@ def test_bad_arguments(rng):
         deep_on_sphere(near, np.array([1.0, -1.0]), 3, frames=1)
     with pytest.raises(ValueError, match="frames = 0: must be an integer of at least"):
         deep_on_sphere(near, np.array([1.0, -1.0]), 3, frames=0)
+
+
+def test_four_frames_of_seed_0_unless_told(rng):
+    x = rng.standard_normal((3, 3))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    y = np.ones(3)
+    found = deep_on_sphere(x, y, 3)
+    told = deep_on_sphere(x, y, 3, frames=4, seed=0)
+    assert found[0].shape == (3, 2 * 3 * 4)
+    for one, other in zip(found, told, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not np.array_equal(found[0], deep_on_sphere(x, y, 3, seed=1)[0])
+    assert deep_on_sphere(x, y, 3, frames=9)[0].shape == (3, 2 * 3 * 9)
+
+
+@pytest.mark.parametrize(("cells", "width"), [(1, 6), (6, 6), (7, 12)])
+def test_the_width_is_the_least_multiple_that_holds_all_cells(cells, width):
+    points = hypercube(3)[:cells].astype(int)
+    w, middle, v = deep_from_subcubes(points, np.ones(cells), 4)
+    assert w.shape == (3, width)
+    assert middle.shape == (2, width, width)
+    assert v.shape == (width,)

@@ -71,3 +71,22 @@ def test_bad_arguments():
         memorising_deep(data.x, data.y, 3, inhibition=0)
     with pytest.raises(ValueError, match=r"y\[1\] = 0: allowed are labels other than"):
         memorising_deep(data.x, data.y * np.array([1, 0, 1, 1]), 3)
+
+
+def test_a_fraction_of_a_half_and_an_inhibition_of_a_tenth_unless_told():
+    data = sample_xor(5, 4, seed=0)
+    found = memorising_deep(data.x, data.y, 4)
+    told = memorising_deep(data.x, data.y, 4, fraction=0.5, inhibition=0.1)
+    for one, other in zip(found, told, strict=True):
+        np.testing.assert_array_equal(one, other)
+    _, middle, _ = memorising_deep(data.x, data.y, 4, inhibition=0.25)
+    assert middle.shape == (2, 5, 5)
+    off = middle[:, ~np.eye(5, dtype=bool)]
+    assert (off == -0.25).all()
+
+
+@pytest.mark.parametrize("inhibition", [0.0, -1.0, np.inf, np.nan])
+def test_other_inhibitions_are_refused(inhibition):
+    data = sample_xor(4, 4, seed=0)
+    with pytest.raises(ValueError, match="allowed are finite values > 0"):
+        memorising_deep(data.x, data.y, 3, inhibition=inhibition)

@@ -14,6 +14,7 @@ from flatminima.theory.constructions.few_units import (
     three_unit_flattest,
 )
 from flatminima.theory.constructions.generalising_networks import SIGNS
+from flatminima.theory.constructions.verify import verify
 
 
 @pytest.mark.parametrize(("width", "errors"), [(1, 2), (2, 1), (3, 0)])
@@ -102,3 +103,22 @@ def test_bad_arguments():
         fewest_errors_on_square(0)
     with pytest.raises(ValueError, match="tilt = 2: allowed are 0 < tilt < 2"):
         three_unit_flattest(hypercube(2)[:3], xor_labels(hypercube(2)[:3]), tilt=2)
+
+
+def test_a_tilt_of_one_half_unless_told_and_any_below_two():
+    x = hypercube(3)[[0, 3, 5]]
+    y = xor_labels(x)
+    w, _ = three_unit_flattest(x, y)
+    np.testing.assert_array_equal(w, three_unit_flattest(x, y, tilt=0.5)[0])
+    for tilt in (0.01, 1.0, 1.99):
+        w, v = three_unit_flattest(x, y, tilt=tilt)
+        seen = verify("bias", w, v, x, y)
+        assert seen.worst_error < 1e-12
+        assert abs(seen.relative_excess) < 1e-12
+
+
+@pytest.mark.parametrize("tilt", [0, -0.1, 2, np.nan])
+def test_other_tilts_are_refused(tilt):
+    x = hypercube(2)[:3]
+    with pytest.raises(ValueError, match="allowed are 0 < tilt < 2"):
+        three_unit_flattest(x, xor_labels(x), tilt=tilt)

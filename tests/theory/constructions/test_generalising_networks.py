@@ -136,3 +136,15 @@ def test_scales_are_refused(value):
 def test_tilts_are_refused(tilt):
     with pytest.raises(ValueError, match="tilt = .*: allowed are 0 <= tilt < 1"):
         exact_fit_no_bias(5, tilt)
+
+
+@pytest.mark.parametrize("tilt", [-1e-9, 1.5, np.inf])
+def test_a_tilt_is_at_least_0_and_below_1(tilt):
+    with pytest.raises(ValueError, match="allowed are 0 <= tilt < 1"):
+        exact_fit_no_bias(5, tilt)
+
+
+@pytest.mark.parametrize("architecture", NETWORKS)
+def test_four_units_unless_told(architecture):
+    w, v = NETWORKS[architecture](3)
+    assert w.shape[1] == len(v) == 4

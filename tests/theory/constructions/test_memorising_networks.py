@@ -213,3 +213,22 @@ def test_eps_must_be_positive(eps):
 def test_the_activation_must_exceed_eps(activation):
     with pytest.raises(ValueError, match=r"activation = .* above eps = 0.001"):
         memorising_sim_ln(TRIANGLE, np.ones(3), EPS, activation=activation)
+
+
+def test_half_of_the_margin_unless_told():
+    y = np.array([1.0, -2.0, 0.5])
+    for function in (memorising_bias, lambda *a, **k: memorising_sim_ln(*a, EPS, **k)):
+        for one, other in zip(
+            function(TRIANGLE, y), function(TRIANGLE, y, fraction=0.5), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("eps", "height"), [(1e-3, 1.0), (0.5, 1.0), (0.8, 1.6)])
+def test_the_active_unit_of_sim_ln_is_at_one_or_at_twice_eps(eps, height):
+    w, _ = memorising_sim_ln(TRIANGLE, np.ones(3), eps)
+    z = np.column_stack([TRIANGLE, np.ones(3)]) @ w
+    np.testing.assert_allclose(np.diag(z), height, rtol=1e-12)
+    with pytest.raises(ValueError, match="allowed are finite values above eps"):
+        memorising_sim_ln(TRIANGLE, np.ones(3), eps, activation=eps)
+    memorising_sim_ln(TRIANGLE, np.ones(3), eps, activation=1.001 * eps)

@@ -101,3 +101,30 @@ def test_parameters_must_fit():
         verify("bias", *generalising_bias(4), np.ones((3, 5)), np.ones(3))
     with pytest.raises(ValueError, match="needed are n >= 1"):
         verify("bias", *generalising_bias(4), np.ones((0, 4)), np.ones(0))
+
+
+@pytest.mark.parametrize(("share", "fits"), [(0.9e-6, True), (1.1e-6, False)])
+def test_an_output_may_be_off_by_a_millionth_of_the_largest_label(share, fits):
+    w, v = np.array([[1.0], [-1.0]]), np.array([2.0])
+    x, y = np.array([[2.0], [4.0]]), np.array([2.0, 6.0])
+    seen = verify("bias", w, v, x, y + np.array([0, 6 * share]))
+    assert seen.worst_error == pytest.approx(6 * share, rel=1e-3)
+    assert (seen.relative_excess < np.inf) == fits
+
+
+@pytest.mark.parametrize(("share", "kink"), [(0.9e-12, True), (1.2e-12, False)])
+def test_a_kink_is_near_by_the_largest_pre_activation(share, kink):
+    """z is 3 on one point and a share of it on the other, whose label is as small."""
+    w, v = np.array([[1.0]]), np.array([1.0])
+    x = np.array([[3.0], [3 * share]])
+    seen = verify("no_bias", w, v, x, x[:, 0])
+    assert seen.kink_distance == 3 * share
+    assert (seen.relative_excess == np.inf) == kink
+
+
+def test_a_unit_without_input_counts_where_its_output_is_not_zero():
+    """Its pre-activations are 0: it sits on its kink."""
+    w, v = np.array([[1.0, 0.0]]), np.array([1.0, 1.0])
+    x, y = np.ones((1, 1)), np.ones(1)
+    assert verify("no_bias", w, v, x, y).kink_distance == 0
+    assert verify("no_bias", w, v * [1, 0], x, y).kink_distance == 1

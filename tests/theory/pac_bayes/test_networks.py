@@ -216,3 +216,57 @@ def test_divergence_stops_with_the_step(linear):
             num_steps=5,
             generator=drawn(0),
         )
+
+
+def test_deviations_start_at_their_weights_and_the_prior_at_minus_six(linear):
+    found = trained_posterior(
+        linear, linear.theta, delta=0.04, num_steps=0, generator=drawn(0)
+    )
+    # weights of size 0 start at a thousandth
+    assert found.deviation.tolist() == pytest.approx([2.0, 0.5, 0.1, 1e-3, 1e-3])
+    assert math.log(found.prior_variance) == pytest.approx(-6, abs=0.5 / 100)
+    assert found.prior_variance == pytest.approx(0.1 * math.exp(-found.j / 100))
+    assert torch.equal(found.mean, linear.theta)
+
+
+@pytest.mark.parametrize(("b", "c"), [(100.0, 0.1), (7.0, 0.5)])
+def test_the_grid_of_prior_variances(linear, b, c):
+    """ln lambda is a whole number of 1 / b below ln c: -6, or the first if above."""
+    start = {"delta": 0.04, "num_steps": 0, "generator": drawn(0), "b": b, "c": c}
+    found = trained_posterior(linear, linear.theta, **start)
+    assert found.j == round(b * (math.log(c) + 6))
+    first = trained_posterior(linear, linear.theta, deviation=10.0, **start)
+    assert first.j == 1
+    assert first.prior_variance == pytest.approx(c * math.exp(-1 / b))
+
+
+def test_a_step_of_adam_is_a_hundredth_unless_told(linear):
+    one = {"delta": 0.04, "num_steps": 1}
+    found = trained_posterior(linear, linear.theta, generator=drawn(0), **one)
+    moved = (found.mean - linear.theta).abs()
+    assert moved.tolist() == pytest.approx([0.01] * D, rel=1e-3)
+    told = trained_posterior(linear, linear.theta, generator=drawn(0), lr=0.01, **one)
+    assert torch.equal(found.mean, told.mean)
+    assert torch.equal(found.deviation, told.deviation)
+
+
+@pytest.mark.parametrize("draws", [1, 64, 65, 130])
+def test_there_are_as_many_losses_as_draws(linear, draws):
+    losses = losses_of_draws(errors(linear), 1.0, draws, drawn(1))
+    assert losses.shape == (draws,)
+    assert len(set(losses.tolist())) > 1 or draws == 1
+
+
+@pytest.mark.parametrize("deviation", [-1.0, math.nan, math.inf])
+def test_a_deviation_is_finite_and_at_least_0(linear, deviation):
+    with pytest.raises(ValueError, match="deviation: must be finite and at least 0"):
+        losses_of_draws(errors(linear), deviation, 10, drawn(1))
+
+
+def test_the_bound_tells_what_went_into_it(linear):
+    (found,) = over_sigmas(
+        errors(linear), [0.5], delta=0.1, delta_draws=0.1, draws=7, generator=drawn(1)
+    )
+    assert (found.sigma, found.draws, found.m) == (0.5, 7, M)
+    # the prior is at 0 unless told
+    assert found.kl == pytest.approx(float(linear.theta @ linear.theta) / 0.5)

@@ -172,3 +172,31 @@ def test_published_bounds(name):
 def test_refusals(call, named):
     with pytest.raises(ValueError, match=named):
         call()
+
+
+@pytest.mark.parametrize("delta", [0.0, -0.5, 1.0, 1.5, math.nan])
+def test_a_probability_of_failure_is_inside_0_and_1(delta):
+    for call in (
+        lambda: complexity(1.0, 10, delta),
+        lambda: maurer(0.1, 1.0, 10, delta),
+        lambda: sampled(0.1, 10, delta),
+    ):
+        with pytest.raises(ValueError, match="delta = .*: must be above 0 and below 1"):
+            call()
+
+
+def test_what_is_at_the_end_of_a_range_is_allowed():
+    assert kl_inverse(1.0, 0.5) == 1
+    assert kl_inverse(0.25, 0.0) == 0.25
+    assert kl_inverse(0.0, math.inf) == 1
+    assert complexity(0.0, 1, 0.5) == pytest.approx(math.log(4))
+    assert isotropic_kl(0.0, 2.0) == 0
+    assert sampled(0.0, 1, 0.5) == pytest.approx(3 / 4)
+    assert mcallester(0.0, 0.0, 1, 0.5) == pytest.approx(math.sqrt(math.log(4) / 2))
+    assert mcallester(1.0, 0.0, 1, 0.5) > 1
+
+
+def test_published_inverses_to_ten_digits():
+    """At kl(q || p) = c by construction, for c from tiny to large."""
+    for q, p in ((0.1, 0.1 + 1e-5), (0.02, 0.5), (0.3, 0.999)):
+        assert kl_inverse(q, binary_kl(q, p)) == pytest.approx(p, rel=1e-10)

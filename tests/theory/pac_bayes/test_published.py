@@ -98,3 +98,18 @@ def test_noise_of_the_proof_is_far_below_that_of_the_statement():
 def test_refusals(call, named):
     with pytest.raises(ValueError, match=named):
         call()
+
+
+def test_what_is_at_the_end_of_a_range_is_allowed():
+    inside = 4 * math.log(2 / 0.5) + 8 * math.log(6 * 2 + 3)
+    assert foret_complexity(0.0, 1, 2, 0.5) == pytest.approx(math.sqrt(inside))
+    assert foret(0.0, 0.0, 1.0, 1, 2, 0.5) == pytest.approx(math.sqrt(inside))
+    assert foret(1.0, 0.0, 1.0, 1, 2, 0.5) == pytest.approx(1 + math.sqrt(inside))
+    assert foret_sigma(3.0, 4, 2) == pytest.approx(3 / (2 + math.sqrt(math.log(2))))
+    assert displayed_line(0.25, 0.5, 0.0, 1.0, 1) == -0.25
+
+
+@pytest.mark.parametrize("n", [1, 0, -5])
+def test_fewer_than_two_examples_are_refused(n):
+    with pytest.raises(ValueError, match="n = .*: must be at least 2"):
+        foret_sigma(1.0, 1, n)

@@ -69,3 +69,39 @@ def test_there_may_be_no_threshold():
 def test_refuses(given, match):
     with pytest.raises(ValueError, match=match):
         Descent(**given)
+
+
+def test_a_thousand_updates_from_a_hundred_thousandth_unless_told():
+    assert Descent() == Descent("gradient descent", 0.0, 1000, 1e-5)
+
+
+def test_a_threshold_is_known_to_a_thousandth_unless_told():
+    given = gradient, CENTRES, DIRECTIONS, Descent(steps=400)
+    found = escape.thresholds(*given, first=1e-3)
+    assert torch.equal(found, escape.thresholds(*given, first=1e-3, precision=1e-3))
+    coarse = escape.thresholds(*given, first=1e-3, precision=0.5)
+    assert not torch.equal(found, coarse)
+    torch.testing.assert_close(found, coarse, rtol=0.3, atol=0)
+    # of all learning rates tried within a thousandth, those below stay
+    for share, far in ((0.998, False), (1.002, True)):
+        lr = share * found[:, None]
+        assert (escape.repelled(*given[:3], lr, given[3]) == far).all()
+
+
+@pytest.mark.parametrize(("factor", "far"), [(9.9, False), (10.1, True)])
+def test_ten_times_as_far_counts_as_repelled(factor, far):
+    """One update takes z to -(lr - 1) z, and ten of them to its tenth power."""
+    lr = torch.tensor([[1 + factor**0.1]], dtype=torch.float64)
+    centre = torch.zeros(1, 1, dtype=torch.float64)
+    found = escape.repelled(
+        lambda z: z, centre, torch.ones_like(centre), lr, Descent(steps=10)
+    )
+    assert found.tolist() == [[far]]
+
+
+@pytest.mark.parametrize("name", ["first", "precision"])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_first_and_precision_are_above_0(name, value):
+    arguments = {"first": 1.0} | {name: value}
+    with pytest.raises(ValueError, match=f"{name} = .*: must be finite and above 0"):
+        escape.thresholds(gradient, CENTRES, DIRECTIONS, Descent(), **arguments)

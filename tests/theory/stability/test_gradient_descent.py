@@ -66,3 +66,27 @@ def test_kinks_hold_at_least_what_the_larger_curvature_says(left, right):
 def test_refuses(call, match):
     with pytest.raises(ValueError, match=match):
         call()
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.0, 1.5, float("nan")])
+def test_a_momentum_is_at_least_0_and_below_1(momentum):
+    with pytest.raises(ValueError, match="momentum = .*: must be at least 0 and below"):
+        gd.edge("heavy ball", momentum)
+
+
+def test_no_momentum_unless_told():
+    for method in gd.METHODS:
+        assert gd.edge(method) == 2
+        assert gd.growth(method, 2.5) == pytest.approx(1.5)
+        assert gd.stable_sharpness(0.5, method) == 4
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_rates_and_curvatures_are_finite_and_above_0(value):
+    for call in (
+        lambda: gd.stable_sharpness(value),
+        lambda: gd.kink_threshold(value, 1.0),
+        lambda: gd.kink_threshold(1.0, value),
+    ):
+        with pytest.raises(ValueError, match="must be finite and above 0"):
+            call()

@@ -92,3 +92,43 @@ def test_refuses(given, match):
 def test_refuses_a_batch_that_is_too_large():
     with pytest.raises(ValueError, match="batch = 5"):
         paths.linear(NUMBERS, 5)
+
+
+def test_the_search_is_of_the_second_moment_and_begins_at_one_unless_told():
+    process = paths.linear(NUMBERS, 2)
+    ways = {"paths": 50, "steps": 20, "seed": 1}
+    found = paths.measured_threshold(process, **ways)
+    assert found == paths.measured_threshold(process, weighted=True, first=1.0, **ways)
+    assert found != paths.measured_threshold(process, weighted=False, **ways)
+    assert abs(paths.second_moment(process, found, **ways)) < 0.02
+
+
+def test_a_step_of_sgd_by_hand():
+    """All examples: z - lr (1/n) sum_i x_i (x_i . z)."""
+    rng = np.random.default_rng(0)
+    x, z = rng.standard_normal((4, 3)), rng.standard_normal((2, 3))
+    process = paths.linear(x, 4)
+    expected = z - 0.3 * z @ (x.T @ x) / 4
+    np.testing.assert_allclose(process.step(z, 0.3, rng), expected)
+    np.testing.assert_allclose(process.size(z), ((z @ x.T) ** 2).sum(axis=1) / 8)
+    assert (process.dim, process.radius) == (3, 1.0)
+
+
+def test_the_first_fifth_of_the_steps_is_left_out():
+    """A process that grows by 4 at first and by 9 from its third step on."""
+    seen = []
+
+    def step(z, lr, generator):
+        seen.append(1)
+        return (2 if len(seen) <= 2 else 3) * z
+
+    process = paths.Process(1, step, lambda z: z[:, 0] ** 2)
+    found = paths.lyapunov(process, 1.0, paths=4, steps=10, seed=0)
+    assert len(seen) == 10
+    assert found == pytest.approx(np.log(9))
+
+
+@pytest.mark.parametrize("batch", [0, 5, True])
+def test_a_batch_is_an_integer_from_1_to_n(batch):
+    with pytest.raises(ValueError, match="batch = .*: must be an integer from 1 to 4"):
+        paths.linear(NUMBERS, batch)

@@ -179,10 +179,10 @@ def test_a_frozen_ascent_holds_the_pattern_and_the_usual_one_does_not(
 ):
     model_type = load(architecture).Model
     model = model_type(eps=eps) if "eps" in model_type._fields else model_type()
-    z, z_up, v = rng.normal(size=(3, 9))
+    z, z_up, v = rng.normal(size=(3, 30))
     z[2] = 0.0  # a unit on the kink is off
     assert ((z > 0) & (z_up < 0)).any() and ((z < 0) & (z_up > 0)).any()
-    u, g = np.empty((2, 9))
+    u, g = np.empty((2, 30))
     assert holds_pattern(Frozen()) and not holds_pattern(Usual())
     f = ascended(Frozen(), model, z, z_up, v, u, g)
     for found, expected in zip((f, u, g), pattern_held(model, z, z_up, v), strict=True):
@@ -237,8 +237,8 @@ def test_laplacian_is_the_trace_of_the_dense_hessian(architecture, eps, rng):
 def test_forward_has_no_derivative_at_a_kink(architecture, rng):
     module = load(architecture)
     model = module.Model()
-    x = torch.as_tensor(module.inputs(model, rng.normal(size=(3, 2))))
-    w, v = torch.as_tensor(rng.normal(size=(x.shape[1], 4))), torch.ones(4).double()
+    x = torch.as_tensor(module.inputs(model, rng.normal(size=(9, 2))))
+    w, v = (torch.as_tensor(rng.normal(size=s)) for s in ((x.shape[1], 8), 8))
     w[:, 1] = 0
     (slope,) = torch.autograd.grad(
         module.forward(model, w.requires_grad_(), v, x).sum(), w

@@ -11,6 +11,11 @@ from flatminima.models.losses import Logistic, Squared
 from flatminima.runs.mlp.train import padded_copy
 from tests import autograd
 
+pytestmark = [
+    pytest.mark.uncompiled,
+    pytest.mark.filterwarnings("ignore:(overflow|invalid value|divide):RuntimeWarning"),
+]
+
 MODEL = deep.Model()
 LOSSES = {
     "squared": (Squared(), autograd.squared),

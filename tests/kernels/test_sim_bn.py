@@ -11,6 +11,11 @@ from flatminima.models import sim_bn
 from flatminima.models.losses import Logistic, Squared
 from tests import autograd
 
+pytestmark = [
+    pytest.mark.uncompiled,
+    pytest.mark.filterwarnings("ignore:(overflow|invalid value|divide):RuntimeWarning"),
+]
+
 MODEL = sim_bn.Model()
 LOSSES = {
     "squared": (Squared(), autograd.squared),

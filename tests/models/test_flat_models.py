@@ -14,6 +14,8 @@ import torch
 from flatminima.models import cubic, diagonal, matrix, relu_1d, relu_flat
 from flatminima.models.gradients import curvature, gradient
 
+pytestmark = pytest.mark.uncompiled
+
 N = 6
 
 

@@ -20,6 +20,12 @@ from flatminima.models.nets.parts import (
 )
 from tests.models.layers import Weights, images, moved
 
+
+def named(constants) -> str:
+    """The name of a case."""
+    return "-".join(map(str, constants))
+
+
 ACTIVATION = {
     "relu": torch.relu,
     "tanh": torch.tanh,
@@ -50,7 +56,7 @@ MLPS = [
 ]
 
 
-@pytest.mark.parametrize("constants", MLPS, ids=str)
+@pytest.mark.parametrize("constants", MLPS, ids=named)
 def test_an_mlp_is_its_layers_one_by_one(constants):
     mlp.check(constants, (4,))
     module, x = moved(mlp.build(constants, (4,), 3)), images(7, 4)
@@ -81,7 +87,7 @@ CNNS = [
 
 
 @pytest.mark.parametrize("shape", [(1, 6, 4), (3, 5, 7)])
-@pytest.mark.parametrize("constants", CNNS, ids=str)
+@pytest.mark.parametrize("constants", CNNS, ids=named)
 def test_a_cnn_is_its_layers_one_by_one(constants, shape):
     cnn.check(constants, shape)
     module, x = moved(cnn.build(constants, shape, 3)), images(5, *shape)

@@ -6,6 +6,8 @@ import torch
 
 from flatminima.models import deep
 
+pytestmark = pytest.mark.uncompiled
+
 
 @pytest.mark.parametrize("bias_input", [0.0, 1.0])
 @pytest.mark.parametrize("depth", [2, 3, 5])

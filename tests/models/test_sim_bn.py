@@ -6,6 +6,8 @@ import torch
 
 from flatminima.models import sim_bn
 
+pytestmark = pytest.mark.uncompiled
+
 MODEL = sim_bn.Model()
 
 

@@ -31,23 +31,21 @@ USUAL = {
     "stop_loss": -1.0,
     "batch": N,
 }
+SAM = {"rho": 0.3}
+FREE = {"normalised": False}
 RULES: dict[str, dict[str, Any]] = {
     "GD": {},
     "another factor": {"c": 0.25},
-    "SAM": {"rho": 0.3},
-    "not normalised": {"rho": 0.3, "normalised": False},
+    "SAM": SAM,
+    "not normalised": SAM | FREE,
     "down": {"rho": -0.2},
-    "1-SAM": {"rho": 0.3, "group": 1},
-    "m-SAM": {"rho": 0.3, "group": 3, "c": 0.25},
-    "three parts": {"rho": 0.3, "ascent_steps": 3, "group": 2},
-    "three parts, not normalised": {
-        **{"rho": 0.3, "ascent_steps": 3, "normalised": False}
-    },
-    "quadratic": {"rho": 0.3, "quadratic": True, "ascent_steps": 2, "group": 3},
-    "through": {"rho": 0.3, "through": True, "group": 3},
-    "through, not normalised": {
-        **{"rho": 0.3, "through": True, "normalised": False, "group": 2, "c": 0.25}
-    },
+    "1-SAM": SAM | {"group": 1},
+    "m-SAM": SAM | {"group": 3, "c": 0.25},
+    "three parts": SAM | {"ascent_steps": 3, "group": 2},
+    "three parts, not normalised": SAM | FREE | {"ascent_steps": 3},
+    "quadratic": SAM | {"quadratic": True, "ascent_steps": 2, "group": 3},
+    "through": SAM | {"through": True, "group": 3},
+    "through, not normalised": SAM | FREE | {"through": True, "group": 2, "c": 0.25},
 }
 each_rule = pytest.mark.parametrize("rule", RULES)
 PRODUCT, SQUARES = diagonal.Model(D, False), diagonal.Model(D, True)

@@ -16,7 +16,6 @@ WHOLE = (
     "test_layers",
     "test_wheel",
     "test_kernel_race",
-    "test_machine",
 )
 """The same, by the beginnings of their names."""
 

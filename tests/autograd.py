@@ -30,7 +30,9 @@ def jacobian(outputs: Callable, parameters) -> np.ndarray:
     return rows.numpy()
 
 
-def train(forward, per_example, parameters, y, order, lr, rho, weight_decay):
+def train(
+    forward, per_example, parameters, y, order, lr, rho, weight_decay, bias_rate=1.0
+):
     """SGD or 1-SAM with batch size 1, theta flat, the gradient by autograd.
 
     Args:
@@ -39,9 +41,12 @@ def train(forward, per_example, parameters, y, order, lr, rho, weight_decay):
         parameters: where to start.
         y: labels.
         order: example of every step.
-        lr, rho, weight_decay: as in the kernels.
+        lr, rho, weight_decay, bias_rate: as in the kernels.
     """
     theta = torch.as_tensor(flat(parameters))
+    rates = [np.ones_like(p) for p in parameters]
+    rates[0][-1] = bias_rate
+    rates = torch.as_tensor(flat(rates))
 
     def gradient(at, i):
         at = at.clone().requires_grad_()
@@ -53,7 +58,7 @@ def train(forward, per_example, parameters, y, order, lr, rho, weight_decay):
         norm = torch.linalg.vector_norm(step)
         if rho > 0 and norm > 0:
             step = gradient(theta + rho * step / norm, i)
-        theta = theta - lr * (step + weight_decay * theta)
+        theta = theta - lr * (rates * step + weight_decay * theta)
     return [part.numpy() for part in _unflatten(theta, parameters)]
 
 

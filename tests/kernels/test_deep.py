@@ -11,6 +11,11 @@ from flatminima.models.losses import Logistic, Squared
 from flatminima.runs.mlp.train import padded_copy
 from tests import autograd
 
+pytestmark = [
+    pytest.mark.uncompiled,
+    pytest.mark.filterwarnings("ignore:(overflow|invalid value|divide):RuntimeWarning"),
+]
+
 MODEL = deep.Model()
 LOSSES = {
     "squared": (Squared(), autograd.squared),
@@ -34,7 +39,7 @@ def network(rng, depth, width=16, n=12, d=6):
 def run(parameters, x, y, order, rule, loss=LOSSES["squared"][0], dtype="float64"):
     """Train a copy; returns it and the number of steps done."""
     copies = [np.array(p, dtype) for p in parameters]
-    rates = np.array([*rule, 1.0], dtype)
+    rates = np.array([*rule, 1.0][:4], dtype)
     done = kernel.run(
         MODEL, loss, *copies, x.astype(dtype), y.astype(dtype), order, *rates
     )
@@ -174,3 +179,14 @@ def test_decay_of_one_or_more_is_refused(rng):
     x, y, parameters = network(rng, 3)
     with pytest.raises(ValueError, match="products below 1"):
         run(parameters, x, y, np.array([0]), (0.5, 0.1, 2.0))
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.1])
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_the_bias_may_learn_at_a_rate_of_its_own(depth, rho, rng):
+    x, y, parameters = network(rng, depth)
+    order, rule = rng.integers(len(y), size=40), (0.05, rho, 0.3, 0.2)
+    ours, _ = run(parameters, x, y, order, rule)
+    assert_close(ours, expected(parameters, x, y, order, rule))
+    usual, _ = run(parameters, x, y, order, rule[:3])
+    assert not np.allclose(ours[0], usual[0])

@@ -133,6 +133,21 @@ def test_a_damaged_file_is_said_and_made_again(program, cache, suffix, damage):
     assert program().run()
 
 
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_a_damaged_file_that_cannot_be_removed_is_not_read(
+    program, cache, suffix, monkeypatch
+):
+    def refused(*arguments, **options):
+        raise PermissionError
+
+    program().run()
+    path = kept(cache, suffix)
+    garbage(path)
+    monkeypatch.setattr(Path, "unlink", refused)
+    assert not program().run(expected=f"machine code in {path} is damaged")
+    assert program().run()  # it was written over
+
+
 def test_a_file_that_was_removed_is_not_damaged(program, cache):
     program().run()
     kept(cache, "nbc").unlink()

@@ -11,6 +11,11 @@ from flatminima.models import sim_bn
 from flatminima.models.losses import Logistic, Squared
 from tests import autograd
 
+pytestmark = [
+    pytest.mark.uncompiled,
+    pytest.mark.filterwarnings("ignore:(overflow|invalid value|divide):RuntimeWarning"),
+]
+
 MODEL = sim_bn.Model()
 LOSSES = {
     "squared": (Squared(), autograd.squared),
@@ -32,7 +37,7 @@ def network(rng, width=16, n=12, d=6):
 def run(parameters, x, y, order, rule, loss=LOSSES["squared"][0], dtype="float64"):
     """Train a copy; returns it and the number of steps done."""
     copies = [np.array(p, dtype) for p in parameters]
-    rates = np.array([*rule, 1.0], dtype)
+    rates = np.array([*rule, 1.0][:4], dtype)
     done = kernel.run(
         MODEL, loss, *copies, x.astype(dtype), y.astype(dtype), order, *rates
     )
@@ -171,3 +176,13 @@ def test_normalise(signs, rng):
     rms = np.sqrt(np.mean(hidden**2, axis=0))
     np.testing.assert_allclose(sigma[0, :width], rms, **near)
     np.testing.assert_allclose(q[:, :width], x.T @ hidden, **near)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.1])
+def test_the_bias_may_learn_at_a_rate_of_its_own(rho, rng):
+    x, y, parameters = network(rng)
+    order, rule = rng.integers(len(y), size=40), (0.02, rho, 0.3, 0.2)
+    ours, _ = run(parameters, x, y, order, rule)
+    assert_close(ours, expected(parameters, x, y, order, rule))
+    usual, _ = run(parameters, x, y, order, rule[:3])
+    assert not np.allclose(ours[0], usual[0])

@@ -6,10 +6,13 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
 
 from flatminima.kernels.heads import heads
+from flatminima.models.ascent import Frozen, Usual, ascended, holds_pattern
 from flatminima.models.base import load
 from flatminima.sharpness.closed_form import per_example_gradients, trace_hessian
+from tests.autograd import dense_hessian
 
 ARCHITECTURES = ["no_bias", "bias", "sim_ln", "softplus"]
 each_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -157,3 +160,108 @@ def test_idle_at_zero_is_so(architecture):
     module = load(architecture)
     _, u, g = through_head(module.Model(), np.array([1.0, 0.0]), np.array([1.0, 0.0]))
     assert (u[1] == 0 and g[1] == 0) == module.IDLE_AT_ZERO
+
+
+def pattern_held(model, z, z_up, v):
+    """f with the pattern of z, and its derivatives in v and z_up, by autograd."""
+    up, second = (torch.as_tensor(a).requires_grad_() for a in (z_up, v))
+    h = up * torch.as_tensor(z > 0)
+    f = second @ h
+    if "eps" in model._fields:
+        f = f / torch.linalg.vector_norm(h).clamp(min=model.eps)
+    return f.item(), *(g.numpy() for g in torch.autograd.grad(f, (second, up)))
+
+
+@pytest.mark.parametrize("eps", [1e-4, 30.0], ids=["above", "floored"])
+@pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln"])
+def test_a_frozen_ascent_holds_the_pattern_and_the_usual_one_does_not(
+    architecture, eps, rng
+):
+    model_type = load(architecture).Model
+    model = model_type(eps=eps) if "eps" in model_type._fields else model_type()
+    z, z_up, v = rng.normal(size=(3, 30))
+    z[2] = 0.0  # a unit on the kink is off
+    assert ((z > 0) & (z_up < 0)).any() and ((z < 0) & (z_up > 0)).any()
+    u, g = np.empty((2, 30))
+    assert holds_pattern(Frozen()) and not holds_pattern(Usual())
+    f = ascended(Frozen(), model, z, z_up, v, u, g)
+    for found, expected in zip((f, u, g), pattern_held(model, z, z_up, v), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+    f = ascended(Usual(), model, z, z_up, v, u, g)
+    expected = through_autograd(architecture, model, z_up, v)
+    for found, wanted in zip((f, u, g), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-14)
+
+
+def test_the_floor_of_sim_ln_includes_a_norm_that_equals_it():
+    # ||h|| = 5 exactly: no part of the gradient is taken away along h
+    module = load("sim_ln")
+    model = module.Model(eps=5.0)
+    z, v = np.array([3.0, -1.0, 4.0]), np.array([1.0, 2.0, -3.0])
+    f, u, g = through_head(model, z, v)
+    assert f == pytest.approx((3 - 12) / 5)
+    np.testing.assert_allclose(u, [0.6, 0.0, 0.8])
+    np.testing.assert_allclose(g, [0.2, 0.0, -0.6])
+    ascended(Frozen(), model, z, z, v, u, g)
+    np.testing.assert_allclose(g, [0.2, 0.0, -0.6])
+    one = np.ones(1)
+    assert module.laplacian(model, z[None], g[None], f * one, one) == [0.0]
+
+
+@pytest.mark.parametrize("eps", [1e-4, 30.0], ids=["above", "floored"])
+@each_architecture
+def test_laplacian_is_the_trace_of_the_dense_hessian(architecture, eps, rng):
+    module = load(architecture)
+    has_eps = "eps" in module.Model._fields
+    model = module.Model(eps=eps) if has_eps else module.Model()
+    x = module.inputs(model, rng.normal(size=(4, 3)))
+    w, v = rng.normal(size=(x.shape[1], 5)), rng.normal(size=5)
+    rows = torch.as_tensor(x)
+    expected = [
+        np.trace(
+            dense_hessian(
+                lambda w, v, i=i: module.forward(model, w, v, rows[i : i + 1])[0],
+                (w, v),
+            )
+        )
+        for i in range(4)
+    ]
+    u, g = np.empty((2, 4, 5))
+    f = np.empty(4)
+    heads(model, x @ w, v, f, u, g)
+    found = module.laplacian(model, x @ w, g, f, np.sum(x**2, axis=1))
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("architecture", ["no_bias", "bias", "sim_ln"])
+def test_forward_has_no_derivative_at_a_kink(architecture, rng):
+    module = load(architecture)
+    model = module.Model()
+    x = torch.as_tensor(module.inputs(model, rng.normal(size=(9, 2))))
+    w, v = (torch.as_tensor(rng.normal(size=s)) for s in ((x.shape[1], 8), 8))
+    w[:, 1] = 0
+    (slope,) = torch.autograd.grad(
+        module.forward(model, w.requires_grad_(), v, x).sum(), w
+    )
+    assert not slope[:, 1].any() and slope.any()
+
+
+@each_architecture
+def test_every_layer_starts_as_in_torch(architecture, rng):
+    # torch.nn.Linear: uniform within one over the root of the fan-in; a bias, too
+    module = load(architecture)
+    model = module.Model()
+    w, v = module.init(model, 16, 2500, rng)
+    rows = module.inputs(model, np.zeros((1, 16))).shape[1]
+    assert w.shape == (rows, 2500) and v.shape == (2500,)
+    for layer, bound in ((w, 0.25), (w[-1], 0.25), (v, 0.02)):
+        drawn = stats.uniform(-bound, 2 * bound)
+        assert -bound <= layer.min() and layer.max() <= bound
+        assert stats.kstest(layer.ravel(), drawn.cdf).pvalue > 1e-3
+
+
+def test_constants_that_are_not_given_are_the_sources():
+    assert load("bias").Model().bias_input == load("softplus").Model().bias_input == 1
+    assert load("sim_ln").Model() == (1e-4, 1.0)
+    assert load("deep").Model() == (3, 1.0)
+    assert load("sim_bn").Model() == (1.0, 1.0)

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flatminima.kernels.compile import compiled
-from flatminima.models.losses import SQUARED, Logistic, slope, value
+from flatminima.models.losses import (
+    SQUARED,
+    Logistic,
+    Scaled,
+    output_scale,
+    slope,
+    value,
+)
 from flatminima.sharpness.objective import objective
 
 pytestmark = pytest.mark.uncompiled
@@ -90,3 +97,32 @@ def test_a_lost_output_shows_in_the_value(loss, f):
 def test_squared_stays_in_float32():
     for found in of_one(SQUARED, np.float32(0.1), np.float32(1)):
         assert found == np.float32(found)
+
+
+SCALED = [Scaled(SQUARED, 3.0), Scaled(Logistic(0.2), 0.5)]
+each_scaled = pytest.mark.parametrize("loss", SCALED, ids=str)
+
+
+@each_scaled
+@given(f=outputs, y=labels)
+def test_a_scaled_loss_is_that_of_the_scaled_output_by_autograd(loss, f, y):
+    output = torch.tensor(f, dtype=torch.float64, requires_grad=True)
+    expected = by_hand(loss.base, loss.factor * output, y)
+    (first,) = torch.autograd.grad(expected, output, create_graph=True)
+    (second,) = torch.autograd.grad(first, output)
+    assert value(loss, f, y) == pytest.approx(expected.item(), rel=1e-12, abs=1e-13)
+    assert slope(loss, f, y) == pytest.approx(first.item(), rel=1e-12, abs=1e-13)
+    curvature = loss.curvature(np.array([f]))[0]
+    assert curvature == pytest.approx(second.item(), rel=1e-6, abs=1e-13)
+
+
+@each_scaled
+def test_the_target_of_a_scaled_loss_is_its_minimum(loss):
+    y = np.array([-1.0, 1.0])
+    target = loss.target(y)
+    np.testing.assert_allclose(slope(loss, target, y), 0.0, atol=1e-15)
+    np.testing.assert_allclose(loss.factor * target, loss.base.target(y))
+
+
+def test_the_scale_of_the_output_is_one_unless_a_loss_has_one():
+    assert [output_scale(loss) for loss in (*LOSSES, *SCALED)] == [1, 1, 1, 3, 0.5]

@@ -97,3 +97,23 @@ def test_sim_ln_bound_below_the_floor_is_that_of_the_plain_network():
     tight_trace = trace_hessian(module, model, tight, tight.f)
     assert tight_trace == pytest.approx(bound, rel=1e-12)
     assert trace >= bound
+
+
+@pytest.mark.parametrize(
+    "architecture", ["no_bias", "bias", "sim_ln", "sim_bn", "deep"]
+)
+def test_the_loss_is_the_squared_one_unless_told_otherwise(architecture, rng):
+    module = load(architecture)
+    model, f, square = module.Model(), rng.normal(size=4), rng.uniform(1, 3, 4)
+    bound = module.lower_bound(model, square, f)
+    curvature = SQUARED.curvature(f)
+    assert bound == module.lower_bound(model, square, f, curvature) > 0
+    assert np.isnan(load("softplus").lower_bound(None, square, f))
+
+
+def test_sim_ln_bound_is_of_the_smaller_of_two_for_every_example():
+    model = load("sim_ln").Model(eps=4.0)
+    f, square = np.array([0.5, -0.5, 3.0]), np.array([9.0, 1.0, 4.0])
+    by_hand = (5 * min(1, 0.75) + 7 * min(1, 0.25) + 9 * 1) / 3
+    bound = load("sim_ln").lower_bound(model, square, f, np.array([5.0, 7.0, 9.0]))
+    assert bound == pytest.approx(by_hand, rel=1e-14)

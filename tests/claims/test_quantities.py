@@ -151,6 +151,8 @@ def test_the_direction_is_that_of_the_first_setting(first, lower_is_better):
         ((0.5, 0.4999999, 0.5000001), [], ".500000 [.500000, .500000]"),
         ((0.52, 0.4996, 0.6), [0.5], ".5200 [.4996, .6000]"),
         ((1.0, 0.0, None), [], "1.00 [0, …]"),
+        ((0.5, 0.4895, 0.5105), [], ".50 [.49, .51]"),  # half the width is .0105
+        ((0.5, 0.4905, 0.5095), [], ".500 [.490, .509]"),  # and here .0095
     ],
 )
 def test_numbers_have_the_digits_that_they_deserve(given, marks, said):

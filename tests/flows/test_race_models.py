@@ -60,11 +60,12 @@ def test_the_cubic_model_is_that_of_autograd():
     )
 
 
-def test_the_kinked_gradient_is_that_of_the_smoothed_trace():
+@pytest.mark.parametrize("smoothing", [0.3, 1.0])
+def test_the_kinked_gradient_is_that_of_the_smoothed_trace(smoothing):
     """tau is held, so a difference quotient has to hold it too."""
-    model, theta = kinked(0.3)
+    model, theta = kinked(smoothing)
     w, _ = model.split(theta)
-    tau = torch.from_numpy(0.3 * np.sqrt(np.mean((model.x @ w.T) ** 2, axis=0)))
+    tau = torch.from_numpy(smoothing * np.sqrt(np.mean((model.x @ w.T) ** 2, axis=0)))
     x = torch.from_numpy(model.x)
 
     def smoothed(point):

@@ -227,7 +227,7 @@ class Rising(Counted):
 
 def test_it_stalls_where_every_step_raises_the_trace():
     model = Rising(diagonal(5)[0])
-    flow = sharpness_flow(model, diagonal(5)[1])
+    flow = sharpness_flow(model, diagonal(5)[1], max_steps=200)
     assert (flow.reason, len(flow.tau)) == ("stalled", 1)
     # steps that are accurate enough are halved, until 1e-10 of the first
     assert model.count == 1 + np.ceil(np.log2(1e10))

@@ -1,5 +1,7 @@
 """Flows against closed cases, and what every flow must keep."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -131,10 +133,11 @@ def test_a_step_shrinks_by_halves_until_one_is_accepted():
 def test_every_proposal_that_does_not_land_is_counted():
     """A manifold on which only the start lands: the flow stalls at once."""
     case = start("bias")
-    landed = iter([case.point])
+    first, landed, asked = case.point, iter([case.point]), []
 
     class Nowhere(Manifold):
         def land(self, w, v):
+            asked.append((w, v))
             return next(landed, None)
 
     manifold = Nowhere(case.manifold.model, case.manifold.inputs, case.manifold.y)
@@ -145,7 +148,13 @@ def test_every_proposal_that_does_not_land_is_counted():
         *(MAX_REJECTIONS, MAX_REJECTIONS),
         *(0, 0),
     )
-    assert last["trace"] == case.point.trace
+    assert last["trace"] == first.trace
+    # each half as far as the one before, the same way
+    moves = [(w - first.w, v - first.v) for w, v in asked[1:]]
+    assert len(moves) == MAX_REJECTIONS
+    for move, half in pairwise(moves):
+        for far, near in zip(move, half, strict=True):
+            np.testing.assert_allclose(near, far / 2, atol=1e-14)
     assert (flow.rising_share, flow.jump_share) == (0.0, 0.0)
     assert np.isnan(flow.accepted_rising_share)
 

@@ -107,7 +107,7 @@ def run(
         return "timeout", ""
     if process.returncode in (0, 5):  # 5: of none of these tests
         return "survived", ""
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", output, re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", output, re.MULTILINE)
     return "killed", failed[1] if failed else "at import"
 
 

@@ -145,6 +145,70 @@ def test_a_card(study):
     assert page.count("<details>") == page.count("</details>") == 2
 
 
+def test_how_sure_we_are_counts_what_is_open_and_the_seeds(study):
+    study(
+        decided("s2-sam-fails", "undecided", n=10),
+        decided("s2-sam-memorises", "undecided", n=10, fixed="after data"),
+        decided("s1-sam-generalises"),
+        decided("xor-bias-attains", "undecided"),
+    )
+    first, second = section("evidence", "slides", FEWEST).cards
+    assert (first.verdict, first.sure, first.met) == ("undecided", "open", 0)
+    assert first.how_sure == "Open: 0 of 2 claims as it needs, 2 open"
+    assert second.how_sure == "Open: 0 of 1 claims as it needs, 1 open"
+
+
+def test_a_conclusion_is_as_sure_as_its_weakest_claim_that_is_decided(study):
+    study(
+        decided("s2-sam-fails", n=10),
+        decided("s2-sam-memorises", "holds", n=10, fixed="after data"),
+        decided("s1-sam-generalises"),
+        decided("xor-bias-attains", "fails", n=3),
+    )
+    first, second = section("evidence", "slides", FEWEST).cards
+    assert (first.verdict, first.sure, first.met) == ("partly", "thin", 1)
+    assert first.how_sure == (
+        "Thin: 1 of 2 claims as it needs · 10 seeds · rules fixed: 1 before, "
+        "1 after data"
+    )
+    assert (second.verdict, second.sure, second.met) == ("fails", "exact", 0)
+    assert second.how_sure == "Exact: 0 of 1 claims as it needs"
+
+
+def test_a_conclusion_of_which_one_claim_was_not_run_has_no_verdict(study):
+    study(decided("s2-sam-memorises", "fails"), decided("s1-sam-generalises"))
+    first, second = section("evidence", "slides", FEWEST).cards
+    assert [v.id for v in first.decides] == ["s2-sam-memorises"]
+    assert first.verdict is first.sure is None
+    assert first.how_sure == second.how_sure == "(not run)"
+    shown = section("evidence", "slides", FEWEST)
+    assert repr(shown).splitlines()[0].startswith("(not run): Flat and *wrong*. ")
+    page = shown._repr_mimebundle_()["text/html"]
+    assert page.startswith("<section><h3>Flat and <em>wrong</em></h3>(not run)<p>")
+
+
+def test_a_card_lists_what_decides_it_with_its_numbers(study):
+    study(
+        decided("s2-sam-fails", n=12, fixed="after pilot"),
+        decided("s2-sam-memorises", "fails"),
+        decided("s1-sam-generalises"),
+        decided("xor-bias-attains", n=1),
+    )
+    bundle = section("evidence", "slides", FEWEST)._repr_mimebundle_()
+    statement = load_rules()[1]["s2-sam-fails"].statement.strip().rstrip(".")
+    badge = '<span class="verdict verdict-holds">holds</span>'
+    facts = (
+        f"{' '.join(statement.split())} · accuracy .79 [.74, .83] · 12 seeds · quick · "
+        "rule fixed after pilot"
+    )
+    home = "([scenario-2](scenario-2.md), `s2-sam-fails`)"
+    assert f"- {badge} {facts} {home}\n" in bundle["text/markdown"]
+    link = '(<a href="scenario-2.ipynb">scenario-2</a>)'
+    assert f"<li>{badge} {html.escape(facts)} {link}</li>" in bundle["text/html"]
+    # only the claim that has to fail says so
+    assert bundle["text/markdown"].count("the conclusion needs that this fails") == 1
+
+
 def test_in_jupyter_a_card_needs_no_press(study):
     study(decided("s2-sam-fails"), decided("s2-sam-memorises", "fails"))
     bundle = section("evidence", "slides", FEWEST)._repr_mimebundle_()

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from flatminima.claims.model import Claim, Rule
 from flatminima.claims.report import Report, Verdict, shortfall
 from flatminima.data.load import train_and_test
 from flatminima.statistics import intervals, targets
+from flatminima.sweeps.table import COMMITTED
 from tests.tables import runs, some
 
 KEYS = [
@@ -786,6 +788,32 @@ def test_a_note_stands_below_its_claim_and_leaves_no_trace_where_there_is_none()
     assert 'z.<div class="note">9 seeds; a verdict needs 10</div></td>' in html
 
 
+@pytest.mark.parametrize("count", [1, 5, 6, 10])
+def test_a_note_names_the_first_five_runs_that_diverged(count):
+    note = decide.share("low", runs(diverged=some(count))).note
+    named = [
+        f"1-SAM, 3000 updates, data seed {k}, init seed {k}"
+        for k in range(min(count, 5))
+    ]
+    more = "; …" if count > 5 else ""
+    assert note == f"{count} of 10 runs diverged ({'; '.join(named)}{more})"
+
+
+def test_the_scale_of_committed_runs_names_their_seeds():
+    kept = runs(test_accuracy=1.0).assign(scale=f"paper: d = 30{COMMITTED}")
+    kept["data_seed"] += 100
+    assert decide.share("high", kept).scale == (
+        f"paper: d = 30{COMMITTED}, seeds 100 to 109"
+    )
+
+
+def test_few_seeds_are_told_only_of_what_they_leave_undecided():
+    few = decide.share("high", runs(9, test_accuracy=1.0))
+    assert report.few_seeds(few) == (9, 10)
+    assert report.few_seeds(replace(few, verdict="holds")) is None
+    assert report.why_undecided(few) == []
+
+
 def test_scale_says_how_a_run_compares_with_the_sources():
     assert decide.share("high", runs()).scale == (
         "scaled-down: d = 30, n = 100, width 500, 3000 of 60000000 updates"
@@ -825,6 +853,9 @@ def test_rules_in_words_spell_out_every_threshold():
         "loose": ["<= 0.01", "<= 1.05", "otherwise undecided"],
         "exact": ["worst error over instances <= 1e-08"],
         "flattest": ["<= 1e-08", "accuracy <= 0.9"],
+        "same": ["(first minus second", "95% interval: with 0 in it and within 0.05"],
+        "positive": ["mean over seeds of tau, 95% interval: above 0 holds, below 0"],
+        "slope": ["slope, 95% interval over seeds: above 0 holds, below 0 fails"],
         "open": ["none"],
     }.items():
         for number in numbers:

@@ -1,6 +1,7 @@
 """Numbers in sentences: unit, digits and interval, against numbers worked by hand."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -108,6 +109,91 @@ def test_parts(rule, asked, text):
 )
 def test_a_factor_whose_end_is_not_one_is_not_told_as_one(effect, low, high, text):
     assert told(ATTAINS, "a.exp", effect, low, high) == text
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked", "text"),
+    [
+        (ATTAINS, "a.points", "79 percentage points (74 to 83)"),
+        (ATTAINS, "a.percent", "79 % (74 to 83 %)"),
+        (ATTAINS, "a.exp", "2.20 (2.10 to 2.30)"),
+        (BEATS, "a.plain", "0.79 (0.74 to 0.83)"),
+        (ATTAINS, "a.rest.percent", "21 % (17 to 26 %)"),
+        (SHARE, "a.count.n", "10"),
+    ],
+)
+def test_views_change_the_unit_or_the_number_with_its_interval(rule, asked, text):
+    assert told(rule, asked, 0.78792, 0.7442, 0.8330) == text
+
+
+def test_an_end_without_an_estimate_has_two_decimals():
+    """As of a crossing that is censored."""
+    assert told(ATTAINS, "a.low", None, 1.2544, None) == "1.25"
+    assert told(SHARE, "a.high", None, None, 0.789544) == "78.95 %"
+
+
+def test_seeds_that_generalise_are_told_by_their_number_and_that_of_all():
+    groups = replace(verdict(0.3, 0.07, 0.65), note="so: 3 of 10 seeds generalise")
+    asked = Placeholder("a", ("seeds",))
+    assert tell(groups, SHARE, asked) == "3 of 10 seeds"
+    assert tell(verdict(0.3, 0.07, 0.65), SHARE, asked) == NO_NUMBER
+
+
+@pytest.mark.parametrize(
+    ("numbers", "unit", "power"),
+    [
+        ((None, None, None), "plain", -2),
+        ((0.0, None, None), "plain", 0),
+        ((0.0, 0.0, 0.0), "plain", 0),
+        ((0.5, None, None), "plain", -3),  # three digits of a number by itself
+        ((1e-4, None, None), "plain", -6),
+        ((9e-5, None, None), "plain", -6),  # and two of a tiny one
+        ((12345.0, None, None), "plain", 2),
+        ((10.0, 8.9, 10.8), "plain", -1),  # half the width is .95
+        ((10.0, 8.9, 11.1), "plain", 0),
+        ((1.5, 1.25, None), "plain", -1),
+        ((1.5, None, 2.75), "plain", 0),
+        ((3.0, 3.0, None), "plain", -2),
+        ((0.5, 0.004, 1.0), "plain", -3),  # an end that is not 0
+        ((0.5, 0.0, 1.0), "plain", -1),
+        ((12345.6, 12345.52, 12345.68), "plain", 0),  # five digits at most
+        ((50.0, 20.0, 80.0), "percent", 0),  # never tens
+        ((50.0, 20.0, 80.0), "points", 0),
+        ((50.0, 20.0, 80.0), "plain", 1),
+        ((500.0, 200.0, 800.0), "plain", 2),
+        ((99.996, 99.9, 100.0), "percent", -3),
+        ((99.999996, 99.9, 100.0), "percent", -3),  # three decimals at most
+        ((99.996, 99.9, 100.0), "points", -2),
+        ((100.0, 99.9, 100.0), "percent", -2),
+    ],
+)
+def test_the_last_digit_is_that_of_half_the_width(numbers, unit, power):
+    assert last_digit(Effect(*numbers, unit)) == power
+
+
+@pytest.mark.parametrize(
+    ("value", "power", "text"),
+    [
+        (12.0, -3, "12"),
+        (12.5, -3, "12.500"),
+        (0.0, -3, "0"),
+        (-0.004, -2, "0.00"),  # no minus before nothing
+        (-0.006, -2, "−0.01"),
+        (126.0, 1, "130"),
+        (126.0, 0, "126"),
+        (1e-4, -5, "0.00010"),
+        (9.94e-5, -6, "9.9 × 10⁻⁵"),
+        (9.94e-5, -5, "10 × 10⁻⁵"),
+        (-2e-7, 0, "−2 × 10⁻⁷"),
+        (99999.0, 0, "99999"),
+        (100000.0, 3, "1.00 × 10⁵"),
+        (-3e6, 7, "−3 × 10⁶"),
+    ],
+)
+def test_a_number_is_plain_from_a_ten_thousandth_to_a_hundred_thousand(
+    value, power, text
+):
+    assert number(value, power).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 def test_a_negative_difference_is_turned_with_its_interval():

@@ -98,6 +98,39 @@ def test_every_form_of_a_box():
     json.dumps(bundle, allow_nan=False)
 
 
+def test_the_page_of_a_box_has_its_note_before_its_sentences_and_its_foot_after():
+    page = spaced(box()._repr_html_())
+    assert page.endswith(
+        "</ul><p><small>In brackets: 95 % intervals.</small></p></section>"
+    )
+    assert page.count("<li>") == 2
+    text = spaced(box()._repr_markdown_())
+    assert text.endswith("[a lot](scenario-1.md).\n\nIn brackets: 95 % intervals.")
+    assert "****" not in text  # no note, so no line of one
+    point = [replace(v, low=None, high=None) for v in (ATTAINS, FAILS)]
+    assert "<small>" not in box(*point, DECAY)._repr_html_()
+    short = box(few(ATTAINS), few(FAILS), few(DECAY))
+    note = "3 seeds decide nothing: a verdict needs 10."
+    assert f"found</strong></p><p><strong>{note}</strong></p><ul>" in (
+        short._repr_html_()
+    )
+    assert short._repr_markdown_().startswith(f"**{note}**\n\n- <del>")
+    assert repr(short).splitlines()[:2] == ["What we found", note]
+
+
+def test_a_passage_with_a_struck_sentence_is_one_paragraph():
+    fails = replace(FAILS, verdict="fails")
+    shown = found.passage("scenario-2", "later", fails, ELSEWHERE)
+    text = spaced(shown._repr_markdown_())
+    assert text.startswith("<del>Right on 79 %.</del> Does not stand in this run: ")
+    assert text.endswith("came to **fails**. Without a bias, on 99 % & more.")
+    page = spaced(shown._repr_html_())
+    assert page.startswith("<p><del>Right on 79 %.</del> Does not stand")
+    assert spaced(repr(shown)).startswith("[struck] Right on 79 %. [Does not stand")
+    stands = [one["stands"] for one in shown._repr_mimebundle_()[MIME]["sentences"]]
+    assert stands == [False, True]
+
+
 def test_jupyter_shows_it_as_the_output_of_a_cell():
     data, _ = DisplayFormatter().format(box())
     assert set(data) == {MIME, "text/html", "text/markdown", "text/plain"}
@@ -221,6 +254,30 @@ def test_runs_that_diverged_are_said_with_the_sentence_and_at_the_head():
     assert box(every, replace(FAILS, verdict="fails"), DECAY).note == "Runs diverged."
     stands = replace(FAILS, note="1 of 10 runs diverged (…)")
     assert box(ATTAINS, stands, DECAY).note == ""
+
+
+def test_every_reason_of_every_claim_of_a_sentence_is_said():
+    wild = lost(ATTAINS, "10 of 10 runs diverged (…)")
+    shown = box(wild, lost(FAILS, NOT_HELD_OUT), DECAY)
+    statements = [v.statement.rstrip(".") for v in (ATTAINS, FAILS)]
+    assert shown.told[0].remark == (
+        f"Does not stand in this run: “{statements[0]}” came to **undecided** (10 of "
+        f"10 runs diverged); “{statements[1]}” came to **undecided** ({NOT_HELD_OUT})."
+    )
+    assert shown.note == (
+        "Runs diverged. No point is held out, so nothing can be said of generalising."
+    )
+    both = lost(FAILS, f"10 of 10 runs diverged (…); {NOT_HELD_OUT}")
+    assert f"(10 of 10 runs diverged, and {NOT_HELD_OUT})" in (
+        box(ATTAINS, both, DECAY).told[0].remark
+    )
+
+
+def test_a_sentence_that_few_seeds_and_a_verdict_strike_tells_the_verdict():
+    shown = box(few(ATTAINS), replace(FAILS, verdict="fails"), DECAY)
+    remark = shown.told[0].remark
+    assert remark.startswith("Does not stand in this run: “1-SAM fails to generalise")
+    assert "want of seeds" not in remark
 
 
 def test_no_point_held_out_is_said_at_the_head():

@@ -68,6 +68,40 @@ def test_what_no_interval_decided_has_no_p_value():
     assert p_value(BEATS, one_sided, T) is None
 
 
+@pytest.mark.parametrize(
+    ("rule", "word", "found"),
+    [
+        (BEATS, "holds", (0.0, True)),
+        (BEATS, "fails", (0.0, False)),
+        (Rule(kind="estimated", words="slope"), "fails", (0.0, False)),
+        (SHARE, "holds", (0.95, True)),
+        (SHARE, "partly", (0.90, True)),
+        (SHARE, "fails", (0.90, False)),
+        (FAILING, "holds", (0.90, False)),
+        (FAILING, "fails", (0.90, True)),
+        (SHARE, "undecided", None),
+        (Rule(kind="equals", tolerance=0.1), "holds", None),
+    ],
+)
+def test_what_an_interval_is_held_against(rule, word, found):
+    assert threshold(rule, verdict(word, 0.5, 0.4, 0.6), T) == found
+    assert threshold(rule, verdict(word, 0.5, None, None), T) is None
+    one_end = verdict(word, 0.5, 0.4, None)
+    assert threshold(rule, one_end, T) == found
+
+
+def test_a_p_value_is_at_most_one():
+    half = verdict("holds", 0.5, 0.3, 0.7)
+    assert p_value(SHARE, half, T, (10, 20)) == 1.0
+
+
+def test_one_seed_counts_as_two():
+    """No interval of Student's has fewer than one degree of freedom."""
+    few = [p_value(BEATS, verdict("holds", 0.5, 0.1, 0.9, n), T) for n in (1, 2, 3)]
+    assert few[0] == few[1] != few[2]
+    assert few[1] == pytest.approx(2 * stats.t(1).sf(stats.t(1).ppf(0.975) * 1.25))
+
+
 def test_a_point_is_as_sure_as_can_be():
     point = verdict("holds", 0.5, 0.5, 0.5)
     assert p_value(BEATS, point, T) == 0.0

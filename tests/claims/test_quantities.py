@@ -139,10 +139,69 @@ def test_the_direction_is_that_of_the_first_setting(first, lower_is_better):
         ((1.04e-8, None, None), [1e-8], "1.04e−8"),
         ((-0.5, None, None), [], "−.5"),
         ((2.5e7, None, None), [], "2e7"),
+        ((3e10, None, None), [], "3e10"),
+        ((3e-10, None, None), [], "3e−10"),
+        ((0.001234, None, None), [], ".00123"),
+        ((0.000567, None, None), [], ".0006"),
+        ((1234.0, None, None), [], "1.23e3"),
+        ((12345.0, None, None), [], "1e4"),
+        ((1234.6, 1000.0, 2000.0), [], "1235 [1000, 2000]"),
+        ((0.0, -0.3, 0.3), [], "0 [−.30, .30]"),
+        ((0.5, 0.4999999, 0.5000001), [], ".500000 [.500000, .500000]"),
+        ((0.52, 0.4996, 0.6), [0.5], ".5200 [.4996, .6000]"),
+        ((1.0, 0.0, None), [], "1.00 [0, …]"),
+        ((0.5, 0.4895, 0.5105), [], ".50 [.49, .51]"),  # half the width is .0105
+        ((0.5, 0.4905, 0.5095), [], ".500 [.490, .509]"),  # and here .0095
     ],
 )
 def test_numbers_have_the_digits_that_they_deserve(given, marks, said):
     assert numbers(*given, marks) == said
+
+
+def test_a_lone_end_is_rounded_by_itself():
+    assert numbers(0.012345, 0.0012345, 123.45, lone=True) == ".0123 [.00123, 123]"
+    assert numbers(0.012345, 0.0012345, 123.45) == ".01 [0, 123.45]"
+
+
+@pytest.mark.parametrize(
+    ("rule", "effect", "said"),
+    [
+        (Rule(kind="attains"), (1.0502,), "1.0502"),
+        (Rule(kind="flattest"), (0.9004,), ".9004"),
+        (Rule(kind="exact", metric="|f - y|", tolerance=1e-8), (1.04e-8,), "1.04e−8"),
+        (Rule(kind="exact", metric="|f - y|", tolerance=0.2), (0.2004,), ".2004"),
+        (Rule(kind="beats"), (0.04, 0.0003, 0.08), ".0400 [.0003, .0800]"),
+        (Rule(kind="associated", metric=TAU), (0.04, 0.0003, 0.08), "[.0003, .0800]"),
+        (Rule(kind="estimated", metric=SLOPE), (0.04, 0.0003, 0.08), "[.0003, .0800]"),
+        (Rule(kind="share"), (0.02, 0.0003, 0.08), ".0200 [.0003, .0800]"),
+        (Rule(kind="share"), (0.85, 0.8, 0.8996), ".8500 [.8000, .8996]"),
+        (Rule(kind="share"), (0.97, 0.9496, 0.99), ".9700 [.9496, .9900]"),
+        # the crossing is compared with the ends of its grid, which are not known here
+        (Rule(kind="crosses", along="eps"), (0.04, 0.0003, 0.08), ".04 [0, .08]"),
+    ],
+)
+def test_no_number_is_rounded_onto_a_threshold_of_its_rule(rule, effect, said):
+    assert words(rule, *effect).endswith(said)
+
+
+def test_a_share_of_seeds_is_called_so():
+    rule, numbers = Rule(kind="share"), (0.3, 0.07, 0.65)
+    told = effect_in_words(rule, *numbers, load()[0], of_seeds=True)
+    assert told == "share of seeds that generalise .30 [.07, .65]"
+
+
+def test_an_open_end_of_a_turned_difference_stays_open():
+    assert words(Rule(kind="beats"), -0.3, -0.5, None).endswith("by .30 […, .50]")
+    assert words(Rule(kind="beats"), 0.3, None, 0.5).endswith("by .30 […, .50]")
+
+
+def test_a_logarithm_may_have_an_open_end_on_either_side():
+    value, end = math.log(2.0), math.log(4.0)
+    rule = Rule(kind="estimated", metric=NEEDS)
+    assert words(rule, value, None, end).endswith("1-SAM, 2 […, 4]")
+    assert words(rule, -value, -end, None).endswith("1-SAM, .5 [.25, …]")
+    crossing = Rule(kind="crosses", along="eps", logarithmic=True)
+    assert words(crossing, -2.0, None, -1.0).endswith("floor ε .01 […, .1]")
 
 
 def test_no_number_is_shown_on_the_other_side_of_a_threshold():

@@ -9,7 +9,7 @@ from scipy import stats
 
 from flatminima.flows.diagonal import Diagonal
 from flatminima.flows.factorisation import Factorisation
-from flatminima.flows.gradient_flow import settle
+from flatminima.flows.gradient_flow import descent, settle
 from flatminima.flows.noise import Noise, arrays_of, draw, project, walk
 from flatminima.flows.two_layer import TwoLayer
 from flatminima.kernels import noisy
@@ -184,7 +184,15 @@ def test_a_walk_that_diverges_is_cut():
         ({"dropout": 1.0}, "dropout = 1.0"),
         ({"floor": 0.0}, "floor = 0.0"),
         ({"rule": "sgd"}, "'sgd'"),
-        ({"decay": (0.9, 1.0)}, r"decay\[1\] = 1.0"),
+        ({"decay": (0.9, 1.0)}, r"decay\[1\] = 1.0: must be at least 0 and below 1"),
+        ({"decay": (1.0, 0.9)}, r"decay\[0\] = 1.0: must be at least 0 and below 1"),
+        ({"decay": (-0.1, 0.9)}, r"decay\[0\] = -0.1"),
+        ({"labels": float("inf")}, "labels = inf: must be at least 0 and below inf"),
+        ({"rho": -0.1}, "rho = -0.1"),
+        ({"rho": float("inf")}, "rho = inf"),
+        ({"dropout": -0.1}, "dropout = -0.1: must be at least 0 and below 1"),
+        ({"tails": "normal"}, "'normal', 'plain': must be 'signs' or 'student', and"),
+        ({"floor": float("nan")}, "floor = nan: must be above 0"),
     ],
 )
 def test_noise_refuses(wrong, says):
@@ -192,13 +200,105 @@ def test_noise_refuses(wrong, says):
         replace(Noise(), **wrong)
 
 
-def test_walk_and_arrays_refuse():
+def test_zeros_are_allowed():
+    noise = Noise(batch=0, labels=0.0, dropout=0.0, rho=0.0, decay=(0.0, 0.0))
+    assert noise == replace(Noise(), decay=(0.0, 0.0))
+
+
+def test_without_noise_a_walk_is_gradient_descent():
     model, theta = examples.diagonal(0)
+    path = walk(
+        model=model,
+        noise=Noise(),
+        start=theta,
+        steps=[1, 2, 2],
+        lr=0.01,
+        rng=np.random.default_rng(0),
+    )
+    first = theta + 0.01 * descent(model, theta)
+    second = first + 0.01 * descent(model, first)
+    np.testing.assert_allclose(path, [first, second, second], rtol=1e-12)
+
+
+def test_the_start_of_a_walk_is_left_alone():
+    model, theta = examples.diagonal(0)
+    before = theta.copy()
+    walk(model, Noise(), theta, [3], lr=0.1, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(theta, before)
+
+
+def test_adam_remembers_between_the_points_that_are_kept():
+    """Its means, and how many steps they are over."""
+    model, theta = examples.diagonal(0)
+    noise = Noise(rule="adam")
+    ends = [
+        walk(model, noise, theta, steps, lr=0.01, rng=np.random.default_rng(1))[-1]
+        for steps in ([30], [1, 7, 30])
+    ]
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-12)
+
+
+def test_what_a_step_draws():
+    model, _ = examples.diagonal(0)
+    given = arrays_of(model)
+    n, d = model.z.shape
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="lr = 0"):
-        walk(model, Noise(), theta, [1], lr=0, rng=rng)
-    with pytest.raises(ValueError, match="must ascend"):
-        walk(model, Noise(), theta, [2, 1], lr=0.1, rng=rng)
+    noise = Noise(batch=3, labels=0.5, dropout=0.25)
+    rows, moved, masks, kicks = draw(noise, given, 2000, 2 * d, rng)
+    assert rows.shape == moved.shape == (2000, 3)
+    assert set(np.unique(rows)) == set(range(n))
+    assert set(np.unique(moved)) == {-0.5, 0.5}
+    assert abs(moved.mean()) < 4 * 0.5 / np.sqrt(moved.size)
+    # what is left is divided by its share, so that a unit's mean is 1
+    assert masks.shape == (2000, d)
+    assert np.unique(masks) == pytest.approx([0.0, 1 / 0.75])
+    assert abs(masks.mean() - 1) < 4 * np.sqrt(1 / 3 / masks.size)
+    assert not kicks.any() and kicks.shape == (1, 2 * d)
+    rows, moved, masks, _ = draw(Noise(), given, 5, 2 * d, rng)
+    np.testing.assert_array_equal(rows, np.tile(np.arange(n), (5, 1)))
+    assert moved.shape == rows.shape and not moved.any()
+    np.testing.assert_array_equal(masks, np.ones((1, d)))
+    rows, moved, *_ = draw(Noise(batch=1, tails="student"), given, 5, 2 * d, rng)
+    assert rows.shape == (5, 1) and not moved.any()
+
+
+def test_a_projection_meets_the_labels_whatever_their_unit():
+    """u^2 - v^2 = y: theta in another unit is the same path in another time."""
+    model, theta = examples.diagonal(3)
+    found = project(model, theta[None])
+    assert model.tangent(found[0]).f == pytest.approx(model.y, abs=1e-9)
+    for size in (1e-2, 1e2):
+        scaled = Diagonal(model.z, size**2 * model.y)
+        again = project(scaled, size * theta[None])
+        np.testing.assert_allclose(again, size * found, rtol=1e-6)
+    zero = project(Diagonal(model.z, np.zeros(4)), theta[None])
+    assert np.abs(model.tangent(zero[0]).f).max() < 1e-6
+
+
+def test_one_lost_point_does_not_lose_the_others():
+    model, theta = examples.diagonal(3)
+    points = np.array([theta, np.full(theta.size, np.inf), theta])
+    found = project(model, points)
+    assert np.isnan(found[1]).all()
+    np.testing.assert_array_equal(found[0], found[2])
+    np.testing.assert_array_equal(found[0], project(model, theta[None])[0])
+
+
+@pytest.mark.parametrize("lr", [0, -0.1, np.inf, np.nan])
+def test_a_learning_rate_out_of_range_is_refused(lr):
+    model, theta = examples.diagonal(0)
+    with pytest.raises(ValueError, match=f"lr = {lr}: must be above 0 and finite"):
+        walk(model, Noise(), theta, [1], lr=lr, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("steps", [[], [0], [0, 1], [2, 1], [1, 3, 2]])
+def test_steps_that_do_not_ascend_from_1_are_refused(steps):
+    model, theta = examples.diagonal(0)
+    with pytest.raises(ValueError, match="steps = .*: must ascend, from at least 1"):
+        walk(model, Noise(), theta, steps, lr=0.1, rng=np.random.default_rng(0))
+
+
+def test_arrays_refuse_models_that_the_loop_has_not():
     with pytest.raises(ValueError, match="'softplus'"):
         arrays_of(examples.two_layer(0, "softplus")[0])
     with pytest.raises(ValueError, match="3 x 4"):

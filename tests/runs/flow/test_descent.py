@@ -1,5 +1,7 @@
 """Flows against closed cases, and what every flow must keep."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -85,6 +87,144 @@ def test_the_history_adds_up(architecture):
     assert rose.any()
     assert flow.accepted_rising_share == rose.sum() / (len(history) - 1)
     assert follow(case, kind="naive", max_iterations=9).accepted_rising_share == 0
+
+
+def test_the_start_is_row_0_and_proposes_nothing():
+    case = start("bias")
+    first = follow(case, kind="naive", max_iterations=1).history.iloc[0]
+    assert first["trace"] == case.point.trace
+    counts = ["iteration", "proposals", "failed", "risings", "jumps", "distance"]
+    assert not first[[*counts, "path"]].any()
+    assert np.isnan(first["step"]) and np.isnan(first["projected_gradient"])
+    assert first["smoothing"] == 0.02
+
+
+def test_the_first_proposal_is_a_hundredth_of_the_parameters_and_steps_grow():
+    case = start("bias")
+    flow = follow(case, kind="kink_aware", smoothing=1.0, max_iterations=4)
+    history = flow.history
+    assert history["proposals"].tolist() == [0, 1, 1, 1, 1]
+    first = history.iloc[1]
+    length = first["step"] * first["projected_gradient"]
+    assert length == pytest.approx(1e-2 * case.point.norm, rel=1e-12)
+    # the move itself is bent by the retraction
+    assert first["path"] == pytest.approx(length, rel=0.2)
+    np.testing.assert_allclose(
+        history["step"].iloc[2:], history["step"].iloc[1:-1] * 1.5, rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        history["ratio"], history["trace"] / history["bound"], rtol=1e-12
+    )
+
+
+def test_a_step_shrinks_by_halves_until_one_is_accepted():
+    """Seen where more than one is proposed; the next begins at what was accepted."""
+    case = start("bias", n=12, d=4, width=16)
+    history = follow(case, kind="naive", tolerance=0.0, max_iterations=60).history
+    step, proposals = history["step"].to_numpy(), history["proposals"].to_numpy()
+    assert (proposals[1:] > 1).any()
+    for k in range(2, len(step)):
+        if np.isfinite(step[k]):
+            grown = 1.5 if proposals[k - 1] == 1 else 1.0
+            expected = step[k - 1] * grown * 0.5 ** (proposals[k] - 1)
+            assert step[k] == pytest.approx(expected, rel=1e-12)
+
+
+def test_every_proposal_that_does_not_land_is_counted():
+    """A manifold on which only the start lands: the flow stalls at once."""
+    case = start("bias")
+    first, landed, asked = case.point, iter([case.point]), []
+
+    class Nowhere(Manifold):
+        def land(self, w, v):
+            asked.append((w, v))
+            return next(landed, None)
+
+    manifold = Nowhere(case.manifold.model, case.manifold.inputs, case.manifold.y)
+    flow = follow(case._replace(manifold=manifold), kind="naive")
+    assert flow.reason == "stalled"
+    last = flow.history.iloc[-1]
+    assert (last["proposals"], last["failed"], last["risings"], last["jumps"]) == (
+        *(MAX_REJECTIONS, MAX_REJECTIONS),
+        *(0, 0),
+    )
+    assert last["trace"] == first.trace
+    # each half as far as the one before, the same way
+    moves = [(w - first.w, v - first.v) for w, v in asked[1:]]
+    assert len(moves) == MAX_REJECTIONS
+    for move, half in pairwise(moves):
+        for far, near in zip(move, half, strict=True):
+            np.testing.assert_allclose(near, far / 2, atol=1e-14)
+    assert (flow.rising_share, flow.jump_share) == (0.0, 0.0)
+    assert np.isnan(flow.accepted_rising_share)
+
+
+def test_risings_and_jumps_are_those_of_the_true_trace():
+    """One proposal an iteration, and each accepted, so that the traces tell."""
+    case = start("bias", n=30, d=10, width=100)
+    flow = follow(case, kind="naive", control="own", max_iterations=40)
+    history = flow.history.iloc[1:]
+    alone = history["proposals"] == 1
+    rose = flow.history["trace"].diff().iloc[1:] > 0
+    assert alone.any() and rose[alone].any() and not rose[alone].all()
+    assert (history["risings"][alone] == rose[alone]).all()
+    assert flow.rising_share == history["risings"].sum() / history["proposals"].sum()
+    assert flow.jump_share == history["jumps"].sum() / history["proposals"].sum()
+    assert flow.jump_share > 0
+
+
+def test_a_flow_that_has_ended_asks_for_nothing_more():
+    case = start("bias")
+    asked = []
+
+    class Watched(Manifold):
+        def project(self, point, dw, dv):
+            asked.append(point)
+            return super().project(point, dw, dv)
+
+    manifold = Watched(case.manifold.model, case.manifold.inputs, case.manifold.y)
+    watched = case._replace(manifold=manifold)
+    for rules, gradients in (({"tolerance": 1e9}, 0), ({"gradient_tolerance": 1e9}, 1)):
+        asked.clear()
+        flow = follow(watched, kind="naive", max_iterations=1000, **rules)
+        assert len(asked) == gradients
+        assert len(flow.history) == 1
+
+
+@pytest.mark.parametrize("factor", [0.99, 1.01])
+def test_bound_and_gradient_are_met_where_they_are_said_to_be(factor):
+    case = start("bias")
+    first = follow(case, kind="naive", max_iterations=1).history
+    ratio = first["ratio"].iloc[0]
+    rules = {"kind": "naive", "max_iterations": 1}
+    found = follow(case, tolerance=factor * ratio - 1, **rules)
+    assert found.reason == ("bound" if factor > 1 else "iterations")
+    slope = first["projected_gradient"].iloc[1] * case.point.norm
+    least = factor * slope / first["trace"].iloc[0]
+    found = follow(case, gradient_tolerance=least, **rules)
+    assert found.reason == ("gradient" if factor > 1 else "iterations")
+
+
+@pytest.mark.parametrize("halvings", [0, 1, 3])
+def test_a_stalled_width_is_halved_as_often_as_allowed(halvings):
+    case = start("bias", n=12, d=4, width=16)
+    first, nowhere = case.point, iter([case.point])
+
+    class Nowhere(Manifold):
+        def land(self, w, v):
+            return next(nowhere, None)
+
+    manifold = Nowhere(case.manifold.model, case.manifold.inputs, case.manifold.y)
+    flow = follow(
+        case._replace(manifold=manifold),
+        kind="kink_aware",
+        smoothing=0.4,
+        halvings=halvings,
+    )
+    assert flow.reason == "stalled"
+    widths = [0.4, *(0.4 * 0.5**k for k in range(halvings + 1))]
+    assert flow.history["smoothing"].tolist() == widths
+    np.testing.assert_array_equal(flow.w, first.w)
 
 
 def test_the_blind_flow_by_its_own_lights_rises_by_jumps_and_the_aware_one_hardly():

@@ -9,7 +9,8 @@ from flatminima.measures.predictions import zero_one_error
 from flatminima.runs import loop
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.runs.flow.descent import Rules
-from flatminima.runs.flow.run import follow, modules, proceed
+from flatminima.runs.flow.manifold import Manifold
+from flatminima.runs.flow.run import REASONS, follow, modules, proceed
 from flatminima.runs.mlp import problem, train
 from flatminima.runs.mlp.config import Config
 
@@ -61,6 +62,65 @@ def test_accuracy_is_that_of_the_final_network():
     assert flow.history["test_accuracy"].notna().sum() == 4
 
 
+def test_the_start_is_the_network_of_the_run_or_its_initialisation():
+    made = problem.problem(START)
+    manifold = Manifold(made.model, made.inputs, made.y)
+    for trained, state in (
+        (False, problem.initial_state(START)),
+        (True, train.advance(problem.initial_state(START), START, START.num_steps)),
+    ):
+        w, v = (p.astype(np.float64) for p in state.params)
+        flow = follow(config(trained=trained, max_iterations=1))
+        landed = manifold.land(w, v)
+        assert flow.history["trace"].iloc[0] == pytest.approx(landed.trace, rel=1e-12)
+
+
+def test_a_run_holds_the_flow_and_its_shares():
+    asked = config(control="own", max_iterations=30)
+    run, flow = proceed(asked, None, lambda: False), follow(asked)
+    history = run.history
+    assert run.finished and run.diverged_at is None
+    assert run.step == history["step"].iloc[-1] == len(history) - 1
+    assert history["step"].tolist() == list(range(len(history)))
+    np.testing.assert_array_equal(history["step_size"], flow.history["step"])
+    np.testing.assert_array_equal(history["smoothing_now"], flow.history["smoothing"])
+    np.testing.assert_array_equal(history["retracted_trace"], flow.history["trace"])
+    for name in ("rising_share", "jump_share", "accepted_rising_share"):
+        assert set(history[name]) == {getattr(flow, name)}
+    assert {REASONS[k] for k in history["reason"]} == {flow.reason}
+    np.testing.assert_array_equal(run.arrays["w"], flow.w)
+    np.testing.assert_array_equal(run.arrays["v"], flow.v)
+
+
+def test_a_start_that_diverges_makes_a_flow_that_did():
+    start = START.model_copy(update={"lr": 50.0})
+    run = proceed(config(start=start), None, lambda: False)
+    assert run.finished
+    assert run.diverged_at == run.step == loop.run(start).diverged_at
+    assert 0 < run.step < START.num_steps
+    # before training there is nothing to diverge
+    still = proceed(config(start=start, trained=False), None, lambda: False)
+    assert still.diverged_at is None
+
+
+def test_names_and_columns_of_a_table():
+    aware = config(kind="kink_aware", max_iterations=7)
+    assert (config().rule, aware.rule) == ("naive flow", "kink-aware flow")
+    columns = aware.columns
+    assert (columns["num_steps"], aware.num_steps) == (7, 7)
+    assert columns["kind"] == "kink_aware"
+    assert columns["width"] == START.width
+    assert "start" not in columns
+
+
+def test_other_seeds_change_nothing_else():
+    first = config(kind="kink_aware")
+    other = first.with_seeds(3, 4)
+    assert (other.start.data_seed, other.start.init_seed) == (3, 4)
+    same = other.with_seeds(START.data_seed, START.init_seed)
+    assert same == first != other
+
+
 def test_sim_ln_holds_its_radius():
     start = START.model_copy(update={"architecture": "sim_ln", "radius": 4.0})
     flow = follow(config(start=start, radius=10.0, measure_every=1))
@@ -87,11 +147,23 @@ def test_rules_are_those_of_the_config_and_defaults_agree():
         ({"max_iterations": 0}, "greater than or equal to 1"),
         ({"tolerance": float("nan")}, "tolerance"),
         ({"steps": 3}, "Extra inputs"),
+        (
+            {"smoothing": 0.1},
+            "smoothing = 0.1: must be left at 0.02, because the naive",
+        ),
+        ({"halvings": 2}, "halvings = 2: must be left at 6, because the naive flow"),
+        ({"kind": "kink_aware", "halvings": 101}, "less than or equal to 100"),
     ],
 )
 def test_bad_configs(changes, message):
     with pytest.raises(ValueError, match=message):
         config(**changes)
+
+
+def test_the_aware_flow_takes_what_the_naive_one_refuses():
+    aware = config(kind="kink_aware", smoothing=0.1, halvings=0)
+    assert (aware.rules.smoothing, aware.rules.halvings) == (0.1, 0)
+    assert config(kind="kink_aware", halvings=100).halvings == 100
 
 
 def test_hashable_and_equal():

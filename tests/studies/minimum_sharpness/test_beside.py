@@ -36,8 +36,8 @@ def test_a_thousand_images_resolve_three_points():
     table = beside.resolution(rows).set_index("data")
     ends = stats.binomtest(round(0.65 * 1017), 1017).proportion_ci(method="wilson")
     half = (ends.high - ends.low) / 2
-    assert table.loc["cifar10", "one_run"] == pytest.approx(half, abs=2e-4)
-    assert table.loc["cifar10", "two_runs"] == pytest.approx(1.414 * half, abs=4e-4)
+    assert table.loc["cifar10", "one run"] == pytest.approx(half, abs=2e-4)
+    assert table.loc["cifar10", "two runs"] == pytest.approx(1.414 * half, abs=4e-4)
 
 
 def gone_on() -> pd.DataFrame:

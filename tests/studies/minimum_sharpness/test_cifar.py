@@ -44,5 +44,5 @@ def test_its_test_images_tell_an_accuracy_to_about_three_points(cifar, store):
     assert line["test images"] == 1017
     p = line["accuracy"]
     ends = stats.binomtest(round(1017 * p), 1017).proportion_ci(method="wilson")
-    assert line["one_run"] == pytest.approx((ends.high - ends.low) / 2, rel=0.05)
-    assert 0.015 < line["one_run"] < line["two_runs"] < 0.05
+    assert line["one run"] == pytest.approx((ends.high - ends.low) / 2, rel=0.05)
+    assert 0.015 < line["one run"] < line["two runs"] < 0.05

@@ -64,8 +64,8 @@ def resolution(rows: pd.DataFrame) -> pd.DataFrame:
     """What the test images of a data set can resolve.
 
     Returns:
-        A row a data set: test images; accuracy, the mean over runs; one_run, half of
-        the 95 % interval of an accuracy over new images; two_runs, that of a
+        A row a data set: test images; accuracy, the mean over runs; one run, half of
+        the 95 % interval of an accuracy over new images; two runs, that of a
         difference, had the two their own images. More seeds make neither smaller.
     """
     lines = []
@@ -73,7 +73,7 @@ def resolution(rows: pd.DataFrame) -> pd.DataFrame:
         n, p = int(part["test_points"].iloc[0]), float(part["test_accuracy"].mean())
         half = stats.norm.ppf(0.975) * np.sqrt(p * (1 - p) / n)
         lines.append((data, n, p, half, np.sqrt(2) * half))
-    names = ["data", "test images", "accuracy", "one_run", "two_runs"]
+    names = ["data", "test images", "accuracy", "one run", "two runs"]
     return pd.DataFrame(lines, columns=names).round(4)
 
 
@@ -269,4 +269,5 @@ def without_norm_table(rows: pd.DataFrame) -> pd.DataFrame:
         train_loss=("train_loss", "mean"),
     ).reset_index()
     table["optimiser"] = table["optimiser"].map(NAMES)
-    return table.round({"epochs": 1, "train_loss": 4})
+    table = table.round({"epochs": 1, "train_loss": 4})
+    return table.rename(columns={"lr": "learning rate", "train_loss": "training loss"})

@@ -75,6 +75,28 @@ def checked(configs: Iterable[ImageConfig], images: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+NAMES = {
+    "minimum": "minimum sharpness",
+    "trace": "trace",
+    "rescaled_trace": "trace, rescaled",
+    "invariance": "error, rescaled",
+    "procedure": "error of the descent",
+    "epochs": "its steps",
+    "newton_steps": "Newton's steps",
+    "closed": "error without biases",
+    "probes": "error of two probes",
+    "one_probe": "error of one probe",
+}
+"""What the page calls the columns of `checked`."""
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """What `checked` returns, as the page shows it."""
+    digits = {"minimum": 2, "trace": 2, "rescaled_trace": 2}
+    digits |= {"probes": 4, "one_probe": 4}
+    return table.round(digits).rename(columns=NAMES)
+
+
 def closed_form(weights: Float[np.ndarray, " depth"]) -> float:
     """Minimum sharpness without biases: depth times the geometric mean of shares."""
     return len(weights) * float(np.exp(np.log(weights).mean()))

@@ -292,7 +292,8 @@ def live_summary(rows: pd.DataFrame) -> pd.DataFrame:
         gap=("gap", "mean"),
         minimum_sharpness=(SHARP, "mean"),
     )
-    return table.reset_index().round({"epochs": 1, "accuracy": 3, "gap": 3, SHARP: 1})
+    table = table.reset_index().round({"epochs": 1, "accuracy": 3, "gap": 3, SHARP: 1})
+    return table.rename(columns={SHARP: "minimum sharpness"})
 
 
 def live_rules(

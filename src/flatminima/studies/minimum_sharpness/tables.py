@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from flatminima.runs.images.config import NAMES
-from flatminima.studies.minimum_sharpness.runs import ADAPTIVE
+from flatminima.studies.minimum_sharpness.runs import ADAPTIVE, DATA, NETS, OPTIMISERS
 from flatminima.sweeps.table import SEEDS
 
 SHARP = "minimum_sharpness"
@@ -262,6 +262,15 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         ):
             found[f"{words}{name}"] = there[column].mean().round(digits)
     table = pd.concat(found, axis=1).reset_index()
+    order = [*DATA, *NETS, *OPTIMISERS]  # all other names come after these
+    table = table.sort_values(
+        cell,
+        key=lambda names: names.map(
+            lambda name: order.index(name) if name in order else len(order)
+        ),
+        ignore_index=True,
+        kind="stable",
+    )
     return table.assign(optimiser=table["optimiser"].map(NAMES))
 
 

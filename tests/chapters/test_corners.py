@@ -179,7 +179,7 @@ def drawn(monkeypatch):
     monkeypatch.setattr(xor, "xor_test_set", held_out)
     monkeypatch.setattr(clusters, "generator", of_the_task)
     # which asks how long a call takes, of seed 0 in place of all
-    monkeypatch.setattr(sweep, "_calls", equally_long)
+    monkeypatch.setattr(sweep, "calls", equally_long)
     return seeds
 
 

@@ -915,3 +915,7 @@ def test_instances_that_are_runs_may_not_diverge(lost, word):
     verdict = decide.exact("exact", np.array([1.0, 0.0]), "scale", rows)
     assert verdict.verdict == word
     assert f"{lost} of 10 runs diverged" in verdict.note
+
+
+def test_a_rule_that_states_no_tolerance_allows_none():
+    assert Rule(kind="exact").tolerance == Rule(kind="equals").tolerance == 0

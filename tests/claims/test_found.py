@@ -396,3 +396,10 @@ def test_formulas_stay_and_marks_turn():
     )
     assert found.inline_html("[x](https://a.org)") == '<a href="https://a.org">x</a>'
     assert found.plain("*a* **b** [c](d.md)") == "a b c"
+
+
+@pytest.mark.parametrize(
+    ("d", "told"), [(30, "30"), (30.0, "30"), (0.1 + 0.2, "0.3"), (2.5e-7, "2.5e-07")]
+)
+def test_a_setting_is_told_without_digits_that_say_nothing(d, told):
+    assert f"In dimension {told}, decay helps" in spaced(repr(box(d=d)))

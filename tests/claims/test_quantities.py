@@ -291,3 +291,9 @@ def test_no_page_shows_an_id_of_a_source():
     ids = re.compile(rf"\b({'|'.join(SOURCES)}):|\b00\d\b|Fig\.|eq\.")
     for claim in load()[1].values():
         assert not ids.search(source_in_words(claim.source))
+
+
+def test_logarithms_are_shown_as_what_they_are_of():
+    logs = {name for name in QUANTITIES if name.startswith("log of")}
+    assert len(logs) >= 3
+    assert logs <= {name for name, words in QUANTITIES.items() if words.logarithm}

@@ -74,7 +74,7 @@ def test_a_long_sentence_is_found_by_its_first_words():
         ("  - says: \"1-SAM is right on {a}.\"\n    for: {a: holds}\n", "",
          "at least 2"),
         ("passages:", "passage:", "Extra inputs are not permitted"),
-        ("b: holds", "a: holds", "a is given twice"),
+        ("b: holds", "a: holds", "line 5: a is given twice"),
         ("box:", "box: [", "not YAML"),
         ("    - says: \"Figures 4a and 4b of $2^{d}$ say the same.\"\n"
          "      for: {a: holds}\n", "      []\n", "at least 1"),

@@ -918,4 +918,6 @@ def test_instances_that_are_runs_may_not_diverge(lost, word):
 
 
 def test_a_rule_that_states_no_tolerance_allows_none():
-    assert Rule(kind="exact").tolerance == Rule(kind="equals").tolerance == 0
+    assert Rule(kind="exact").tolerance == 0
+    with pytest.raises(ValueError, match="must be above 0"):
+        Rule(kind="equals")

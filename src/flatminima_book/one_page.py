@@ -184,8 +184,14 @@ def article(page: str, name: str, printed: Sequence[str], site: str) -> str:
 
     def redo(tag: re.Match[str]) -> str:
         text = ANCHOR.sub(lambda a: f'{a[1]}="{_own(a[2], name)}"', tag[0])
+        beside = tag[0].startswith("<link")  # styles of an experiment, as its pictures
         return TARGET.sub(
-            lambda t: f'{t[1]}="{_target(t[1], t[2], name, printed, site)}"', text
+            lambda t: (
+                f'{t[1]}="'
+                f"{_target('src' if beside else t[1], t[2], name, printed, site)}"
+                '"'
+            ),
+            text,
         )
 
     return (

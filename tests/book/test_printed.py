@@ -22,6 +22,7 @@ PAGE = """\
 <a href="api.html#x">out</a> <a href="https://a.b/c">far</a>
 <a href="{other}.html">all</a>
 <img src="../_images/p.svg" alt="a" /></p>
+<link rel="stylesheet" href="../_static/live/b.css" />
 <script>live()</script><noscript><p>still</p></noscript>
 <pre>id=&quot;top&quot;</pre>
 </section></article></body></html>
@@ -64,6 +65,7 @@ def test_anchors_and_links_lead_within_the_one_page(project):
     assert 'href="https://site/book/api.html#x"' in text
     assert 'href="https://a.b/c"' in text
     assert 'src="html/_images/p.svg"' in text and 'href="html/_static/a.css"' in text
+    assert 'href="html/_static/live/b.css"' in text and "https://site/_" not in text
     assert "live()" not in text and "<p>still</p>" in text and "noscript" not in text
     assert "id=&quot;top&quot;" in text
     assert "Version 7.8" in text

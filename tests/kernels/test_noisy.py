@@ -136,6 +136,20 @@ def test_weights_beyond_a_million_are_lost(rule, plain):
     assert steps(0.5e6 / jump) == 4
 
 
+@pytest.mark.parametrize("where", range(6))
+@pytest.mark.parametrize("rule", RULES)
+def test_weights_that_are_no_numbers_are_lost(rule, where, plain):
+    # a comparison with NaN is false, whichever weight is the last that is looked at
+    x, y, masks, kicks = np.ones((1, 3)), np.zeros(1), np.ones((1, 3)), np.zeros((4, 6))
+    kicks[2, where] = np.nan
+    settings = RULES[rule], 0.01, 0.3, np.array(ADAM[:2]), 1e-12, 0
+    done = plain(noisy).run(
+        *(noisy.SQUARES, np.zeros(6), np.zeros((2, 6)), 0 * x, y),
+        *(np.zeros((4, 1), int), np.zeros((4, 1)), masks, kicks, *settings),
+    )
+    assert done == 2
+
+
 @each_model
 def test_a_slope_is_that_of_the_mean_loss_and_tells_the_trace(model, plain):
     x, y, theta, mask = problem(model)

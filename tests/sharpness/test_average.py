@@ -97,6 +97,17 @@ def test_a_flat_loss_has_no_sigma():
     assert math.isnan(found.standard_error)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.999])
+def test_sigma_is_found_up_to_the_largest(share):
+    """The last doubling goes past the largest, and the answer may lie before it."""
+    at = build(4, [3, 4, 2]).at
+    answer = sigma_at(at, 0.2, generator(9), pairs=50).value
+    found = sigma_at(at, 0.2, generator(9), pairs=50, largest=answer / share)
+    assert found.value == pytest.approx(answer, rel=1e-8)
+    short = sigma_at(at, 0.2, generator(9), pairs=50, largest=answer * share)
+    assert short.value == math.inf
+
+
 def test_in_proportion_to_the_weights_no_rescaling_changes_it():
     case = build(6, [3, 4, 4, 2])
     scaled = rescale_units(case.net, 1)
@@ -118,6 +129,10 @@ def test_in_proportion_to_the_weights_no_rescaling_changes_it():
         (lambda at, g: average_sharpness(at, 0.1, g, pairs=1), "pairs = 1"),
         (lambda at, g: sigma_at(at, 0.0, g), "target = 0.0: must be above 0"),
         (lambda at, g: sigma_at(at, 1e-9, g, smallest=1.0), "smallest = 1.0"),
+        (
+            lambda at, g: sigma_at(at, 1.0, g, smallest=2.0, largest=1.0),
+            "smallest = 2.0: must be above 0 and below largest = 1.0",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(call, message):

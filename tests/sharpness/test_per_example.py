@@ -137,17 +137,81 @@ class Odd(torch.nn.Module):
         return torch.tanh(x + self.deep.bias) @ self.of_table(self.table).T
 
 
-def test_parts_of_parameters_and_layers_of_constants(monkeypatch):
-    torch.manual_seed(0)
-    at = landscape(Odd(), torch.randn(4, 3), torch.randn(4, 7), "squared")
+def agrees(at):
+    """Whether the norms are those of the Jacobian."""
     u = cotangents_of(at)
     expected = torch.split(naive(at, u), [s.numel() for _, s in at.shapes], dim=2)
     norms = squared_norms(at, u)
     for (name, _), part in zip(at.shapes, expected, strict=True):
         torch.testing.assert_close(norms[name], (part**2).sum(dim=2))
+
+
+@pytest.mark.parametrize("n", [1, 4, 7])
+def test_parts_of_parameters_and_layers_of_constants(monkeypatch, n):
+    """With 7 examples the constant has as many rows as there are examples."""
+    torch.manual_seed(0)
+    at = landscape(Odd(), torch.randn(n, 3), torch.randn(n, 7), "squared")
+    agrees(at)
     assert set(in_full(monkeypatch, at)) == {
         *("wide", "deep.bias", "of_table.weight", "of_table.bias"),
     }
+
+
+class Turned(torch.nn.Module):
+    """A layer that reads the examples in another order."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Linear(3, 4)
+        self.second = torch.nn.Linear(4, 2)
+
+    def forward(self, x):
+        x = torch.tanh(self.first(x.flip(0)).flip(0))
+        return self.second(x.roll(1, 0)).roll(-1, 0)
+
+
+def test_a_layer_may_read_the_examples_in_another_order(monkeypatch):
+    torch.manual_seed(0)
+    at = landscape(Turned(), torch.randn(6, 3), torch.randn(6, 2), "squared")
+    agrees(at)
+    names = [name for name, _ in at.shapes]
+    assert in_full(monkeypatch, at) == names
+
+
+class Idle(torch.nn.Module):
+    """Computes what nothing uses."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Linear(3, 4)
+        self.unread = torch.nn.Linear(4, 5)
+        self.second = torch.nn.Linear(4, 2)
+
+    def forward(self, x):
+        x = torch.tanh(self.first(x))
+        self.unread(x)
+        return self.second(x)
+
+
+class Constant(torch.nn.Module):
+    """Uses none of its parameters for what it returns."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 2)
+
+    def forward(self, x):
+        self.layer(x)
+        return x[:, :2]
+
+
+@pytest.mark.parametrize("kind", [Idle, Constant])
+def test_a_layer_that_nothing_uses_has_no_gradient(monkeypatch, kind):
+    torch.manual_seed(0)
+    at = landscape(kind(), torch.randn(4, 3), torch.randn(4, 2), "squared")
+    agrees(at)
+    if kind is Idle:
+        assert in_full(monkeypatch, at) == []
 
 
 def test_outputs_that_are_no_numbers_depend_on_no_other_example():

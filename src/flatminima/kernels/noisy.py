@@ -158,7 +158,8 @@ def run(
             for j in range(size):
                 theta[j] -= lr * (total[j] + kick[j])
                 largest = max(largest, abs(theta[j]))
-        if not largest < 1e6:
+        # a NaN is never the larger of two numbers, but it stays in a sum
+        if not (largest < 1e6 and abs(np.sum(theta)) < np.inf):
             return t
     return rows.shape[0]
 

@@ -94,10 +94,15 @@ def sigma_at(
         not reach the target.
 
     Raises:
-        ValueError: if target or pairs is too small, or the smallest sigma is too large.
+        ValueError: if target or pairs is too small, the smallest sigma is not below
+            the largest, or the rise is above the target there already.
     """
     if not target > 0:
         raise ValueError(f"target = {target}: must be above 0")
+    if not 0 < smallest < largest:
+        raise ValueError(
+            f"smallest = {smallest}: must be above 0 and below largest = {largest}"
+        )
     v = _noise(at, pairs, generator)
 
     def excess(log_sigma: float) -> float:
@@ -106,11 +111,11 @@ def sigma_at(
     low, end = math.log(smallest), math.log(largest)
     if excess(low) >= 0:
         raise ValueError(f"smallest = {smallest}: the rise is above {target} already")
-    high = low + math.log(2)
+    high = min(low + math.log(2), end)
     while not excess(high) >= 0:
-        low, high = high, high + math.log(2)
-        if high > end:
+        if high == end:
             return Estimate(math.inf, math.nan, pairs)
+        low, high = high, min(high + math.log(2), end)
     root = brentq(excess, low, high, xtol=1e-10)
     h = 1e-4
     slope = (excess(root + h) - excess(root - h)) / (2 * h)

@@ -7,7 +7,8 @@ With T positions, such as tokens or pixels, it is sum_st <delta_s, delta_t> <a_s
 
 The layers are found by watching the model's calls of `linear` and `conv2d` on
 parameters. A parameter that is used in any other way, twice, or by a layer whose input
-or output is changed in place, gets its gradients in full, one an example.
+or output is changed in place, gets its gradients in full, one an example. So does one
+of a layer whose row i is not of example i, as where it is applied to a constant.
 
 An output must depend on its own example only, as in evaluation mode.
 """
@@ -66,8 +67,11 @@ def squared_norms(
     theta = at.theta.detach().requires_grad_()
     with _Watch(at, theta) as watch:
         f = at.outputs(theta)
-    uses = watch.simple()
     found: dict[str, Tensor] = {}
+    uses = watch.simple() if f.requires_grad else {}
+    if uses:
+        uses, idle = _sorted(uses, f, cotangents)
+        found = dict.fromkeys(idle, torch.zeros_like(cotangents[:, :, 0]))
     if uses:
         deltas = torch.autograd.grad(
             f,
@@ -93,6 +97,37 @@ def check_apart(at: Landscape) -> None:
         together, alone = at.outputs()[:1], at.subset(slice(0, 1)).outputs()
     if not torch.allclose(together, alone, rtol=1e-6, atol=1e-9, equal_nan=True):
         raise ValueError("at: an output depends on other examples than its own")
+
+
+def _sorted(
+    uses: "dict[str, _Use]", f: Float[Tensor, "n k"], cotangents: Tensor
+) -> "tuple[dict[str, _Use], list[str]]":
+    """Uses in layers whose rows are those of the examples, and what f does not use.
+
+    Where row i of z belongs to example i alone, a factor on the cotangent of every
+    example multiplies its row. A random mixture of the cotangents is tried, once as it
+    is and once with powers of 2, which round nothing.
+    """
+    g = torch.Generator().manual_seed(0)
+    n, r = cotangents.shape[:2]
+    mixed = torch.einsum("nrk,r->nk", cotangents, torch.randn(r, generator=g).to(f))
+    factors = torch.randint(0, 8, (n,), generator=g).to(f).exp2()
+    outputs = [use.output for use in uses.values()]
+    once, again = (
+        torch.autograd.grad(f, outputs, each, retain_graph=True, allow_unused=True)
+        for each in (mixed, factors[:, None] * mixed)
+    )
+    fits, idle = {}, []
+    for (name, use), plain, scaled in zip(uses.items(), once, again, strict=True):
+        if plain is None:
+            idle.append(name)
+            continue
+        expected = plain.flatten(1) * factors[:, None]
+        apart = (scaled.flatten(1) - expected).norm(dim=1)
+        # where they are no numbers there is nothing to compare
+        if not (apart > 1e-3 * expected.norm(dim=1)).any():
+            fits[name] = use
+    return fits, idle
 
 
 def _in_full(

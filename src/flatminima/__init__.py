@@ -1,3 +1,5 @@
 """flatminima: the engine of a book that asks whether flat minima generalise."""
 
-__version__ = "0.1.0"
+from importlib.metadata import version
+
+__version__ = version("flatminima")

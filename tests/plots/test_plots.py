@@ -177,7 +177,7 @@ def words(figure):
     return {" ".join(text.split()) for text in shown}
 
 
-@pytest.mark.filterwarnings("error")
+@without_warnings
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
@@ -202,7 +202,7 @@ def test_an_empty_panel_says_why(name, columns, said):
     svg(figure)
 
 
-@pytest.mark.filterwarnings("error")
+@without_warnings
 def test_a_crossed_table_of_nothing_says_why():
     rows = GRID.assign(test_accuracy=NAN, test_points=0, diverged=False)
     figure, _ = seed_grid(rows, "test_accuracy", "accuracy")
@@ -210,7 +210,7 @@ def test_a_crossed_table_of_nothing_says_why():
     svg(figure)
 
 
-@pytest.mark.filterwarnings("error")
+@without_warnings
 def test_values_on_the_way_to_infinity_are_drawn_at_the_ceiling():
     rows = table(train_loss=1e300, trace=1e300)
     figure = training_curves(rows, ["1-SAM"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flatminima.checkout import refuse_another
 from flatminima.results.collecting import collect
+from flatminima.results.edits import declare
 from flatminima.results.grids import go_on
 from flatminima.results.kept import kept
 from flatminima.results.reading import load
@@ -31,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--workers", type=int, default=None, help="processes")
     command.add_argument("--seeds", type=int, default=None, help="of those planned")
     command.add_argument("--out", type=Path, default=None, help="file of results")
+    command = commands.add_parser("edited", help="say that edits change no run")
+    command.add_argument("what", help="was edited, and why no run can differ")
+    command.add_argument("--since", default="HEAD", help="the commit before them")
     command = commands.add_parser("verify", help="run committed results again")
     command.add_argument("paths", type=Path, nargs="*")
     command.add_argument("--sample", type=int, default=20)
@@ -59,7 +63,13 @@ def _run(options: argparse.Namespace) -> list[str]:
         named = ("scale", "budget", "device", "workers", "seeds")
         chosen = {name: getattr(options, name) for name in named}
         return go_on(options.chapter, path, **chosen)
-    paths = options.paths or sorted(kept("results").glob("*.jsonl"))
+    everything = sorted(kept("results").glob("*.jsonl"))
+    if options.command == "edited":
+        rows = [row for path in everything for row in load(path).rows]
+        count = declare(options.what, rows, options.since)
+        print(f"said of {count} runs, next: make verify-results")
+        return []
+    paths = options.paths or everything
     problems = verify(paths, options.sample, options.seed)
     if not problems:
         print(f"verified: {', '.join(map(str, paths)) or 'nothing is committed'}")

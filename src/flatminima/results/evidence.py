@@ -12,6 +12,7 @@ import pandas as pd
 
 from flatminima.checks import at_least
 from flatminima.paths import record_file
+from flatminima.results import edits
 from flatminima.results.reading import Committed, committed
 from flatminima.results.rows import difference, kept_history
 from flatminima.runs.kind import RunConfig
@@ -119,7 +120,7 @@ def gather(
         same=apart.count(0.0),
         apart=max(apart),
         older=sum(
-            tables[cell]["engine"].iloc[0] != store.engine_digest(cell)
+            edits.successor(tables[cell]["engine"].iloc[0]) != store.engine_digest(cell)
             for cell in cells
         ),
     )

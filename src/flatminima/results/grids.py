@@ -22,9 +22,9 @@ from flatminima.data.images.load import images
 from flatminima.paths import store_folder
 from flatminima.results import devices
 from flatminima.results.collecting import collect
+from flatminima.results.edits import is_present
 from flatminima.results.pieces import Kind, Step, kind, pieces, steps
 from flatminima.results.reading import load
-from flatminima.results.rows import engine_now
 from flatminima.runs.images.config import ImageConfig
 from flatminima.runs.images.train import lacking
 from flatminima.runs.kind import engine_of
@@ -205,7 +205,7 @@ def uncommitted(
 ) -> tuple[list[ImageConfig], int]:
     """Those that a file of results does not hold, and how many it does.
 
-    A run of the present engine counts on whatever device it was made.
+    A run that is not of an older engine counts on whatever device it was made.
 
     Args:
         configs: the runs.
@@ -214,7 +214,7 @@ def uncommitted(
     configs = list(configs)
     kinds = {type(config).engine: type(config) for config in configs}
     own = [row for row in load(path).rows if row["module"] in kinds]
-    rows = [row for row in own if row["engine"] == engine_now(row)]
+    rows = [row for row in own if is_present(row)]
     held = {_anywhere(kinds[row["module"]](**row["config"])) for row in rows}
     rest = [config for config in configs if _anywhere(config) not in held]
     return rest, len(configs) - len(rest)

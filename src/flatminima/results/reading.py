@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flatminima.results import devices
+from flatminima.results import devices, edits
 from flatminima.results.kept import kept
 from flatminima.results.rows import BadResult, config_of
 from flatminima.runs.kind import RunConfig
@@ -57,9 +57,12 @@ class Committed:
 
     @property
     def older(self) -> list[bool]:
-        """For every run, whether another engine than the present one made it."""
+        """For every run, whether an engine made it whose runs may be others.
+
+        Neither the present one nor one that became it by edits without effect.
+        """
         return [
-            row["engine"] != store.engine_digest(config)
+            edits.successor(row["engine"]) != store.engine_digest(config)
             for row, config in zip(self.rows, self.configs, strict=True)
         ]
 
@@ -93,6 +96,8 @@ class Committed:
             f"{min(seconds):.0f} to {max(seconds):.0f} s each on one thread, engine "
             f"{', '.join(f'`{engine}`' for engine in engines)}."
         )
+        if any(edits.successor(row["engine"]) != row["engine"] for row in self.rows):
+            text += " Edits of it since change none of these runs."
         if old := sum(self.older):
             text += (
                 f' <span class="older-engine">older engine: {old} of '

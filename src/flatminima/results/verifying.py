@@ -14,12 +14,12 @@ from scipy import stats
 from flatminima.checks import at_least
 from flatminima.identity import library_versions
 from flatminima.paths import store_folder
+from flatminima.results.edits import is_present
 from flatminima.results.reading import load
 from flatminima.results.rows import (
     BadResult,
     config_of,
     difference,
-    engine_now,
     kept_history,
     setting,
     summary,
@@ -203,7 +203,7 @@ def compare(
         device: where the rerun was computed; see `provenance.processor`.
         committed: all committed runs of the same setting.
     """
-    if row["engine"] == engine_now(row):
+    if is_present(row):
         history = kept_history(run.history)
         same = row["libraries"] == library_versions()
         if same and _instructions(row["provenance"]["device"]) == _instructions(device):

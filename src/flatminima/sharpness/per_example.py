@@ -117,7 +117,8 @@ def _sorted(
         torch.autograd.grad(f, outputs, each, retain_graph=True, allow_unused=True)
         for each in (mixed, factors[:, None] * mixed)
     )
-    fits, idle = {}, []
+    fits: dict[str, _Use] = {}
+    idle: list[str] = []
     for (name, use), plain, scaled in zip(uses.items(), once, again, strict=True):
         if plain is None:
             idle.append(name)

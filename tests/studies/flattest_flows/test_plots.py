@@ -69,7 +69,7 @@ def test_rising():
     assert len(accepted.get_lines()) == 8  # 1-SAM accepts everything
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")
 def test_flows_without_a_start_leave_panels_that_say_so():
     tables = {
         name: table.assign(diverged=True, rising_share=np.nan, jump_share=np.nan)
@@ -82,7 +82,7 @@ def test_flows_without_a_start_leave_panels_that_say_so():
         assert words == [ALL_DIVERGED] * 2
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")
 def test_one_flow_without_a_start_leaves_the_others():
     tables = contenders()
     tables[contest.NAIVE] = tables[contest.NAIVE].assign(diverged=True)

@@ -128,3 +128,16 @@ def test_a_unit_without_input_counts_where_its_output_is_not_zero():
     x, y = np.ones((1, 1)), np.ones(1)
     assert verify("no_bias", w, v, x, y).kink_distance == 0
     assert verify("no_bias", w, v * [1, 0], x, y).kink_distance == 1
+
+
+@pytest.mark.parametrize("lost", ["first", "last"])
+def test_a_network_of_no_numbers_fits_nothing(lost, monkeypatch):
+    """Whichever batch its outputs are lost in."""
+    monkeypatch.setattr(
+        "flatminima.theory.constructions.verify.batch_size", lambda m: 1
+    )
+    w, v = np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([2.0, 0.0])
+    x, y = np.array([[2.0], [3.0], [4.0]]), np.array([2.0, 4.0, 6.0])
+    x[0 if lost == "first" else -1] = np.nan
+    seen = verify("bias", w, v, x, y)
+    assert np.isnan(seen.worst_error) and seen.relative_excess == np.inf

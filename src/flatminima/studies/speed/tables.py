@@ -21,6 +21,7 @@ import pandas as pd
 from flatminima.checks import at_least
 from flatminima.identity import source_digest
 from flatminima.plots.style import ARCHITECTURES as NAMES
+from flatminima.results.edits import successor
 from flatminima.results.kept import kept
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.train import modules
@@ -69,7 +70,8 @@ class Measured:
         if not self.date:
             return line
         line += f", {self.date[:10]}, engine {self.engine[:8]}"
-        same = self.engine == engine(self.rows["architecture"].unique())
+        now = engine(self.rows["architecture"].unique())
+        same = successor(self.engine) == now
         return line if same else f"{line} (older engine)"
 
 

@@ -124,7 +124,7 @@ def little(
 
 def largest_step(of: Curve) -> Float[np.ndarray, " seeds"]:
     """The largest step between neighbouring times, by seed."""
-    steps = of.diff(axis=1).iloc[:, 1:].to_numpy(float)
+    steps = np.diff(of.to_numpy(float), axis=1)
     if steps.shape[0] < 2 or steps.shape[1] < 1:
         return np.array([])
     others = of_others(steps)

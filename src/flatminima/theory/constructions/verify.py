@@ -80,7 +80,8 @@ def verify(
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
         at = per_example_gradients(model, w, v, inputs[part])
-        worst_error = max(worst_error, float(np.max(np.abs(at.f - y[part]))))
+        # unlike max, this keeps what is no number
+        worst_error = np.maximum(worst_error, np.max(np.abs(at.f - y[part])))
         total += trace_hessian(architecture, model, at, y[part]) * len(at.f)
         z = np.abs(inputs[part] @ w[:, live])
         kink, largest = min(kink, z.min(initial=np.inf)), max(largest, z.max(initial=0))
@@ -89,12 +90,12 @@ def verify(
             kink = min(kink, np.min(np.abs(norm - model.eps)))
     trace = total / len(x)
     bound = architecture.lower_bound(model, np.sum(inputs**2, axis=1), y)
-    off = worst_error > LARGEST_ERROR * np.abs(y).max() or kink <= KINK * largest
+    fits = worst_error <= LARGEST_ERROR * np.abs(y).max() and kink > KINK * largest
     return Verified(
-        worst_error=worst_error,
+        worst_error=float(worst_error),
         trace=trace,
         bound=bound,
-        relative_excess=np.inf if off else _relative_excess(trace, bound),
+        relative_excess=_relative_excess(trace, bound) if fits else np.inf,
         kink_distance=float(kink),
         zero_one_error=(
             float("nan")

@@ -264,6 +264,16 @@ def test_claims_are_counted(study):
     ]
 
 
+def test_what_stands_behind_a_conclusion_need_not_be_seeds():
+    found = [
+        decided("s2-sam-fails", n=20),
+        decided("open-1-map-most-sam", n=13),
+        decided("s2-sam-memorises", n=10),
+        decided("open-1-map-firing", n=13),
+    ]
+    assert conclusions._counts(found) == ["10 to 20 seeds", "13 places"]
+
+
 def test_sections_are_named(study):
     message = "no section 'talk' of evidence; there are: slides"
     with pytest.raises(ValueError, match=message):

@@ -13,7 +13,7 @@ from scipy import stats
 from flatminima.claims import decide, making, register, report
 from flatminima.claims import words as claims_words
 from flatminima.claims.model import Claim, Rule
-from flatminima.claims.report import Report, Verdict, shortfall
+from flatminima.claims.report import Report, Verdict, few_seeds, shortfall
 from flatminima.data.load import train_and_test
 from flatminima.statistics import intervals, targets
 from flatminima.sweeps.table import COMMITTED
@@ -147,6 +147,13 @@ def test_a_rule_may_need_fewer_seeds():
         "undecided",
         "few seeds may decide it; 4 seeds; a verdict needs 5",
     )
+
+
+@pytest.mark.parametrize(("seeds", "said"), [(1, "1 seed"), (3, "3 seeds")])
+def test_too_few_are_said_in_words(seeds, said):
+    verdict = decide.share("high", runs(seeds, test_accuracy=1.0))
+    assert verdict.note == f"{said}; a verdict needs 10"
+    assert few_seeds(verdict) == (seeds, 10)
 
 
 def test_a_share_of_variance_may_be_negative_and_is_of_no_points():

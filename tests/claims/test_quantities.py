@@ -264,7 +264,13 @@ def test_a_metric_without_words_is_refused():
     ],
 )
 def test_what_stands_behind_a_verdict(kind, n, said):
-    assert counted(kind, n) == said
+    rule = Rule(kind=kind, along="lr", tolerance=0.1, reason="none", words="a rate")
+    assert counted(rule, n) == said
+
+
+@pytest.mark.parametrize(("n", "said"), [(13, "13 places"), (1, "1 place")])
+def test_what_stands_behind_a_verdict_need_not_be_seeds(n, said):
+    assert counted(Rule(kind="estimated", counts="places", words="a share"), n) == said
 
 
 @pytest.mark.parametrize(

@@ -133,12 +133,23 @@ class Card:
         parts = [f"{self.sure.capitalize()}: {count}"]
         sampled = [v for v in self.decides if sureness(v, 0) in ("firm", "thin")]
         if sampled:
-            few, many = min(v.n for v in sampled), max(v.n for v in sampled)
-            parts.append(f"{few} seeds" if few == many else f"{few} to {many} seeds")
+            parts += _counts(sampled)
             times = [v.rule_fixed for v in sampled]
             said = (f"{times.count(t)} {t}" for t in get_args(RuleFixed) if t in times)
             parts.append(f"rules fixed: {', '.join(said)}")
         return " · ".join(parts)
+
+
+def _counts(verdicts: Iterable[Verdict]) -> list[str]:
+    """How many seeds, and how many of what else, stand behind some verdicts."""
+    claims = load_claims()[1]
+    numbers: dict[str, list[int]] = {}
+    for verdict in verdicts:
+        numbers.setdefault(claims[verdict.id].rule.counts, []).append(verdict.n)
+    return [
+        f"{min(ns)} {noun}" if len(set(ns)) == 1 else f"{min(ns)} to {max(ns)} {noun}"
+        for noun, ns in sorted(numbers.items(), reverse=True)
+    ]
 
 
 @dataclass(frozen=True)

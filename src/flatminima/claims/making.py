@@ -100,10 +100,12 @@ def guarded(
 ) -> Verdict:
     """Withdraw what too few seeds or too many diverged ones cannot decide."""
     verdict = without_diverged(verdict, thresholds, settings)
-    needed = load()[1][verdict.id].rule.min_seeds or thresholds.min_seeds
+    rule = load()[1][verdict.id].rule
+    needed = rule.min_seeds or thresholds.min_seeds
     if verdict.n < needed:
-        why = "" if why_undecided(verdict) else NO_SEED
-        few = few_seeds_note(verdict.n, needed) if verdict.n else why
+        few = "" if why_undecided(verdict) else NO_SEED
+        if verdict.n:
+            few = few_seeds_note(verdict.n, needed, rule.counts)
         note = joined(verdict.note, few)
         verdict = replace(verdict, verdict="undecided", note=note)
     return verdict
@@ -141,7 +143,8 @@ def _finite(value: float | None) -> float | None:
 def joined(*notes: str) -> str:
     """Notes as one, those that say nothing left out.
 
-    >>> joined("a", "", "b")
-    'a; b'
+    >>> joined("a.", "", "b.")
+    'a; b.'
     """
-    return "; ".join(note for note in notes if note)
+    said = [note for note in notes if note]
+    return "; ".join([*(note.removesuffix(".") for note in said[:-1]), *said[-1:]])

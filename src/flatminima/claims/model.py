@@ -44,6 +44,7 @@ class Rule(BaseModel):
         logarithmic: for these, whether positions are its decimal logarithms.
         min_seeds: seeds that decide it, in place of the number for all claims; 0 to
             keep that. The claim's note has to say why.
+        counts: what `n` counts, in the plural.
         reason: for `not testable`, why.
         words: what pages call the number that decides, where
             `quantities.QUANTITIES` has no words for the metric, or others.
@@ -60,6 +61,7 @@ class Rule(BaseModel):
     along: str = ""
     logarithmic: bool = False
     min_seeds: Annotated[int, Field(ge=0)] = 0
+    counts: Literal["seeds", "places"] = "seeds"
     reason: str = ""
     words: str = ""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from flatminima.claims.rounding import NONE, numbers
 
 if TYPE_CHECKING:  # rules.py refuses metrics that this module has no words for
-    from flatminima.claims.model import Kind, Rule
+    from flatminima.claims.model import Rule
     from flatminima.statistics.thresholds import Thresholds
 
 
@@ -192,7 +192,7 @@ SOURCES = {
 present, and three more whose numbers the book uses."""
 
 COUNTED = {"exact": ("case", "cases"), "flattest": ("network", "networks")}
-"""What `n` counts where it does not count seeds."""
+"""What `n` counts in every claim of these kinds."""
 
 PLACE = re.compile(rf"\b({'|'.join(SOURCES)})(: |, )")
 BETWEEN = re.compile(r"between the ([\w\s-]+), (Figure \S+) and (Figure [^;\s]+)")
@@ -300,15 +300,19 @@ def _marks(rule: Rule, t: Thresholds) -> list[float]:
     return [0.0] if rule.kind in ("beats", "associated", "estimated") else []
 
 
-def counted(kind: Kind, n: int) -> str:
+def counted(rule: Rule, n: int) -> str:
     """What stands behind a verdict, such as "10 seeds".
+
+    Args:
+        rule: of the claim.
+        n: how many.
 
     Returns:
         Nothing where the number says nothing: a single case, or no run at all.
     """
-    if kind == "not testable" or n == 0 or (kind in COUNTED and n == 1):
+    if rule.kind == "not testable" or n == 0 or (rule.kind in COUNTED and n == 1):
         return ""
-    one, many = COUNTED.get(kind, ("seed", "seeds"))
+    one, many = COUNTED.get(rule.kind, (rule.counts.removesuffix("s"), rule.counts))
     return f"{n} {one if n == 1 else many}"
 
 

@@ -35,7 +35,7 @@ WHY_UNDECIDED = re.compile(
 GROUPS = re.compile(r"(\d+) of (\d+) seeds generalise")
 """What in the note of a verdict says that its number is the share of such seeds."""
 
-FEW_SEEDS = re.compile(r"(\d+) seeds; a verdict needs (\d+)")
+FEW_SEEDS = re.compile(r"(\d+) (?:seed|place)s?; a verdict needs (\d+)")
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def in_words(v: Verdict) -> dict[str, Any]:
             thresholds,
             of_seeds=groups is not None,
         ),
-        "over": counted(rule.kind, v.n),
+        "over": counted(rule, v.n),
         "source": source_in_words(v.source),
         "p": p_value(rule, v, thresholds, groups),
     }
@@ -188,9 +188,10 @@ def _line(v: Verdict) -> str:
     return f"{v.verdict}: {v.statement}{measured} {v.note}".rstrip()
 
 
-def few_seeds_note(seeds: int, needed: int) -> str:
-    """The note of a verdict that too few seeds leave undecided."""
-    return f"{seeds} seeds; a verdict needs {needed}"
+def few_seeds_note(seeds: int, needed: int, counts: str = "seeds") -> str:
+    """The note of a verdict that too few seeds, or what counts, leave undecided."""
+    noun = counts.removesuffix("s") if seeds == 1 else counts
+    return f"{seeds} {noun}; a verdict needs {needed}"
 
 
 def groups_note(values: Float[np.ndarray, " seeds"], thresholds: Thresholds) -> str:

@@ -43,6 +43,8 @@ RULES = {
     "more": Rule(kind="beats"),
     "same": Rule(kind="equals", tolerance=0.05),
     "positive": Rule(kind="associated", metric="tau", words="τ"),
+    "rank": Rule(kind="associated", metric="tau", words="τ", within=(-1, 1)),
+    "sloping": Rule(kind="estimated", metric="tau", words="τ", within=(-1, 1)),
     "flatter": Rule(kind="beats", metric="trace", lower_is_better=True, words="trace"),
     "few": Rule(kind="share", min_seeds=5),
     "explained": Rule(kind="share", metric="test_r2"),
@@ -437,6 +439,18 @@ def test_a_positive_statistic(count, word):
     verdict = decide.associated("positive", np.linspace(0.1, 0.9, count), "somewhere")
     assert (verdict.verdict, verdict.scale) == (word, "somewhere")
     assert verdict.effect == pytest.approx(0.5)
+
+
+def test_an_interval_stays_within_what_the_number_can_be():
+    found = np.array([0.9, 0.1, 1.0])
+    low, high = stats.t.interval(0.95, 2, found.mean(), stats.sem(found))
+    assert -1 < low < 0 and high > 1
+    verdict = decide.associated("rank", found, "somewhere")
+    assert (verdict.low, verdict.high) == (pytest.approx(low), 1.0)
+    verdict = decide.associated("positive", found, "somewhere")
+    assert (verdict.low, verdict.high) == (pytest.approx(low), pytest.approx(high))
+    verdict = decide.estimated("sloping", (0.5, -1.5, 1.2), 10, "somewhere")
+    assert (verdict.low, verdict.high) == (-1.0, 1.0)
 
 
 # --- bounds -------------------------------------------------------------------

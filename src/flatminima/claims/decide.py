@@ -268,7 +268,7 @@ def estimated(
         tables: of the runs behind it, from `sweep`; diverged ones are counted.
     """
     thresholds, claim = claim_of(claim_id, "estimated")
-    effect, low, high = estimate
+    effect, (low, high) = estimate[0], _cut(claim, *estimate[1:])
     word = _above_zero(low, high)
     verdict = verdict_of(claim, word, effect, low, high, seeds, scale)
     if not np.isfinite(effect):
@@ -346,10 +346,16 @@ def _sign(
     scale: str | pd.DataFrame,
 ) -> Verdict:
     """Whether the mean of one number a seed is above 0."""
-    low, high = of_mean(values, thresholds)
+    low, high = _cut(claim, *of_mean(values, thresholds))
     effect = float(np.mean(values)) if len(values) else None
     word = _above_zero(low, high)
     return verdict_of(claim, word, effect, low, high, len(values), scale)
+
+
+def _cut(claim: Claim, low: float, high: float) -> tuple[float, float]:
+    """An interval, within what the effect can be."""
+    least, largest = claim.rule.within
+    return float(np.clip(low, least, largest)), float(np.clip(high, least, largest))
 
 
 def _above_zero(low: float, high: float) -> Word:

@@ -45,6 +45,9 @@ class Rule(BaseModel):
         min_seeds: seeds that decide it, in place of the number for all claims; 0 to
             keep that. The claim's note has to say why.
         counts: what `n` counts, in the plural.
+        within: for `associated` and `estimated`, the least and the largest value that
+            the effect can have, as -1 and 1 of a rank correlation. Few seeds give an
+            interval that is wider; it is cut there, which costs no coverage.
         reason: for `not testable`, why.
         words: what pages call the number that decides, where
             `quantities.QUANTITIES` has no words for the metric, or others.
@@ -62,6 +65,7 @@ class Rule(BaseModel):
     logarithmic: bool = False
     min_seeds: Annotated[int, Field(ge=0)] = 0
     counts: Literal["seeds", "places"] = "seeds"
+    within: tuple[float, float] = (-math.inf, math.inf)
     reason: str = ""
     words: str = ""
 

@@ -236,6 +236,26 @@ def test_a_pause_changes_no_bit(opened: Callable[..., Any]) -> None:
     assert len(rows[0]) > 30
 
 
+def test_a_pause_that_comes_too_late_keeps_the_runs(opened: Callable[..., Any]) -> None:
+    """The button that says "Pause" soon says "Run again"."""
+    tab = opened(f"{SMALL}&compare=0&steps=10000")
+    assert press_while(tab, "ready")
+    late = """() => new Promise((resolve) => {
+      const button = document.getElementById("play-go");
+      const timer = setInterval(() => {
+        if (flatminimaPlay.phase() !== "over") return;
+        clearInterval(timer);
+        button.click();
+        resolve(flatminimaPlay.phase());
+      }, 1);
+    })"""
+    assert tab.evaluate(late) == "over"
+    assert read(tab, "a")["step"] == "10,000"
+    tab.wait_for_timeout(600)
+    assert press_while(tab, "over")
+    assert tab.evaluate("flatminimaPlay.phase()") != "over"
+
+
 def test_equal_settings_are_equal_runs(opened: Callable[..., Any]) -> None:
     """Both runs see the same data, start and order."""
     tab = opened(f"{SMALL}&compare=1&a.scale=0.1&b.scale=0.1&steps=10000")

@@ -12,6 +12,7 @@ const flatminimaPlay = (() => {
   const { make, control } = playControls;
   const RUNS = ["a", "b"];
   const REST_MS = 60;
+  const LATE_MS = 500; // a press that soon after the end was meant to pause
   const TITLES = { a: "Run A", b: "Run B" };
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -38,6 +39,7 @@ const flatminimaPlay = (() => {
 
   let state = null;
   let phase = "ready"; // ready, going, paused, over
+  let ended = 0; // when the runs were over, in milliseconds
   let job = 0;
   let beginning = null; // until when the sliders have to rest
   const results = { a: null, b: null };
@@ -125,7 +127,10 @@ const flatminimaPlay = (() => {
   }
 
   function press() {
-    if (phase === "over") reset();
+    if (phase === "over") {
+      if (performance.now() - ended < LATE_MS) return;
+      reset();
+    }
     if (parts.go.disabled) return;
     if (beginning !== null) begin();
     phase = phase === "going" ? "paused" : "going";
@@ -149,6 +154,7 @@ const flatminimaPlay = (() => {
     results[run] = found;
     if (active().every((each) => results[each]?.over)) {
       phase = "over";
+      ended = performance.now();
       say(active().map(summary).join(" "));
     }
     // a reader who asked for less motion sees the ends alone

@@ -116,6 +116,18 @@ def test_what_is_said_holds_for_runs_of_the_engine_before(checkout):
     assert checkout.read_text("utf8") == text
 
 
+def test_an_edit_that_is_taken_back_needs_no_second_word(checkout):
+    present = some_rows()[0]
+    now = engine_now(present)
+    (then,) = edits._engines_at("HEAD", [present])
+    checkout.write_text(yaml.safe_dump([{"edit": "", "engines": {now: then}}]), "utf8")
+    edits._successors.cache_clear()
+    assert edits.is_present(present | {"engine": now})
+    with pytest.raises(ValueError, match=f"{now[:8]} was edited into {then[:8]}"):
+        edits.declare("and back", [present | {"engine": then}])
+    assert edits.is_present(present | {"engine": now})
+
+
 def test_a_commit_that_is_not_there_is_refused(checkout):
     with pytest.raises(ValueError, match="since = nowhere: "):
         edits.declare("what", some_rows(), since="nowhere")

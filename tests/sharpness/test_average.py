@@ -108,6 +108,12 @@ def test_sigma_is_found_up_to_the_largest(share):
     assert short.value == math.inf
 
 
+def test_noise_under_which_the_loss_is_no_number_is_no_noise_that_is_borne():
+    at = surface(lambda t: torch.sqrt(t.sum() - 1), torch.ones(2))
+    with pytest.raises(ValueError, match="no number under noise of sigma = "):
+        sigma_at(at, 10.0, generator(), pairs=10)
+
+
 def test_in_proportion_to_the_weights_no_rescaling_changes_it():
     case = build(6, [3, 4, 4, 2])
     scaled = rescale_units(case.net, 1)

@@ -71,3 +71,18 @@ def test_a_network_s_gradients_are_autograd_s():
     noise = of_landscape(landscape(net, x, y, "cross_entropy"))
     assert noise.square(1) == pytest.approx((plain**2).sum(axis=1).mean(), rel=1e-10)
     assert noise.square(7) == pytest.approx((plain.mean(axis=0) ** 2).sum(), rel=1e-10)
+
+
+@pytest.mark.parametrize("loss", ["squared", "smoothed"])
+def test_the_gradients_are_those_of_the_landscape_s_own_loss(loss):
+    torch.manual_seed(0)
+    net, x = nn.Linear(4, 3), torch.randn(6, 4)
+    smoothed = nn.CrossEntropyLoss(reduction="none", label_smoothing=0.3)
+    kind, y = (
+        ("squared", torch.randn(6, 3))
+        if loss == "squared"
+        else (smoothed, torch.arange(6) % 3)
+    )
+    at = landscape(net, x, y, kind)
+    g = at.gradient()
+    assert of_landscape(at).mean_square == pytest.approx(float(g @ g), rel=1e-10)

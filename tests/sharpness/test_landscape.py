@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from flatminima.sharpness.landscape import landscape, surface
 
@@ -99,6 +100,16 @@ def test_a_surface_is_the_function_itself():
         ({"frozen": ["3.weight"]}, r"frozen = \['3.weight'\]: must be among"),
         ({"x": torch.ones(4, 3)}, "must have as many entries"),
         ({"frozen": ["0.weight", "0.bias", "2.weight", "2.bias"]}, "not frozen"),
+        ({"frozen": "0.weight"}, "frozen = '0.weight': must be a list of names"),
+        ({"y": torch.arange(5)}, "y: must be 5 classes from 0 to 1, not 0 to 4"),
+        ({"y": torch.tensor([0, 1, -100, 0, 1])}, "not -100 to 1"),
+        ({"y": torch.ones(5, 1, dtype=int)}, r"of shape \(5, 1\)"),
+        ({"y": torch.ones(5)}, "not floats of shape"),
+        ({"y": torch.ones(5, 3), "loss": "squared"}, "must have 5 x 2 numbers, not 15"),
+        ({"loss": "logistic"}, "has 2 outputs, and the logistic loss needs 1"),
+        ({"loss": nn.CrossEntropyLoss()}, r"one number an example.*not \(\)"),
+        ({"loss": nn.CrossEntropyLoss(reduction="sum")}, "reduction='none'"),
+        ({"loss": nn.MSELoss(reduction="none"), "y": torch.ones(5, 2)}, r"\(2, 2\)"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments, message):
@@ -106,6 +117,57 @@ def test_what_cannot_be_is_refused(arguments, message):
     loss = {"x": x, "y": y, "loss": "cross_entropy"} | arguments
     with pytest.raises(ValueError, match=message):
         landscape(model(), loss.pop("x"), loss.pop("y"), loss.pop("loss"), **loss)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (torch.ones(5, 1), r"of shape \(5, 1\)"),
+        (torch.tensor([0.0, 1, 1, 0, 1]), r"not \[0.0, 1.0\]"),
+    ],
+)
+def test_labels_of_the_logistic_loss_are_signs(y, message):
+    with pytest.raises(ValueError, match=message):
+        landscape(torch.nn.Linear(3, 1), data()[0], y, "logistic")
+
+
+def test_a_loss_that_spreads_over_pairs_of_examples_is_refused():
+    """Outputs (n,) and targets (n,), as users have them: the outputs become (n, 1)."""
+    module = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0))
+    with pytest.raises(ValueError, match=r"not \(2, 2\) for outputs of shape \(2, 1\)"):
+        landscape(module, data()[0], torch.ones(5), nn.MSELoss(reduction="none"))
+
+
+class Named(nn.Module):
+    """Gives its outputs by name, or for every position of the input."""
+
+    def __init__(self, by_name):
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+        self.by_name = by_name
+
+    def forward(self, x):
+        f = self.layer(x)
+        return {"logits": f} if self.by_name else f[:, None]
+
+
+@pytest.mark.parametrize(
+    ("by_name", "message"),
+    [
+        (True, "must give a tensor of outputs, not dict"),
+        (False, r"not \(2, 1, 2\) for 2 inputs"),
+    ],
+)
+def test_outputs_are_a_matrix(by_name, message):
+    with pytest.raises(ValueError, match=message):
+        landscape(Named(by_name), *data(), "cross_entropy")
+
+
+def test_classes_may_be_shares():
+    x, y = data()
+    shares = torch.nn.functional.one_hot(y, 2).double()
+    plain, soft = (landscape(model(), x, each, "cross_entropy") for each in (y, shares))
+    assert float(soft.loss()) == pytest.approx(float(plain.loss()), rel=1e-14)
 
 
 def test_a_surface_has_one_example_without_inputs():

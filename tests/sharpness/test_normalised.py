@@ -74,6 +74,15 @@ def test_it_is_blind_to_the_scales_and_the_order_of_units(case, seed):
         assert normalised_sharpness(other) == pytest.approx(found, rel=1e-7, abs=1e-9)
 
 
+def test_where_the_curvature_is_no_number_neither_is_it():
+    case = build(0, [3, 4, 2])
+    lost = case.at.at(case.at.theta * torch.nan)
+    assert np.isnan(normalised_sharpness(lost))
+    diagonal = torch.ones(case.at.size).double()
+    diagonal[3] = torch.nan
+    assert np.isnan(normalised_sharpness(case.at, diagonal))
+
+
 def test_of_a_convolution_the_kernel_has_one_scale_an_edge():
     case = convolutional(0)
     found = normalised_sharpness(case.at)

@@ -147,6 +147,20 @@ def test_confident_predictions_keep_their_factor_finite():
     assert torch.isfinite(factor).all()
 
 
+def test_parts_of_the_data_need_examples_that_are_apart():
+    """Batch norm over the batch mixes them, so parts would give another matrix."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4, track_running_stats=False)
+    )
+    at = landscape(net, torch.randn(6, 3), torch.ones(6, 4), "squared")
+    hessian(at)
+    for examples in (1, 2, 5):
+        for kind in (hessian, gauss_newton):
+            with pytest.raises(ValueError, match="depends on other examples"):
+                kind(at, examples=examples)
+
+
 def test_a_function_without_curvature_has_products_of_zero():
     at = surface(lambda theta: 3 * theta.sum(), torch.ones(4))
     for operator in (hessian(at), gauss_newton(at)):

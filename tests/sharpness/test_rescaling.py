@@ -77,6 +77,48 @@ def test_other_nets_are_refused(parts, message):
         folded(nn.Sequential(*parts))
 
 
+class Residual(nn.Sequential):
+    """A sequence by inheritance that computes another function."""
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+class Normalised(nn.Linear):
+    """A layer by inheritance that is not linear in its weight."""
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight / self.weight.norm(), self.bias)
+
+
+TWICE = nn.Linear(2, 2)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([Residual(nn.Linear(2, 2)), nn.ReLU()], "part 0, Residual"),
+        ([nn.Linear(2, 2), Normalised(2, 2)], "part 1, Normalised"),
+        (
+            [nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))],
+            "part 0, ParametrizedLinear",
+        ),
+        ([TWICE, nn.ReLU(), TWICE], "part 2, Linear: has parameters that a part"),
+    ],
+)
+def test_what_only_looks_like_a_sequence_of_layers_is_refused(parts, message):
+    with pytest.raises(ValueError, match=message):
+        folded(nn.Sequential(*parts))
+
+
+def test_frozen_parameters_are_rescaled_as_well():
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+    net[0].weight.requires_grad_(False)
+    found = folded(net)
+    assert all(p.requires_grad for p in found.parameters())
+    assert not net[0].weight.requires_grad
+
+
 def test_a_module_that_is_no_sequence_is_refused():
     with pytest.raises(ValueError, match="part 0, Bilinear"):
         folded(nn.Bilinear(2, 2, 2))

@@ -86,6 +86,38 @@ def test_it_refuses_what_it_does_not_know():
         sequence.diagonal(nn.Sequential(nn.Linear(3, 2)), x, y, probes=-1)
 
 
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (nn.BatchNorm2d(2), "part 0, BatchNorm2d: must be in evaluation mode"),
+        (nn.Conv2d(2, 2, 1, groups=2), "groups = 1 .* not 2 and 'zeros'"),
+        (nn.Conv2d(2, 2, 1, padding_mode="circular"), "not 1 and 'circular'"),
+    ],
+)
+def test_it_refuses_layers_that_it_would_take_for_others(part, message):
+    net = nn.Sequential(part, nn.Flatten(), nn.Linear(18, 2))
+    x, y = torch.zeros(4, 2, 3, 3), torch.zeros(4, dtype=torch.int64)
+    with pytest.raises(ValueError, match=message):
+        sequence.diagonal(net, x, y)
+
+
+def test_it_refuses_data_of_no_length():
+    x, y = torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)
+    with pytest.raises(ValueError, match="must have as many entries"):
+        sequence.diagonal(nn.Sequential(nn.Linear(3, 2)), x, y)
+
+
+def test_a_map_may_work_in_place():
+    torch.manual_seed(0)
+    parts = [nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3)]
+    plain = nn.Sequential(*parts).double()
+    there = [nn.ReLU(inplace=True) if isinstance(p, nn.ReLU) else p for p in parts]
+    x, y = torch.randn(5, 4, dtype=torch.float64), torch.arange(5) % 3
+    expected = flat(sequence.diagonal(plain, x, y))
+    found = flat(sequence.diagonal(nn.Sequential(*there), x, y))
+    assert torch.equal(found, expected)
+
+
 class Passes(nn.Identity):
     """Notes how many examples go through at once."""
 

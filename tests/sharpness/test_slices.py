@@ -91,7 +91,9 @@ def test_every_filter_of_a_direction_is_as_long_as_that_of_the_weights():
         torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.Flatten(),
         torch.nn.Linear(3, 4),
     )  # fmt: skip
-    at = landscape(module, torch.randn(2, 2, 3, 3), torch.tensor([0, 1]), "squared")
+    at = landscape(
+        module, torch.randn(2, 2, 3, 3), torch.tensor([0, 1]), "cross_entropy"
+    )
     group = filters(at)
     assert int(group.max()) + 1 == 3 + 4
     kernel = module[0].weight.detach().double()

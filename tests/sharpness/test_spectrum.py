@@ -138,6 +138,8 @@ def test_a_saddle_has_both_ends():
     [
         (lambda: spectrum.outermost(hessian(mlp(0)), 0), "k = 0: must be between 1"),
         (lambda: spectrum.outermost(hessian(mlp(0)), 99), "k = 99: must be between"),
+        (lambda: spectrum.rank(np.array([np.nan, 1.0])), "values: must be numbers"),
+        (lambda: spectrum.log_det(np.array([np.nan, 1.0])), "values: must be numbers"),
         (lambda: spectrum.full(operator_of(np.zeros((6000, 1)))), "6000 rows"),
         (
             lambda: spectrum.full_gauss_newton(mlp(0, loss=quartic)),

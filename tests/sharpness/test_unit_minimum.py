@@ -75,6 +75,15 @@ def test_channels_of_a_convolutional_net():
     assert 0 < found.value < found.trace
 
 
+def test_groups_are_refused():
+    net = torch.nn.Sequential(
+        *(torch.nn.Conv2d(2, 2, 3, groups=2), torch.nn.ReLU()),
+        *(torch.nn.Flatten(), torch.nn.Linear(2, 2)),
+    )
+    with pytest.raises(ValueError, match="layer 0: groups = 2: must be 1"):
+        unit_minimum_sharpness(net, torch.ones(1, 2, 3, 3), torch.ones(1, 2), "squared")
+
+
 def test_one_layer_has_no_scales():
     case = build(0, [3, 2])
     found = unit_minimum_sharpness(case.net, case.x, case.y, case.loss)

@@ -61,7 +61,17 @@ def successor(engine: str) -> str:
 
 def is_present(row: dict[str, Any]) -> bool:
     """Whether the present engine made a run, or one that has the same runs."""
-    return successor(row["engine"]) == engine_now(row)
+    return is_same(row["engine"], engine_now(row))
+
+
+def is_same(engine: str, now: str) -> bool:
+    """Whether an engine is the present one, or became it by edits without effect.
+
+    Args:
+        engine: its digest.
+        now: that of the present one.
+    """
+    return engine == now or successor(engine) == now
 
 
 def declare(what: str, rows: Sequence[dict[str, Any]], since: str = "HEAD") -> int:
@@ -76,7 +86,8 @@ def declare(what: str, rows: Sequence[dict[str, Any]], since: str = "HEAD") -> i
         How many runs have an engine that was edited.
 
     Raises:
-        ValueError: if the commit has no engine, or it cannot read the runs.
+        ValueError: if the commit has no engine, or one that cannot read the runs, or if
+            the edits take back what was said before.
     """
     before = _engines_at(since, rows)
     pairs = {}
@@ -86,6 +97,12 @@ def declare(what: str, rows: Sequence[dict[str, Any]], since: str = "HEAD") -> i
         if successor(row["engine"]) == then != now:
             pairs[then] = now
             count += 1
+    for then, now in pairs.items():
+        if successor(now) == then:
+            raise ValueError(
+                f"the engine {now[:8]} was edited into {then[:8]} before: take what "
+                f"{FILE.name} says of that edit out of it, and say nothing new"
+            )
     if pairs:
         edit = {"date": str(date.today()), "edit": what, "engines": pairs}
         text = yaml.safe_dump([edit], sort_keys=False, allow_unicode=True, width=88)

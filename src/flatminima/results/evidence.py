@@ -120,7 +120,7 @@ def gather(
         same=apart.count(0.0),
         apart=max(apart),
         older=sum(
-            edits.successor(tables[cell]["engine"].iloc[0]) != store.engine_digest(cell)
+            not edits.is_same(tables[cell]["engine"].iloc[0], store.engine_digest(cell))
             for cell in cells
         ),
     )

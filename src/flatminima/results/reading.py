@@ -62,7 +62,7 @@ class Committed:
         Neither the present one nor one that became it by edits without effect.
         """
         return [
-            edits.successor(row["engine"]) != store.engine_digest(config)
+            not edits.is_same(row["engine"], store.engine_digest(config))
             for row, config in zip(self.rows, self.configs, strict=True)
         ]
 
@@ -89,14 +89,15 @@ class Committed:
         devices = sorted({_device(row) for row in self.rows})
         dates = sorted({row["provenance"]["date"][:10] for row in self.rows})
         seconds = [row["provenance"]["seconds"] for row in self.rows]
-        engines = sorted({row["engine"][:8] for row in self.rows})
+        made = {row["engine"] for row in self.rows}
+        engines = sorted(engine[:8] for engine in made)
         text = (
             f"Committed runs: {len(self.rows)}, on {'; '.join(devices)}, "
             f"{' to '.join(dict.fromkeys([dates[0], dates[-1]]))}, "
             f"{min(seconds):.0f} to {max(seconds):.0f} s each on one thread, engine "
             f"{', '.join(f'`{engine}`' for engine in engines)}."
         )
-        if any(edits.successor(row["engine"]) != row["engine"] for row in self.rows):
+        if any(edits.successor(engine) != engine for engine in made):
             text += " Edits of it since change none of these runs."
         if old := sum(self.older):
             text += (

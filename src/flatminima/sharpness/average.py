@@ -95,7 +95,8 @@ def sigma_at(
 
     Raises:
         ValueError: if target or pairs is too small, the smallest sigma is not below
-            the largest, or the rise is above the target there already.
+            the largest, or the rise is above the target there already, or
+            the loss is no number under some noise.
     """
     if not target > 0:
         raise ValueError(f"target = {target}: must be above 0")
@@ -112,7 +113,11 @@ def sigma_at(
     if excess(low) >= 0:
         raise ValueError(f"smallest = {smallest}: the rise is above {target} already")
     high = min(low + math.log(2), end)
-    while not excess(high) >= 0:
+    while not (there := excess(high)) >= 0:
+        if math.isnan(there):
+            raise ValueError(
+                f"at: the loss is no number under noise of sigma = {math.exp(high):.3g}"
+            )
         if high == end:
             return Estimate(math.inf, math.nan, pairs)
         low, high = high, min(high + math.log(2), end)

@@ -76,16 +76,15 @@ def gradient_noise(gradients: Float[np.ndarray, "n D"]) -> GradientNoise:
 
 
 def of_landscape(at: Landscape) -> GradientNoise:
-    """Of the cross entropy of single examples, at a point, in float64.
+    """Of the losses of single examples, at a point, in float64.
 
     Args:
-        at: a network in evaluation mode, whose targets are classes.
+        at: the landscape, at theta.
 
     Raises:
         ValueError: if an output depends on other examples than its own.
     """
-    with torch.no_grad():
-        f = at.outputs()
-    wrong = torch.softmax(f, dim=1) - torch.nn.functional.one_hot(at.y, f.shape[1])
-    found = per_example.gradients(at, wrong[:, None].to(f.dtype))[:, 0]
+    f = at.outputs().detach().requires_grad_()
+    (slopes,) = torch.autograd.grad(at.criterion(f, at.y).sum(), f)
+    found = per_example.gradients(at, slopes[:, None])[:, 0]
     return gradient_noise(found.detach().numpy())

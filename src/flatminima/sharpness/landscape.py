@@ -120,18 +120,26 @@ def landscape(
     Args:
         module: from inputs to outputs of shape (n, k) or (n,).
         x: inputs, one an entry of the first axis.
-        y: targets: classes for cross entropy, -1 or 1 for the logistic loss.
+        y: targets: classes or shares of them for cross entropy, -1 or 1 for the
+            logistic loss, as many numbers as there are outputs for the squared one.
         loss: a name of `CRITERIA`, or a function from outputs (n, k) and targets
-            to the losses of the examples.
+            to the losses of the examples, shape (n,). Outputs of shape (n,) reach it
+            as (n, 1).
         frozen: names of parameters, as in `module.named_parameters()`, that are
             held fixed.
 
     Raises:
-        ValueError: if the loss has no such name, a frozen parameter does not exist,
-            nothing is left to vary, or x and y differ in length or are empty.
+        ValueError: if the loss has no such name or gives not one number an example, a
+            frozen parameter does not exist, nothing is left to vary, outputs or
+            targets are of another kind, or x and y differ in length or are empty.
     """
     if isinstance(loss, str) and loss not in CRITERIA:
         raise ValueError(f"loss = {loss!r}: must be one of {sorted(CRITERIA)}")
+    if isinstance(frozen, str):
+        raise ValueError(f"frozen = {frozen!r}: must be a list of names")
+    for name, tensor in {"x": x, "y": y}.items():
+        if not isinstance(tensor, Tensor):
+            raise ValueError(f"{name}: must be a tensor, not {type(tensor).__name__}")
     if len(x) != len(y) or not len(x):
         raise ValueError(
             f"x, y: must have as many entries, and at least one, not {len(x)}, {len(y)}"
@@ -161,13 +169,71 @@ def landscape(
             for (name, shape), part in zip(shapes, theta.split(sizes), strict=True)
         }
         f = torch.func.functional_call(module, parts | constants, (inputs,))
+        if not isinstance(f, Tensor):
+            kind = type(f).__name__
+            raise ValueError(f"module: must give a tensor of outputs, not {kind}")
         return f if f.dim() > 1 else f[:, None]
 
     criterion = CRITERIA[loss] if isinstance(loss, str) else loss
     x = x.double() if x.is_floating_point() else x
     y = y.double() if y.is_floating_point() else y
     theta = torch.cat([parameter.reshape(-1) for parameter in varied.values()])
-    return Landscape(network, criterion, x, y, theta, shapes)
+    found = Landscape(network, criterion, x, y, theta, shapes)
+    _check(found, loss)
+    return found
+
+
+def _check(at: Landscape, loss: str | Criterion) -> None:
+    """Refuse outputs, targets and losses that are not what every measure reads."""
+    some = at.subset(slice(0, 2))
+    with torch.no_grad():
+        f = some.network(some.theta, some.x)
+        if f.dim() != 2 or len(f) != some.n:
+            raise ValueError(
+                "module: must give outputs of shape (n, k) or (n,), not "
+                f"{tuple(f.shape)} for {some.n} inputs"
+            )
+        if isinstance(loss, str):
+            _TARGETS[loss](at.y, at.n, f.shape[1])
+        losses = some.criterion(f, some.y)
+    if losses.shape != (some.n,):
+        raise ValueError(
+            "loss: must give one number an example, shape (n,), not "
+            f"{tuple(losses.shape)} for outputs of shape {tuple(f.shape)} and targets "
+            f"of shape {tuple(some.y.shape)}; of torch's losses take reduction='none'"
+        )
+
+
+def _classes(y: Tensor, n: int, k: int) -> None:
+    if y.is_floating_point():
+        if y.shape != (n, k):
+            raise ValueError(
+                f"y: must be classes, whole numbers of shape ({n},), or shares of "
+                f"shape ({n}, {k}), not floats of shape {tuple(y.shape)}"
+            )
+    elif y.shape != (n,) or y.min() < 0 or y.max() >= k:
+        raise ValueError(
+            f"y: must be {n} classes from 0 to {k - 1}, not {int(y.min())} to "
+            f"{int(y.max())} of shape {tuple(y.shape)}"
+        )
+
+
+def _numbers(y: Tensor, n: int, k: int) -> None:
+    if y.numel() != n * k:
+        raise ValueError(f"y: must have {n} x {k} numbers, not {y.numel()}")
+
+
+def _signs(y: Tensor, n: int, k: int) -> None:
+    if k != 1:
+        raise ValueError(f"module: has {k} outputs, and the logistic loss needs 1")
+    if y.shape != (n,) or not bool((y.abs() == 1).all()):
+        raise ValueError(
+            f"y: must be {n} labels, each -1 or 1, of shape ({n},), not "
+            f"{y.unique().tolist()[:3]} of shape {tuple(y.shape)}"
+        )
+
+
+_TARGETS = {"cross_entropy": _classes, "squared": _numbers, "logistic": _signs}
 
 
 def surface(loss: Callable[[Tensor], Tensor], theta: Float[Tensor, " D"]) -> Landscape:

@@ -14,6 +14,8 @@ the other multiplies N by its root, whatever the network, so it has none. The me
 the sum over the network's matrices.
 """
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -73,6 +75,9 @@ def normalised_sharpness(
         diagonal: of the Hessian; that of the Gauss-Newton matrix without it. Entries
             below 0 count as 0.
 
+    Returns:
+        NaN where the diagonal or theta holds what is not finite.
+
     Raises:
         ValueError: if the diagonal has not the length of theta.
     """
@@ -82,6 +87,11 @@ def normalised_sharpness(
             f"diagonal: must have {at.size} entries, not {diagonal.numel()}"
         )
     h, squares = at.split(diagonal.clamp(min=0)), at.split(at.theta**2)
+
+    if not all(
+        bool(part.isfinite().all()) for part in (*h.values(), *squares.values())
+    ):
+        return math.nan
 
     def matrix(part: torch.Tensor) -> np.ndarray:
         rows = len(part) if part.dim() else 1

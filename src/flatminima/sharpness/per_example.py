@@ -93,10 +93,15 @@ def check_apart(at: Landscape) -> None:
 
     One example is tried alone.
     """
+    apart = "at: an output depends on other examples than its own"
     with torch.no_grad():
-        together, alone = at.outputs()[:1], at.subset(slice(0, 1)).outputs()
+        together = at.outputs()[:1]
+        try:
+            alone = at.subset(slice(0, 1)).outputs()
+        except ValueError as error:  # as batch norm without statistics of its own
+            raise ValueError(f"{apart}: {error}") from error
     if not torch.allclose(together, alone, rtol=1e-6, atol=1e-9, equal_nan=True):
-        raise ValueError("at: an output depends on other examples than its own")
+        raise ValueError(apart)
 
 
 def _sorted(

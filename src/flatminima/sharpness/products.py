@@ -28,6 +28,7 @@ from flatminima.sharpness.landscape import (
     logistic,
     squared,
 )
+from flatminima.sharpness.per_example import check_apart
 
 AT_ONCE = 64
 """Vectors that one vectorised pass takes, unless told otherwise."""
@@ -120,11 +121,16 @@ def in_parts(
     examples: int | None,
     build: Callable[[Landscape], Callable[[Tensor], Tensor]],
 ) -> Callable[[Tensor], Tensor]:
-    """Products summed over parts of the data, weighted by their shares."""
+    """Products summed over parts of the data, weighted by their shares.
+
+    Raises:
+        ValueError: if an output depends on more than its own example.
+    """
     if examples is not None:
         at_least("examples", examples, 1)
     if examples is None or examples >= at.n:
         return build(at)
+    check_apart(at.subset(slice(0, max(2, examples))))
 
     def rows(vectors: Tensor) -> Tensor:
         total = torch.zeros_like(vectors)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from flatminima.models.nets.parts import Dropout
 
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
 HOMOGENEOUS = (
@@ -44,7 +45,7 @@ HOMOGENEOUS = (
 
 
 def _parts(module: nn.Module) -> list[nn.Module]:
-    if isinstance(module, nn.Sequential):
+    if type(module) is nn.Sequential:  # one that inherits may compute anything
         return [part for child in module for part in _parts(child)]
     return [module]
 
@@ -75,13 +76,21 @@ def folded(module: nn.Module) -> nn.Sequential:
 
     Returns:
         A copy in float64 and evaluation mode, whose parameters are the weights and
-        biases of the layers.
+        biases of the layers, those that were frozen among them.
 
     Raises:
-        ValueError: naming the part that is none of these.
+        ValueError: naming the part that is none of these, or is used twice.
     """
     parts: list[nn.Module] = []
+    seen: set[int] = set()
     for place, part in enumerate(_parts(module)):
+        if own := {id(parameter) for parameter in part.parameters()}:
+            if own & seen:
+                raise ValueError(
+                    f"part {place}, {type(part).__name__}: has parameters that a part "
+                    "before it has too, so that neither can be rescaled alone"
+                )
+            seen |= own
         if isinstance(part, Norm):
             if not parts or not isinstance(parts[-1], Layer):
                 raise ValueError(
@@ -89,7 +98,7 @@ def folded(module: nn.Module) -> nn.Sequential:
                     "linear or convolutional layer to be folded into it"
                 )
             parts[-1] = _fold(parts[-1], part)
-        elif isinstance(part, Layer) or type(part) in HOMOGENEOUS:
+        elif type(part) in (*LAYERS, *HOMOGENEOUS):
             parts.append(copy.deepcopy(part).double())
         else:
             raise ValueError(
@@ -97,7 +106,7 @@ def folded(module: nn.Module) -> nn.Sequential:
                 "or convolutional layer, batch norm after one, or a positively "
                 f"homogeneous map: {', '.join(m.__name__ for m in HOMOGENEOUS)}"
             )
-    net = nn.Sequential(*parts).eval()
+    net = nn.Sequential(*parts).eval().requires_grad_()
     if not layers(net):
         raise ValueError("module: has no linear or convolutional layer")
     return net

@@ -47,14 +47,29 @@ def diagonal(
         By the name of every parameter, a tensor of its shape.
 
     Raises:
-        ValueError: if a part with parameters is none of these, or probes < 0.
+        ValueError: if a part with parameters is none of these, batch norm is not in
+            evaluation mode, a convolution has groups or pads with other than zeros,
+            x and y differ in length or are empty, or probes < 0.
     """
     at_least("probes", probes, 0)
+    if len(x) != len(y) or not len(x):
+        raise ValueError(
+            f"x, y: must have as many entries, and at least one, not {len(x)}, {len(y)}"
+        )
     for name, part in net.named_children():
         if not isinstance(part, LAYERS) and next(part.parameters(), None) is not None:
             raise ValueError(
                 f"part {name}, {type(part).__name__}: has parameters, and must be one "
                 f"of {', '.join(layer.__name__ for layer in LAYERS)}"
+            )
+        if isinstance(part, nn.BatchNorm2d) and part.training:
+            raise ValueError(f"part {name}, BatchNorm2d: must be in evaluation mode")
+        if isinstance(part, nn.Conv2d) and (
+            part.groups != 1 or part.padding_mode != "zeros"
+        ):
+            raise ValueError(
+                f"part {name}, Conv2d: must have groups = 1 and padding_mode = "
+                f"'zeros', not {part.groups} and {part.padding_mode!r}"
             )
     total = {name: torch.zeros_like(p) for name, p in net.named_parameters()}
     rng = np.random.default_rng(seed)
@@ -85,8 +100,8 @@ def _squares(
                 # a layer's own parameters need not be leaves of the graph
                 a = part(a if a.requires_grad else a.detach().requires_grad_())
                 written.append(a)
-            else:
-                a = part(a)
+            else:  # what a layer wrote has to stay as it is
+                a = part(a.clone() if getattr(part, "inplace", False) else a)
     layers = [pair for pair in net.named_children() if isinstance(pair[1], LAYERS)]
     columns = _columns(a.detach(), probes, rng)
     for column in columns:

@@ -60,12 +60,14 @@ def outermost(
         seed: of the start vector.
 
     Raises:
-        ValueError: if k is not between 1 and D.
+        ValueError: if k is not between 1 and D, or `which` is none of these.
         scipy.sparse.linalg.ArpackNoConvergence: if Lanczos does not converge.
     """
     size = operator.shape[0]
     if not 1 <= k <= size:
         raise ValueError(f"k = {k}: must be between 1 and {size}, the parameters")
+    if which not in ("LA", "SA", "LM"):
+        raise ValueError(f"which = {which!r}: must be 'LA', 'SA' or 'LM'")
     before = operator.count
     start = np.random.default_rng(seed).normal(size=size)
     if size <= max(SMALL, 2 * k + 1):
@@ -168,6 +170,8 @@ def log_det(
 
 
 def _nonzero(values: np.ndarray, size: int, tolerance: float | None) -> np.ndarray:
+    if np.isnan(values).any():
+        raise ValueError("values: must be numbers, and one is NaN")
     if tolerance is None:
         tolerance = max(len(values), size) * np.finfo(np.float64).eps
     top = np.abs(values).max(initial=0.0)

@@ -86,7 +86,7 @@ def least_unit_trace(
 
     start = np.zeros(ends[-1])
     trace = float(oracle(start)[0])
-    if not trace > 0:  # a network without any curvature
+    if trace == 0:  # a network without any curvature
         ones = tuple(np.ones(width) for width in widths)
         return UnitMinimum(0.0, trace, ones, 0.0)
     best = minimise(oracle, start)
@@ -104,9 +104,13 @@ def unit_minimum_sharpness(
         x, y, loss: as `landscape` takes them.
 
     Raises:
-        ValueError: if the module is no sequence of layers and homogeneous maps.
+        ValueError: if the module is no sequence of layers and homogeneous maps, or a
+            convolution has groups, or the loss is no number.
     """
     net = folded(module)
+    for place, layer in enumerate(layers(net)):
+        if getattr(layer, "groups", 1) != 1:
+            raise ValueError(f"layer {place}: groups = {layer.groups}: must be 1")
     at = landscape(net, x, y, loss)
     h = at.split(gauss_newton_diagonal(at))
     names = [name for name, part in net.named_children() if part in layers(net)]

@@ -69,6 +69,21 @@ def test_traces_are_compared_by_their_logarithms():
     assert np.isnan(tables.gains(table, runs.SMALL, runs.DECAY, "trace").iloc[0, 0])
 
 
+def test_who_is_flatter_is_undecided_where_one_does_not_fit():
+    words = []
+    for losses in ([0.1] * 5, [0.9, *[0.1] * 4], [0.1, 0.1, 0.9, 0.1, 0.1]):
+        found = {}
+        for seed in range(100, 110):
+            traces = [1.0 + 0.01 * seed, *[20.0] * 4]
+            ends = history([0.5] * 5, traces) | {"loss": list(losses)}
+            found[runs.race(PLACE, runs.USUAL, seed)] = ends
+        judged = tables.sharper(tables.rows(found), runs.SAM, runs.DECAY)
+        words.append(judged["verdict"].item())
+    assert words == ["worse", "undecided", "undecided"]
+    nothing = tables.sharper(tables.rows({}), runs.SAM, runs.DECAY)
+    assert nothing.empty
+
+
 def test_a_share_of_places_has_its_exact_interval():
     judged = pd.DataFrame({"verdict": ["better"] * 3 + ["worse"] * 17})
     share, low, high = tables.more_than_half(judged, "better")

@@ -142,8 +142,8 @@ def test_shares_of_instances_are_a_row_a_seed(arrived):
     assert shown["arrived"].tolist() == [1.0, 1.0, 0.0]
     assert shown["last"].all()
     nobody = tables.within(arrived, "gd", 0.01, "ours")
-    assert nobody.empty
-    assert "arrived" in nobody
+    assert len(nobody) == 3
+    assert nobody["arrived"].isna().all()
 
 
 def test_what_nobody_solves_is_the_least_of_all_methods(arrived):
@@ -196,3 +196,23 @@ def test_tuning_prefers_arrival_then_speed_then_flatness(monkeypatch):
     ends.clear()
     ends[3] = [[1.5]] * 3
     assert runs.tune("sparse", "1-sam")[0.01] == options[3]
+
+
+def test_tuning_counts_a_run_that_diverged_as_infinite(monkeypatch):
+    options = runs.settings("sparse", "1-sam")
+    ends = {2: [[1.2], [9.0], [9.0]], 5: [[1.5]] * 3}
+    diverged = {2: [False, True, True]}
+
+    def sweep(configs, seeds):
+        (config,) = configs
+        setting = {"lr": config.lr, "strength": config.strength}
+        place = options.index(setting)
+        rows = ends.get(place, [[9.0]] * 3)
+        lost = diverged.get(place, [False] * 3)
+        return pd.concat(
+            history("sparse", "1-sam", setting, seed, each).assign(diverged=gone)
+            for seed, each, gone in zip(seeds, rows, lost, strict=True)
+        )
+
+    monkeypatch.setattr(runs, "sweep_quietly", sweep)
+    assert runs.tune("sparse", "1-sam")[0.01] == options[5]

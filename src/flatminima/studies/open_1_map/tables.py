@@ -112,6 +112,23 @@ def verdicts(differences: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, index=differences.index, columns=columns)
 
 
+def sharper(table: pd.DataFrame, method: str, other: str) -> pd.DataFrame:
+    """Where a method ends sharper than another, and flatter: as `verdicts`.
+
+    A network that does not fit may be flat because it is almost constant. So a place
+    is undecided unless both fit: the mean training loss over seeds is at most the
+    threshold `fits`, in units of targets whose mean square is about one.
+
+    Args:
+        table: from `rows`.
+        method, other: their names.
+    """
+    judged = verdicts(gains(table, method, other, "trace"))
+    both = [by_seed(table, name, "loss").mean(axis=1) for name in (method, other)]
+    fit = pd.concat(both, axis=1).le(thresholds().fits).all(axis=1)
+    return judged.assign(verdict=judged["verdict"].where(fit, UNDECIDED))
+
+
 def more_than_half(judged: pd.DataFrame, word: str) -> tuple[float, float, float]:
     """Share of places with a verdict, less one half, with its exact interval.
 

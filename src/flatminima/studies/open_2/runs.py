@@ -170,7 +170,8 @@ def tune(instance: str, method: str) -> dict[float, Setting]:
     """The best setting of a method for every target, on the tuning seeds.
 
     The best has the fewest seeds that do not arrive, then the smallest median of what
-    those that arrive have spent, then the smallest median of the final ratio.
+    those that arrive have spent, then the smallest median of the final ratio, where a
+    run that diverged or did not land counts as infinite.
     """
     options = settings(instance, method)
     scores = []
@@ -184,7 +185,7 @@ def tune(instance: str, method: str) -> dict[float, Setting]:
                 target: (
                     int(rows["evaluations"].isna().sum()),
                     _finite(rows["evaluations"].median()),
-                    _finite(rows["final"].median()),
+                    _finite(rows["final"].fillna(float("inf")).median()),
                 )
                 for target, rows in found.groupby("target")
             }

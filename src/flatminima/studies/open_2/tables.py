@@ -224,6 +224,8 @@ def within(
 ) -> pd.DataFrame:
     """Share of instances on which a method arrives, a row a seed, as claims take it.
 
+    A seed without a run of the method on these has no share.
+
     Args:
         arrived: from `chosen`.
         method: whose.
@@ -234,6 +236,7 @@ def within(
     rows = arrived[(arrived["method"] == method) & (arrived["target"] == target)]
     rows = rows[rows["instance"].isin(instances)]
     share = rows["evaluations"].notna().groupby([rows[s] for s in SEEDS]).mean()
+    share = share.astype(float).reindex(arrived.groupby(SEEDS).size().index)
     table = share.rename("arrived").reset_index()
     return table.assign(last=True, diverged=False, scale=scale)
 

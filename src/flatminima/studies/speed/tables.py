@@ -21,7 +21,7 @@ import pandas as pd
 from flatminima.checks import at_least
 from flatminima.identity import source_digest
 from flatminima.plots.style import ARCHITECTURES as NAMES
-from flatminima.results.edits import successor
+from flatminima.results.edits import is_same
 from flatminima.results.kept import kept
 from flatminima.runs.mlp.config import Config
 from flatminima.runs.mlp.train import modules
@@ -71,7 +71,7 @@ class Measured:
             return line
         line += f", {self.date[:10]}, engine {self.engine[:8]}"
         now = engine(self.rows["architecture"].unique())
-        same = successor(self.engine) == now
+        same = is_same(self.engine, now)
         return line if same else f"{line} (older engine)"
 
 

@@ -122,3 +122,64 @@ def test_a_zero_gradient_moves_nothing():
         assert torch.equal(parameter, torch.ones(3))
     with ascended([], RHO):
         pass
+
+
+BUFFERED = {
+    "instance": lambda: nn.InstanceNorm1d(7, track_running_stats=True),
+    "synchronised": lambda: nn.SyncBatchNorm(7),
+    "spectral": lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(5, 5)),
+}
+
+
+def buffered(kind: str) -> tuple[nn.Module, torch.Tensor]:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv1d(2, 7, 3), BUFFERED[kind](), nn.Flatten())
+    return net, torch.randn(6, 2, 7)
+
+
+@pytest.mark.parametrize("kind", BUFFERED)
+def test_every_buffer_follows_the_first_pass_only(kind):
+    net, x = buffered(kind)
+    plain, own = copy.deepcopy(net), list(net.buffers())
+    before = [buffer.clone() for buffer in own]
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    sam_step(optimizer, net, lambda: net(x).square().mean(), 1.0)
+    plain(x)
+    assert not all(torch.equal(a, b) for a, b in zip(own, before, strict=True))
+    for a, b, kept in zip(net.buffers(), plain.buffers(), own, strict=True):
+        assert torch.equal(a, b)
+        assert a is kept
+
+
+def test_kept_statistics_are_let_go_of_by_an_exception_too():
+    net, x = buffered("instance")
+    own = list(net.buffers())
+    before = [buffer.clone() for buffer in own]
+
+    def fail():
+        with statistics_kept(net):
+            net(x)
+            assert net[1].running_mean is not own[0]
+            raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        fail()
+    for a, b, kept in zip(net.buffers(), before, own, strict=True):
+        assert torch.equal(a, b)
+        assert a is kept
+
+
+@pytest.mark.parametrize("rho", [-0.5, float("nan"), float("inf")])
+def test_what_is_no_radius_is_refused_before_any_pass(rho):
+    net, x, y = problem()
+    message = f"rho = {rho}: must be finite and at least 0"
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def closure():
+        raise AssertionError
+
+    with pytest.raises(ValueError, match=message):
+        sam_step(optimizer, net, closure, rho)
+    loss_of(net, x, y)().backward()
+    with pytest.raises(ValueError, match=message), ascended(net.parameters(), rho):
+        pass

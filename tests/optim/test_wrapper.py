@@ -262,6 +262,250 @@ def test_an_ascent_refuses(message):
         Ascent(**BAD[message])
 
 
+def linear(rate: float = 0.3):
+    """A network with one weight and one bias, and its optimiser."""
+    torch.manual_seed(0)
+    net = nn.Linear(2, 1).double()
+    return net, sgd(net, rate), torch.randn(9, 2).double()
+
+
+REFUSED = {
+    "optimizer = 3: must be a torch.optim.Optimizer": lambda net, own: (3, net),
+    "optimizer = LBFGS": lambda net, own: (torch.optim.LBFGS(net.parameters()), net),
+    "module = 'net': must be a torch.nn.Module": lambda net, own: (own, "net"),
+    "ascent = 0.05: must be an Ascent or None": lambda net, own: (own, net, 0.05),
+    r"\['params'\]\[1\] = a tensor \(1,\): must be a parameter of module": (
+        lambda net, own: (own, nn.ParameterList([net.weight]))
+    ),
+    r"optimizer.param_groups\[1\]\['rho'\] = 0.2: must be left out": lambda net, own: (
+        torch.optim.SGD(
+            [{"params": [net.weight]}, {"params": [net.bias], "rho": 0.2}], lr=0.1
+        ),
+        net,
+    ),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_a_wrapper_refuses(message):
+    net, own, _ = linear()
+    with pytest.raises(ValueError, match=message):
+        SharpnessAware(*REFUSED[message](net, own))
+
+
+def test_the_rho_of_adadelta_is_its_own():
+    net, _, x = linear()
+    before = flat(net)
+    own = torch.optim.Adadelta(net.parameters(), rho=0.8)
+    sam = SharpnessAware(own, net)
+    sam.load_state_dict(sam.state_dict())
+    sam.step(lambda: net(x).square().mean())
+    assert not torch.equal(flat(net), before)
+
+
+def test_state_and_gradients_are_the_optimisers():
+    net, _, x = linear()
+    own = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    sam = SharpnessAware(own, net)
+    for _ in range(2):
+        sam.step(lambda: net(x).square().mean())
+    assert sam.param_groups is own.param_groups
+    state = copy.deepcopy(sam.state_dict())
+    assert torch.equal(
+        state["state"][0]["momentum_buffer"], own.state[net.weight]["momentum_buffer"]
+    )
+    other = torch.optim.SGD(net.parameters(), lr=0.7)
+    SharpnessAware(other, net).load_state_dict(state)
+    assert other.param_groups[0]["lr"] == 0.1
+    assert torch.equal(
+        other.state[net.weight]["momentum_buffer"],
+        own.state[net.weight]["momentum_buffer"],
+    )
+    sam.zero_grad(set_to_none=False)
+    assert not net.weight.grad.any()
+    sam.zero_grad()
+    assert net.weight.grad is None
+    state["param_groups"][0]["rho"] = 0.1
+    with pytest.raises(ValueError, match="must be left out"):
+        sam.load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda loss: loss.item(), "must be a tensor"),
+        (lambda loss: loss.detach(), r"tensor \(\) with requires_grad = False"),
+        (lambda loss: loss.view(1), r"a tensor \(1,\) with requires_grad = True"),
+        (lambda loss: (loss.backward(retain_graph=True), loss)[1], "weight: must retu"),
+        (lambda loss: (loss.backward(), loss)[1], "gradient of weight: must return"),
+    ],
+)
+@pytest.mark.parametrize("rho", [0.0, 0.1])
+def test_a_closure_returns_a_loss_and_no_more(change, message, rho):
+    net, own, x = linear()
+    before = flat(net)
+    with pytest.raises(ValueError, match=message):
+        SharpnessAware(own, net, Ascent(rho)).step(
+            lambda: change(net(x).square().mean())
+        )
+    assert torch.equal(flat(net), before)
+    assert net.weight.grad is None
+
+
+def test_a_sparse_gradient_is_refused():
+    table = nn.Embedding(4, 2, sparse=True)
+    sam = SharpnessAware(sgd(table), table)
+    with pytest.raises(ValueError, match=r"weight = a tensor .*sparse.* must be dense"):
+        sam.step(lambda: table(torch.tensor([1])).sum())
+
+
+def test_a_scaler_goes_on_after_a_failure():
+    net, own, x = linear()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+    failures = [RuntimeError("no memory")]
+
+    def once():
+        if failures:
+            raise failures.pop()
+
+    sam = SharpnessAware(own, net, scaler=scaler, before_update=once)
+    expected, theirs, _ = linear()
+    before = flat(net)
+    with pytest.raises(RuntimeError, match="no memory"):
+        sam.step(lambda: net(x).square().mean())
+    assert torch.equal(flat(net), before)
+    assert scaler.get_scale() == 2.0**10
+    sam.step(lambda: net(x).square().mean())
+    SharpnessAware(theirs, expected).step(lambda: expected(x).square().mean())
+    same(net, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_failure_behind_the_optimisers_step_puts_weights_back():
+    net, own, x = linear()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+    sam = SharpnessAware(own, net, scaler=scaler)
+    before = flat(net)
+
+    def fail(*given):
+        raise RuntimeError("no memory")
+
+    hook = own.register_step_post_hook(fail)
+    with pytest.raises(RuntimeError, match="no memory"):
+        sam.step(lambda: net(x).square().mean())
+    assert torch.equal(flat(net), before)
+    hook.remove()
+    sam.step(lambda: net(x).square().mean())
+    assert not torch.equal(flat(net), before)
+
+
+def test_a_buffer_that_is_replaced_is_put_back_by_a_failure():
+    net, own, x = linear()
+    net.register_buffer("count", torch.zeros(()))
+
+    def closure():
+        net.count = net.count + 1
+        if net.count > 1:
+            raise RuntimeError("no memory")
+        return net(x).square().mean()
+
+    first = net.count
+    with pytest.raises(RuntimeError, match="no memory"):
+        SharpnessAware(own, net).step(closure)
+    assert net.count is first
+    assert not net.count
+
+
+def test_parameters_beside_the_optimisers_stay_with_their_gradients():
+    net, _, x = linear()
+    before = net.bias.detach().clone()
+    net.bias.grad = torch.full((1,), 3.0, dtype=torch.float64)
+    own = torch.optim.SGD([net.weight], lr=0.1)
+    SharpnessAware(own, net).step(lambda: net(x).square().mean())
+    assert torch.equal(net.bias, before)
+    assert net.bias.grad == 3
+
+
+def test_a_parameter_of_some_passes_only_has_gradient_zero_in_the_others():
+    net = nn.ParameterList([nn.Parameter(torch.ones(2).double()) for _ in range(3)])
+    seen = []
+
+    def closure(drop):
+        def loss():
+            seen.append([p.detach().clone() for p in net])
+            out = drop[len(seen) - 1]
+            return sum(p.sum() ** 2 for i, p in enumerate(net) if i != out)
+
+        return loss
+
+    SharpnessAware(sgd(net), net, Ascent(0.2, num_steps=2)).step(closure([0, 1, 2]))
+    root = 2**0.5
+    by = torch.tensor([0.0, 0.05, 0.05], dtype=torch.float64)
+    for p, length in zip(seen[1], by, strict=True):
+        torch.testing.assert_close(p, torch.ones_like(p) + length)
+    g = torch.tensor([1.0, 0.0, 1.05], dtype=torch.float64)
+    for p, start, length in zip(
+        seen[2], seen[1], 0.1 * g / g.norm() / root, strict=True
+    ):
+        torch.testing.assert_close(p, start + length)
+    assert torch.equal(net[2], torch.ones(2))  # the optimiser skips what has none
+    expected = 1 - 0.3 * 4 * seen[2][0]
+    torch.testing.assert_close(net[0].detach(), expected)
+
+
+def test_second_order_takes_what_the_loss_has_no_curvature_in():
+    net, own, x = linear()
+    assert (1 - net(x) > 0).all()
+
+    def hinge():
+        return (1 - net(x)).clamp(min=0).mean() + net.weight.pow(4).sum()
+
+    def perturbed():
+        g = torch.autograd.grad(hinge(), list(net.parameters()), create_graph=True)
+        step = [0.1 * part / torch.cat([h.view(-1) for h in g]).norm() for part in g]
+        moved = {
+            name: p + e
+            for (name, p), e in zip(net.named_parameters(), step, strict=True)
+        }
+        f = torch.func.functional_call(net, moved, (x,))
+        return (1 - f).clamp(min=0).mean() + moved["weight"].pow(4).sum()
+
+    gradient = torch.autograd.grad(perturbed(), list(net.parameters()))
+    SharpnessAware(own, net, Ascent(0.1, second_order=True)).gradient(hinge)
+    for p, expected in zip(net.parameters(), gradient, strict=True):
+        torch.testing.assert_close(p.grad, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+def test_a_linear_loss_has_no_curvature_at_all(second_order):
+    net, own, x = linear()
+    sam = SharpnessAware(own, net, Ascent(0.1, second_order=second_order))
+    sam.gradient(lambda: net(x).mean())
+    torch.testing.assert_close(net.weight.grad[0], x.mean(dim=0))
+    assert net.bias.grad == 1
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+def test_a_loss_of_no_parameter_moves_nothing(second_order):
+    net, own, _ = linear()
+    before, away = flat(net), torch.ones((), requires_grad=True)
+    sam = SharpnessAware(own, net, Ascent(0.1, second_order=second_order))
+    assert sam.step(lambda: away * 2) == 2
+    assert torch.equal(flat(net), before)
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+def test_every_buffer_follows_the_first_pass_only(second_order):
+    torch.manual_seed(0)
+    middle = nn.InstanceNorm1d(7, track_running_stats=True)
+    net = nn.Sequential(nn.Conv1d(2, 7, 3), middle, nn.Flatten())
+    x, plain = torch.randn(6, 2, 7), copy.deepcopy(net)
+    sam = SharpnessAware(sgd(net), net, Ascent(0.5, second_order=second_order))
+    sam.step(lambda: net(x).pow(4).mean())
+    plain(x)
+    for a, b in zip(net.buffers(), plain.buffers(), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_a_step_needs_a_closure():
     net, _, _ = problem()
     with pytest.raises(ValueError, match="at least one"):

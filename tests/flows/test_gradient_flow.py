@@ -193,7 +193,11 @@ def test_a_solver_that_cannot_go_on_is_told():
 
 
 @pytest.mark.parametrize(
-    "times", [[], [-1.0, 1.0], [1.0, 0.5], [0.5, 0.5], [0.0, 1.0, 0.5]]
+    "times",
+    [
+        *([], [-1.0, 1.0], [1.0, 0.5], [0.5, 0.5], [0.0, 1.0, 0.5]),
+        *([np.nan], [np.inf], [1.0, np.nan], [np.nan, 1.0], [1.0, np.inf]),
+    ],
 )
 def test_times_that_do_not_increase_from_0_are_refused(times):
     with pytest.raises(ValueError, match="times = .*: must increase, from at least 0"):
@@ -207,6 +211,8 @@ def test_bad_arguments_are_refused():
             settle(model, start, max_time=time)
     with pytest.raises(ValueError, match="start: all entries"):
         settle(model, start * np.nan)
+    with pytest.raises(ValueError, match="start: all entries"):
+        gradient_flow(model, start * np.nan, [0.0])
 
 
 def test_arguments_may_be_named():

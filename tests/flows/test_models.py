@@ -54,6 +54,8 @@ def test_the_trace_is_that_of_the_dense_hessian_at_interpolation(name):
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="z, y: must have as many"):
         check_data("z", np.ones((2, 3)), np.ones(3))
+    with pytest.raises(ValueError, match=r"y: must be 1-D, not of shape \(2, 1\)"):
+        check_data("z", np.ones((2, 3)), np.ones((2, 1)))
     with pytest.raises(ValueError, match="y: all entries must be finite"):
         Diagonal(np.ones((1, 3)), np.array([np.inf]))
     with pytest.raises(ValueError, match="rank = 0: must be at least 1"):

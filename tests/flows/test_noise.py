@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -303,3 +304,29 @@ def test_arrays_refuse_models_that_the_loop_has_not():
         arrays_of(examples.two_layer(0, "softplus")[0])
     with pytest.raises(ValueError, match="3 x 4"):
         arrays_of(examples.factorisation(0)[0])
+
+
+@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("off", [-1, 1])
+def test_what_is_not_as_long_as_the_parameters_is_refused(which, off):
+    model, theta = every_model()[which]
+    size, rng = theta.size + off, np.random.default_rng(0)
+    says = f"{theta.size} entries, not {size}"
+    with pytest.raises(ValueError, match=f"start: must have {says}"):
+        walk(model, Noise(), np.zeros(size), [1], lr=0.1, rng=rng)
+    with pytest.raises(ValueError, match=f"points: each must have {says}"):
+        project(model, np.zeros((1, size)))
+    says = rf"shape: must be a matrix of {theta.size} rows, not of shape \({size}, 2\)"
+    with pytest.raises(ValueError, match=says):
+        walk(model, Noise(shape=np.ones((size, 2))), theta, [1], lr=0.1, rng=rng)
+
+
+def test_what_has_too_many_or_too_few_axes_is_refused(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    (model, theta), rng = examples.diagonal(0), np.random.default_rng(0)
+    with pytest.raises(ValueError, match=r"start: .* not those of shape \(1, 18\)"):
+        walk(model, Noise(), theta[None], [1], lr=0.1, rng=rng)
+    with pytest.raises(ValueError, match=r"points: .* not those of shape \(\)"):
+        project(model, theta)
+    with pytest.raises(ValueError, match=r"shape: .* not of shape \(18,\)"):
+        walk(model, Noise(shape=theta), theta, [1], lr=0.1, rng=rng)

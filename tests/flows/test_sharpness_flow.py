@@ -287,6 +287,8 @@ def test_steps_are_as_long_as_they_may_be():
         ({"times": [-1.0, 2.0]}, "increase, from above 0"),
         ({"times": [2.0, 1.0]}, "increase, from above 0"),
         ({"times": [1.0, 1.0]}, "increase, from above 0"),
+        ({"times": [np.nan]}, "increase, from above 0, and be finite"),
+        ({"times": [1.0, np.inf]}, "increase, from above 0, and be finite"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, allowed):
@@ -294,6 +296,14 @@ def test_bad_arguments_are_refused(arguments, allowed):
     message = f"{next(iter(arguments))} = .*: must (be )?{allowed}"
     with pytest.raises(ValueError, match=message):
         sharpness_flow(model, start, **arguments)
+
+
+@pytest.mark.parametrize("entry", [np.nan, np.inf])
+def test_a_start_that_is_not_finite_is_refused(entry):
+    model, start = two_layer(0, "tanh")
+    start[0] = entry
+    with pytest.raises(ValueError, match="start: all entries must be finite"):
+        sharpness_flow(model, start, times=[0.1])
 
 
 def test_arguments_may_be_named_and_0_is_allowed_where_it_means_something():

@@ -75,6 +75,11 @@ def test_a_grid_that_does_not_fit_is_refused(grid):
         first_crossing(grid, np.ones(4), 0.9)
 
 
+def test_an_unknown_level_is_refused():
+    with pytest.raises(ValueError, match="level = nan: must be a number"):
+        crossing(GRID, np.ones((3, 4)), np.nan)
+
+
 def test_means_are_of_seeds_drawn_whole():
     values = np.array([[0.0, 0.0], [1.0, 10.0], [2.0, 20.0]])
     means = resampled_means(values, 2000)

@@ -1,5 +1,6 @@
 """Crossings and exponents: closed forms, a second library, simulated coverage."""
 
+import jaxtyping
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +86,18 @@ def test_crossing_scales_with_n(errors, factor):
 def test_sizes_ascend_from_above_zero(sizes):
     with pytest.raises(ValueError, match="must ascend and be above 0"):
         statistics_growth.crossing(np.array(sizes), np.ones(2), 0.5)
+
+
+def test_as_many_sizes_as_errors(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match="sizes = .*: must be 2, one for every error"):
+        statistics_growth.crossing(SIZES, np.array([0.5, 0.05]), 0.1)
+
+
+@pytest.mark.parametrize("level", [np.nan, 0.0, -1.0])
+def test_a_level_is_above_zero(level):
+    with pytest.raises(ValueError, match=f"level = {level}: must be above 0"):
+        statistics_growth.crossing(SIZES, np.ones(4), level)
 
 
 def test_nan_is_refused():

@@ -104,6 +104,31 @@ def test_few_values_do_not_bound_their_median(n):
     assert np.isnan(intervals.of_median(np.arange(n), thresholds())).all()
 
 
+def test_an_unknown_value_leaves_the_median_of_its_row_unbounded(rng):
+    values = rng.normal(size=(3, 11))
+    low, high = intervals.median_ends(values, LEVEL)
+    values[1, 4] = np.nan
+    for found, before in zip(
+        intervals.median_ends(values, LEVEL), (low, high), strict=True
+    ):
+        np.testing.assert_array_equal(found[[0, 2]], before[[0, 2]])
+        assert np.isnan(found[1])
+    # a run that did not get there is known to be late
+    values[1, 4] = np.inf
+    assert np.isfinite(intervals.median_ends(values, LEVEL)).all()
+
+
+@pytest.mark.parametrize("level", [95, 1.0, 0.0, -0.5, np.nan])
+def test_a_level_out_of_range_is_refused(level):
+    says = f"level = {level}: must be above 0 and below 1"
+    for ends in (intervals.mean_ends, intervals.median_ends):
+        for values in (np.arange(8.0), np.empty(0)):
+            with pytest.raises(ValueError, match=says):
+                ends(values, level)
+    with pytest.raises(ValueError, match=says):
+        intervals.stretch(10, level)
+
+
 def test_a_count_has_the_interval_of_clopper_and_pearson():
     # from quantiles of beta laws
     low, high = intervals.of_count(7, 10, thresholds())

@@ -40,6 +40,13 @@ def test_a_tie_counts_as_half_a_pair_each_way():
     assert np.isnan(ranking.tau(np.zeros(1), np.zeros(1)))
 
 
+@pytest.mark.parametrize(("one", "other"), [(3, 1), (1, 3)])
+def test_what_has_no_pairs_is_refused(one, other):
+    says = f"x, y: must be as long as each other, not {one}, {other}"
+    with pytest.raises(ValueError, match=says):
+        ranking.tau(np.arange(float(one)), np.arange(float(other)))
+
+
 def test_what_ranks_along_one_axis_only_is_seen_in_the_slices():
     rows = design(3, np.random.default_rng(0))
     one = ranking.slices(rows, "width_only", "gap", AXES, ["data"])

@@ -21,7 +21,8 @@ class Diagonal:
         y: labels.
 
     Raises:
-        ValueError: if z and y differ in length or hold what is not finite.
+        ValueError: if z and y differ in length or hold what is not finite, or y is not
+            1-D.
 
     >>> model = Diagonal(np.array([[1.0, -1.0]]), np.array([3.0]))
     >>> float(model.trace(np.array([2.0, 0.0, 0.0, 1.0])))
@@ -83,7 +84,7 @@ class DiagonalTangent:
 
 
 def check_data(name: str, inputs: np.ndarray, y: np.ndarray) -> None:
-    """Refuse a training set that is empty, ragged or not finite.
+    """Refuse a training set that is empty, ragged or not finite, or has wide labels.
 
     Args:
         name: of the inputs.
@@ -98,6 +99,8 @@ def check_data(name: str, inputs: np.ndarray, y: np.ndarray) -> None:
             f"{name}, y: must have as many entries, and at least one, not "
             f"{len(inputs)}, {len(y)}"
         )
+    if np.ndim(y) != 1:
+        raise ValueError(f"y: must be 1-D, not of shape {np.shape(y)}")
     for given, called in ((inputs, name), (y, "y")):
         if not np.isfinite(given).all():
             raise ValueError(f"{called}: all entries must be finite")

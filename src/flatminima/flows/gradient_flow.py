@@ -75,17 +75,22 @@ def gradient_flow(
     Args:
         model: the model.
         start: at time 0.
-        times: at least one, of at least 0, increasing.
+        times: at least one, of at least 0, increasing, finite.
         rtol, atol: error allowed in a step, as in scipy's `solve_ivp`.
         method: of `solve_ivp`.
 
     Raises:
-        ValueError: if times are not as above.
+        ValueError: if times are not as above, or the start is not finite.
         FloatingPointError: if the solver does not get to the last time.
     """
     wanted = np.asarray(times, dtype=float)
-    if not wanted.size or wanted[0] < 0 or (np.diff(wanted) <= 0).any():
-        raise ValueError(f"times = {times}: must increase, from at least 0")
+    increasing = wanted.size and wanted[0] >= 0 and (np.diff(wanted) > 0).all()
+    if not (increasing and np.isfinite(wanted).all()):
+        raise ValueError(
+            f"times = {times}: must increase, from at least 0, and be finite"
+        )
+    if not np.isfinite(start).all():
+        raise ValueError("start: all entries must be finite")
     if wanted[-1] == 0:
         return start[None].copy()
     solved = scipy.integrate.solve_ivp(

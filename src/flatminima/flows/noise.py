@@ -51,12 +51,14 @@ class Arrays:
         x: inputs, or measurements by rows.
         y: labels.
         units: that dropout may take away.
+        size: number of parameters, D.
     """
 
     kind: int
     x: Float[np.ndarray, "n features"]
     y: Float[np.ndarray, " n"]
     units: int
+    size: int
 
 
 def arrays_of(model: Model) -> Arrays:
@@ -67,18 +69,18 @@ def arrays_of(model: Model) -> Arrays:
             is not square.
     """
     if isinstance(model, Diagonal):
-        return Arrays(
-            noisy.SQUARES, np.ascontiguousarray(model.z), model.y, model.z.shape[1]
-        )
+        z = np.ascontiguousarray(model.z)
+        return Arrays(noisy.SQUARES, z, model.y, z.shape[1], 2 * z.shape[1])
     if isinstance(model, TwoLayer):
         if model.activation != "tanh":
             raise ValueError(f"activation = {model.activation!r}: must be 'tanh'")
-        return Arrays(noisy.TANH, np.ascontiguousarray(model.x), model.y, model.width)
+        x = np.ascontiguousarray(model.x)
+        return Arrays(noisy.TANH, x, model.y, model.width, model.size)
     n, p, q = model.a.shape
     if p != q:
         raise ValueError(f"a: has measurements of {p} x {q}; must be square")
     flat = np.ascontiguousarray(model.a.reshape(n, p * q))
-    return Arrays(noisy.MATRIX, flat, model.y, model.rank)
+    return Arrays(noisy.MATRIX, flat, model.y, model.rank, 2 * p * model.rank)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ def walk(
         One row a step; NaN from where the parameters are lost on.
 
     Raises:
-        ValueError: if lr or steps are not as above.
+        ValueError: if lr or steps are not as above, if the start has not D entries or
+            the noise's shape not D rows, or as `arrays_of`.
     """
     wanted = np.asarray(steps, dtype=int)
     if not 0 < lr < np.inf:
@@ -165,6 +168,12 @@ def walk(
     if not wanted.size or wanted[0] < 1 or (np.diff(wanted) < 0).any():
         raise ValueError(f"steps = {steps}: must ascend, from at least 1")
     given, theta = arrays_of(model), np.array(start, dtype=float)
+    if theta.shape != (given.size,):
+        found = _count(theta.shape)
+        raise ValueError(f"start: must have {given.size} entries, not {found}")
+    if noise.shape is not None and noise.shape.shape[:-1] != (given.size,):
+        found = f"of shape {noise.shape.shape}"
+        raise ValueError(f"shape: must be a matrix of {given.size} rows, not {found}")
     memory = np.zeros((2, theta.size))
     kept = np.full((wanted.size, theta.size), np.nan)
     now = 0
@@ -225,8 +234,14 @@ def project(
 
     Returns:
         NaN for points that are not finite, or whose flow meets no interpolator.
+
+    Raises:
+        ValueError: if a point has not D entries, or as `arrays_of`.
     """
     given = arrays_of(model)
+    if points.shape[1:] != (given.size,):
+        count = _count(points.shape[1:])
+        raise ValueError(f"points: each must have {given.size} entries, not {count}")
     unit = float(np.mean(model.y**2)) or 1.0
     found = np.full(points.shape, np.nan)
     for k, point in enumerate(points):
@@ -242,3 +257,8 @@ def project(
         if landed is not None:
             found[k] = landed
     return found
+
+
+def _count(shape: tuple[int, ...]) -> str:
+    """How many entries a row has, or the shape of what is no row."""
+    return str(shape[0]) if len(shape) == 1 else f"those of shape {shape}"

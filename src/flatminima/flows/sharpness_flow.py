@@ -109,8 +109,8 @@ def sharpness_flow(
         start: near {f = y}.
         c: the factor; delta^2 / 4 for label-noise SGD on (f - y - delta_t)^2 / 2 with
             delta_t = +-delta, at tau = lr^2 t.
-        times: at which the path is wanted, increasing, each above 0; without any the
-            flow goes on until something else ends it.
+        times: at which the path is wanted, increasing, each above 0 and finite; without
+            any the flow goes on until something else ends it.
         bound: the least trace there is, or 0 if none is known.
         tolerance: stop at trace <= (1 + tolerance) bound.
         flat: stop where |theta| |grad_Gamma Tr| is at most this share of the trace.
@@ -119,9 +119,11 @@ def sharpness_flow(
         max_steps: steps at most, those that are refused too.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: if an argument is out of range, or the start is not finite.
     """
     _check(c, times, bound, tolerance, flat, rtol, max_steps)
+    if not np.isfinite(start).all():
+        raise ValueError("start: all entries must be finite")
     landed = land(model, start)
     if landed is None:
         nothing = np.empty(0)
@@ -246,5 +248,6 @@ def _check(
             raise ValueError(f"{name} = {value}: must be at least 0 and finite")
     if max_steps < 1:
         raise ValueError(f"max_steps = {max_steps}: must be at least 1")
-    if len(times) and (times[0] <= 0 or (np.diff(times) <= 0).any()):
-        raise ValueError(f"times = {times}: must increase, from above 0")
+    increasing = not len(times) or (times[0] > 0 and (np.diff(times) > 0).all())
+    if not (increasing and np.isfinite(times).all()):
+        raise ValueError(f"times = {times}: must increase, from above 0, and be finite")

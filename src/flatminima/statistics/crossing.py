@@ -49,12 +49,15 @@ def first_crossing(
         fallen, -inf if it is below everywhere, NaN if a value is NaN.
 
     Raises:
-        ValueError: if the grid does not ascend or does not fit the curves.
+        ValueError: if the grid does not ascend or does not fit the curves, or the level
+            is NaN.
     """
     if len(grid) != curve.shape[-1] or not np.all(np.diff(grid) > 0):
         raise ValueError(
             f"grid = {grid}: must ascend and have {curve.shape[-1]} positions"
         )
+    if np.isnan(level):
+        raise ValueError(f"level = {level}: must be a number")
     above = curve >= level
     falls = above[..., :-1] & ~above[..., 1:]
     position = np.where(above.any(axis=-1), np.inf, -np.inf)

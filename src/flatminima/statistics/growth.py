@@ -166,7 +166,7 @@ def crossing(
     """The n at which curves, once made falling, come down to a level.
 
     Args:
-        sizes: ascending n, above 0.
+        sizes: ascending n, above 0, one for every error of a curve.
         errors: one curve a row.
         level: above 0.
 
@@ -175,8 +175,14 @@ def crossing(
         it never is above it.
 
     Raises:
-        ValueError: if the sizes do not ascend from above 0, or an error is NaN.
+        ValueError: if the sizes do not ascend from above 0 or do not fit the errors, if
+            an error is NaN, or if the level is not above 0.
     """
+    count = errors.shape[-1]
+    if len(sizes) != count:
+        raise ValueError(f"sizes = {sizes}: must be {count}, one for every error")
+    if not level > 0:
+        raise ValueError(f"level = {level}: must be above 0")
     if not (sizes[0] > 0 and np.all(np.diff(sizes) > 0)):
         raise ValueError(f"sizes = {sizes}: must ascend and be above 0")
     if np.isnan(errors).any():

@@ -47,7 +47,11 @@ def mean_ends(
     Returns:
         Low and high: a point where all values of a row agree, NaN where a row has
         fewer than two, which say nothing of their spread.
+
+    Raises:
+        ValueError: as `check_level`.
     """
+    check_level(level)
     n = values.shape[-1]
     if n < 2:
         nothing = np.full(values.shape[:-1], np.nan)
@@ -93,15 +97,31 @@ def median_ends(
 
     Returns:
         Low and high; NaN where even the least and the largest value reach the level
-        too seldom, as those of five do at 0.95.
+        too seldom, as those of five do at 0.95, and where a row has a NaN.
+
+    Raises:
+        ValueError: as `check_level`.
     """
+    check_level(level)
     n = values.shape[-1]
     rank = int(stats.binom.ppf((1 - level) / 2, n, 0.5)) if n else 0
     if rank < 1:
         nothing = np.full(values.shape[:-1], np.nan)
         return nothing, nothing.copy()
     ordered = np.sort(values, axis=-1)
-    return ordered[..., rank - 1], ordered[..., n - rank]
+    unknown = np.isnan(ordered[..., -1])  # where a NaN is sorted to
+    low, high = ordered[..., rank - 1], ordered[..., n - rank]
+    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
+
+
+def check_level(level: float) -> None:
+    """Refuse a level of confidence that is none, such as one in per cent.
+
+    Raises:
+        ValueError: if the level is not above 0 and below 1.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level = {level}: must be above 0 and below 1")
 
 
 def of_mean(
@@ -138,9 +158,13 @@ def stretch(n: int, level: float) -> float:
     Resampled means spread less than means do, by sqrt((n - 1) / n), and a normal
     quantile stands in for one of Student's. `stretched` makes up for both.
 
+    Raises:
+        ValueError: as `check_level`.
+
     >>> round(stretch(10, 0.95), 3), round(stretch(1000, 0.95), 3)
     (1.217, 1.002)
     """
+    check_level(level)
     if n < 2:
         return np.nan
     wide, narrow = stats.t.ppf((1 + level) / 2, n - 1), stats.norm.ppf((1 + level) / 2)
@@ -160,7 +184,11 @@ def stretched(
         draws: from the resamples; those that are not finite stay.
         n: number of seeds. One seed alone makes every draw NaN.
         level: at which the percentiles will be read.
+
+    Raises:
+        ValueError: as `check_level`.
     """
+    check_level(level)
     if not np.isfinite(estimate):
         return np.where(n > 1, draws, np.nan)
     factor = stretch(n, level)

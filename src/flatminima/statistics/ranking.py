@@ -34,8 +34,13 @@ def tau(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:
 
     Returns:
         Between -1 and 1; NaN for fewer than two entries.
+
+    Raises:
+        ValueError: if x and y differ in length.
     """
     n = len(x)
+    if len(y) != n:
+        raise ValueError(f"x, y: must be as long as each other, not {n}, {len(y)}")
     if n < 2:
         return np.nan
     signs = np.sign(np.subtract.outer(x, x)) * np.sign(np.subtract.outer(y, y))

@@ -68,7 +68,7 @@ def intervals(table: pd.DataFrame, metrics: Mapping[str, str]) -> pd.DataFrame:
 
     Returns:
         A row a metric: mean, low, high and the number of seeds; see
-        `claims.mean_interval`.
+        `intervals.mean_interval`.
     """
     rows = [
         (*mean_interval(table, metric), int(table["last"].sum())) for metric in metrics

@@ -17,6 +17,7 @@ from flatminima.theory.certificates.activation_cones import (
     max_cones,
     refine,
 )
+from flatminima.theory.certificates.certificate import certify
 from tests.theory.examples import seeds
 
 
@@ -112,6 +113,21 @@ def test_what_cannot_be_enumerated_is_refused(monkeypatch):
     monkeypatch.setattr(certificates_activation_cones, "MAX_CONES", 5)
     with pytest.raises(ValueError, match="up to 6 cones, allowed are at most 5"):
         activation_cones(np.eye(3)[:, :2] + 1)
+
+
+def test_a_key_holds_63_hyperplanes():
+    t = np.linspace(-1, 1, 64)
+    x = np.column_stack([t, np.ones(64)])
+    most = activation_cones(x[:63])
+    assert len(most.points) == max_cones(63, 2)
+    assert (most.facets.sum(axis=1) == 2).all()
+    says = "64 distinct hyperplanes: allowed are at most 63; `search_certificate`"
+    with pytest.raises(ValueError, match=says):
+        activation_cones(x)
+    with pytest.raises(ValueError, match=says):
+        refine(most, x[:63], x[63])
+    with pytest.raises(ValueError, match=says):
+        certify(x, np.abs(t))
 
 
 def test_a_cone_too_thin_to_trust_is_reported():

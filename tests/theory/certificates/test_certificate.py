@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import clarabel
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -428,10 +429,25 @@ def test_bad_input_is_refused():
     ]:
         with pytest.raises(ValueError, match=message):
             check(x, y)
+    for tolerance in (0.0, 1.0, 10, -1, np.nan):
+        for find in (certify, search_certificate):
+            says = f"tolerance = {tolerance}: must be above 0 and below 1"
+            with pytest.raises(ValueError, match=says):
+                find(np.ones((1, 1)), np.ones(1), tolerance=tolerance)
     with pytest.raises(ValueError, match="starts = 0"):
         search_certificate(np.ones((1, 1)), np.ones(1), starts=0)
     with pytest.raises(ValueError, match="rewards with a budget"):
         solve(np.ones((1, 1)), np.ones(1), [], budget=1.0)
+
+
+@pytest.mark.parametrize("find", [certify, search_certificate])
+def test_what_is_no_array_is_refused(monkeypatch, find):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    x, y = np.ones((1, 1)), np.ones(1)
+    with pytest.raises(ValueError, match="x: must be an array of numpy, not list"):
+        find(x.tolist(), y)
+    with pytest.raises(ValueError, match="y: must be an array of numpy, not Tensor"):
+        find(x, torch.ones(1))
 
 
 def test_too_few_rounds_are_reported(monkeypatch):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from flatminima.data.xor import hypercube
+from flatminima.theory.certificates.certificate import certify
 from flatminima.theory.certificates.certificate_search import (
     climb,
     search_certificate,
@@ -16,6 +17,13 @@ def test_the_search_is_told_by_its_seed():
     told = search_certificate(x, y, starts=200, ascents=15, tolerance=1e-3, seed=0)
     assert found.trace == told.trace
     np.testing.assert_array_equal(found.w, told.w)
+
+
+def test_labels_of_0_need_no_unit():
+    x = np.ones((2, 1))
+    found, exact = (find(x, np.zeros(2)) for find in (search_certificate, certify))
+    assert found.certified and found.w.shape == exact.w.shape == (1, 0)
+    assert (found.value, found.lower, found.trace) == (0, 0, 0)
 
 
 def unit_prices(x, dual, w):

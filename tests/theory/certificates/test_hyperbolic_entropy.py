@@ -111,5 +111,14 @@ def test_a_scale_out_of_range_is_refused(c):
 
 def test_targets_that_cannot_be_met_are_refused():
     x = np.array([[1.0, 0.0], [1.0, 0.0]])
-    with pytest.raises((ValueError, np.linalg.LinAlgError)):
+    with pytest.raises(ValueError, match="x has rank 1, needed is 2"):
         minimise_entropy(x, np.array([0.0, 1.0]), 1.0)
+
+
+@pytest.mark.parametrize("entry", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_data_that_are_not_finite_are_refused(name, entry):
+    x, y = problem(0)
+    {"x": x, "y": y}[name][0] = entry
+    with pytest.raises(ValueError, match=f"{name}: all entries must be finite"):
+        minimise_entropy(x, y, 1.0)

@@ -17,6 +17,9 @@ SAME = 1e-11
 MAX_CONES = 2_000_000
 """Cones are enumerated up to this many."""
 
+MAX_PLANES = 63
+"""Sides of so many hyperplanes fit into the 64-bit integer that a cone is known by."""
+
 
 @dataclass(frozen=True)
 class Cones:
@@ -62,13 +65,15 @@ def activation_cones(x: Float[np.ndarray, "n r"]) -> Cones:
         x: rows x', at least one of them not 0.
 
     Raises:
-        ValueError: if x is no finite matrix with a row that is not 0, or if there
-            could be more than `MAX_CONES` cones.
+        ValueError: if x is no finite matrix with a row that is not 0, or if there are
+            more than `MAX_PLANES` distinct hyperplanes or could be more than
+            `MAX_CONES` cones.
         ArithmeticError: if a cone is too thin to be told from a hyperplane.
     """
     if x.ndim != 2 or not np.isfinite(x).all() or not np.any(x):
         raise ValueError("x must be a finite matrix with a row that is not 0")
     normals = _distinct_normals(x)
+    _refuse_many(normals)
     most = max_cones(*normals.shape)
     if most > MAX_CONES:
         raise ValueError(
@@ -89,7 +94,7 @@ def refine(
         x_new: the additional row; it becomes the last column of `active`.
 
     Raises:
-        ValueError: if x_new is 0.
+        ValueError: if x_new is 0, or is one hyperplane more than `MAX_PLANES`.
         ArithmeticError: as `activation_cones`.
     """
     if not np.any(x_new):
@@ -98,8 +103,9 @@ def refine(
     normals, points = cones.normals, cones.points
     unit = x_new / np.linalg.norm(x_new)
     if not _same(unit[None], normals).any():
-        points = _insert(points, normals, unit)
-        normals = np.vstack([normals, unit])
+        more = np.vstack([normals, unit])
+        _refuse_many(more)
+        points, normals = _insert(points, normals, unit), more
     return _describe(rows, normals, points)
 
 
@@ -115,6 +121,14 @@ def cones_at(x: Float[np.ndarray, "n r"], points: Float[np.ndarray, "k r"]) -> C
     normals = _distinct_normals(x)
     facets = np.ones((len(points), len(normals)), dtype=bool)
     return Cones(normals, points, points @ x.T > 0, facets)
+
+
+def _refuse_many(normals: np.ndarray) -> None:
+    if len(normals) > MAX_PLANES:
+        raise ValueError(
+            f"{len(normals)} distinct hyperplanes: allowed are at most {MAX_PLANES}; "
+            "`search_certificate` enumerates no cones"
+        )
 
 
 def _describe(x: np.ndarray, normals: np.ndarray, points: np.ndarray) -> Cones:

@@ -105,20 +105,21 @@ def certify(
     Args:
         x: training inputs as the first layer sees them: (x, 1) for 2-MLP-Bias.
         y: labels.
-        tolerance: relative gap at which to stop.
+        tolerance: relative gap at which to stop, above 0 and below 1.
         pointwise: try first whether the pointwise bound is attained by units that
             are active on one example each. Then no cone is enumerated.
 
     Raises:
-        ValueError: if x and y do not fit, if no network interpolates them (without
-            bias, antipodal points cannot have any labels), or if there are too many
-            cones: see `certificate_search`.
+        ValueError: as `check` and `check_tolerance`, if no network interpolates x and y
+            (without bias, antipodal points cannot have any labels), or if there are too
+            many hyperplanes or cones: see `certificate_search`.
         ArithmeticError: as `activation_cones`, `generate` and `conclude`.
     """
     check(x, y)
+    check_tolerance(tolerance)
     unit_x, unit_y, scale = normalise(x, y)
     if scale == 0:
-        return _nothing_to_fit(x)
+        return nothing_to_fit(x)
     start = lonely_pieces(unit_x)
     if pointwise:
         attained = _attain_pointwise(unit_x, unit_y, start, tolerance)
@@ -196,6 +197,10 @@ def check(x: np.ndarray, y: np.ndarray) -> None:
     Raises:
         ValueError: naming the argument and what is allowed.
     """
+    for name, given in (("x", x), ("y", y)):
+        if not isinstance(given, np.ndarray):
+            kind = type(given).__name__
+            raise ValueError(f"{name}: must be an array of numpy, not {kind}")
     if x.ndim != 2 or x.size == 0 or y.shape != x.shape[:1]:
         raise ValueError(
             f"x has shape {x.shape} and y {y.shape}: needed are (n, r) and (n,), n >= 1"
@@ -204,6 +209,16 @@ def check(x: np.ndarray, y: np.ndarray) -> None:
         raise ValueError("x and y must be finite")
     if np.any(y[~np.any(x, axis=1)]):
         raise ValueError("a row of x is 0 and its label is not: every f(0) is 0")
+
+
+def check_tolerance(tolerance: float) -> None:
+    """Refuse a relative gap that certifies nothing.
+
+    Raises:
+        ValueError: if the tolerance is not above 0 and below 1.
+    """
+    if not 0 < tolerance < 1:
+        raise ValueError(f"tolerance = {tolerance}: must be above 0 and below 1")
 
 
 def normalise(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -284,7 +299,7 @@ def _refuse_unreachable(cones: Cones, x: np.ndarray, y: np.ndarray) -> None:
         )
 
 
-def _nothing_to_fit(x: np.ndarray) -> Certificate:
+def nothing_to_fit(x: np.ndarray) -> Certificate:
     """The network without units, for labels that are all 0."""
     n, r = x.shape
     return Certificate(

@@ -13,9 +13,11 @@ from flatminima.theory.certificates.activation_cones import cones_at
 from flatminima.theory.certificates.certificate import (
     Certificate,
     check,
+    check_tolerance,
     conclude,
     lonely_pieces,
     normalise,
+    nothing_to_fit,
 )
 from flatminima.theory.certificates.column_generation import Pricer, generate
 from flatminima.theory.certificates.cone_prices import Prices, open_market, search
@@ -39,7 +41,8 @@ def search_certificate(
         x, y: as in `certificate.certify`.
         starts: random starts of the search in every round.
         ascents: steps of each.
-        tolerance: gap to the *uncertified* lower bound at which to stop.
+        tolerance: gap to the *uncertified* lower bound at which to stop, above 0 and
+            below 1.
         seed: of the starts.
 
     Returns:
@@ -48,15 +51,16 @@ def search_certificate(
         exists than the search found.
 
     Raises:
-        ValueError: if x and y do not fit, if starts or ascents is below 1, or if y is
-            0.
+        ValueError: as `check` and `check_tolerance` of `certificate`, or if starts or
+            ascents is below 1.
         ArithmeticError: as `generate` and `conclude`.
     """
     check(x, y)
+    check_tolerance(tolerance)
     at_least("starts", starts, 1)
     at_least("ascents", ascents, 1)
     if not np.any(y):
-        raise ValueError("y: must not be 0 everywhere")
+        return nothing_to_fit(x)
     unit_x, unit_y, _ = normalise(x, y)
     rng = np.random.default_rng(seed)
     pricer = _climb_from_random_starts(unit_x, starts, ascents, rng)

@@ -67,15 +67,26 @@ def minimise_entropy(
         c: scale, above 0.
 
     Raises:
-        ValueError: if c is not above 0, or if the solver does not reach X beta = y.
+        ValueError: if c is not above 0, if an entry is not finite, or if the solver
+            does not reach X beta = y, as where x has not full row rank.
     """
     if not (np.isfinite(c) and c > 0):
         raise ValueError(f"c = {c!r}: must be above 0 and finite")
+    for name, given in (("x", x), ("y", y)):
+        if not np.isfinite(given).all():
+            raise ValueError(f"{name}: all entries must be finite")
     size = float(np.abs(y).max()) or 1.0
     scale = max(c, size)
     dual = np.linalg.lstsq(x @ x.T, y / scale, rcond=None)[0]
     while True:
-        dual = _newton(x, y, scale, dual, size)
+        try:
+            dual = _newton(x, y, scale, dual, size)
+        except np.linalg.LinAlgError as error:
+            rank = np.linalg.matrix_rank(x)
+            raise ValueError(
+                f"the entropy at c = {c!r} was not minimised ({error}): x has rank "
+                f"{rank}, needed is {len(x)}"
+            ) from error
         if scale == c:
             break
         smaller = max(c, scale / 10)

@@ -76,7 +76,8 @@ def prediction_range(
 
     Raises:
         ValueError: if the certificate is not certified, if the labels are all 0, if
-            shapes do not fit, or if slack or tolerance is out of range.
+            shapes do not fit, if slack or tolerance is out of range, or as
+            `activation_cones` and `refine`.
         ArithmeticError: if the tolerance is not reached, or as `activation_cones`,
             `distance_to_cone` and `solve`.
     """

@@ -235,8 +235,9 @@ def within(
     """
     rows = arrived[(arrived["method"] == method) & (arrived["target"] == target)]
     rows = rows[rows["instance"].isin(instances)]
-    share = rows["evaluations"].notna().groupby([rows[s] for s in SEEDS]).mean()
-    share = share.astype(float).reindex(arrived.groupby(SEEDS).size().index)
+    there = rows["evaluations"].notna().astype(float)
+    share = there.groupby([rows[s] for s in SEEDS]).mean()
+    share = share.reindex(arrived.groupby(SEEDS).size().index)
     table = share.rename("arrived").reset_index()
     return table.assign(last=True, diverged=False, scale=scale)
 

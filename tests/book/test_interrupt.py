@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 
 import psutil
@@ -59,7 +60,7 @@ def press(book):
 
     yield start
     for process in started:
-        if process.is_running():  # compares its start, so it is no other's
+        with suppress(psutil.NoSuchProcess):  # it compares the start
             process.kill()
 
 

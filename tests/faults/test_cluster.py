@@ -111,6 +111,30 @@ def test_an_address_is_read_once_it_is_whole(tmp_path):
     assert address_in(file) == "tcp://127.0.0.1:8786"
 
 
+class Slow:
+    """A client whose scheduler is gone, and that does not close in time."""
+
+    status = "closing"
+
+    def __init__(self, *_, **__):
+        pass
+
+    def get_executor(self, **_):
+        return self
+
+    submit = None
+
+    def close(self, timeout):
+        raise TimeoutError(f"timed out after {timeout} s.")
+
+
+def test_a_client_that_does_not_close_hides_no_lost_scheduler(store, monkeypatch):
+    """As on a machine that is busy."""
+    monkeypatch.setattr("distributed.Client", Slow)
+    with pytest.raises(SchedulerLost, match="is gone. Finished runs are stored"):
+        run_all([SHORT], scheduler="tcp://127.0.0.1:1")
+
+
 def test_the_scheduler_is_killed(tmp_path, store, capfd, monkeypatch):
     # in a notebook there would be a bar, and other tests import what tells one
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.pool import ThreadPool
@@ -21,6 +21,7 @@ from flatminima.checks import at_least
 SCHEDULER_VARIABLE = "FLATMINIMA_SCHEDULER"
 
 CONNECT_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
 SECONDS_BETWEEN_COUNTS = 1.0
 
 
@@ -176,7 +177,9 @@ def dask(address: str) -> Iterator[Pool]:
         try:
             yield _dask_pool(client, address)
         finally:
-            client.close(timeout=1)
+            # one that takes long to close must not hide what happened before
+            with suppress(TimeoutError):
+                client.close(timeout=CLOSE_SECONDS)
 
 
 def _dask_pool(client: Any, address: str) -> Pool:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from flatminima.data.streams import generator
 from flatminima.data.xor import hypercube, sample_xor, xor_labels
 from flatminima.models.base import load
 from flatminima.models.relu import relu_lower_bound
@@ -484,3 +485,14 @@ def test_a_gap_of_a_millionth_and_the_pointwise_bound_first_unless_told():
     loose = certify(train.x, train.y, tolerance=0.3)
     assert loose.certified and 1e-6 < loose.gap <= 0.3
     assert certify(np.eye(2), np.ones(2)).num_cones == 0
+
+
+def test_pieces_that_are_dropped_and_come_back_end():
+    """At the optimum the dual of few pieces is not unique, and goes round in a circle.
+
+    On some processors: the first of these did for ever, with a gap of a fourteenth.
+    """
+    for seed in (108, 109):
+        x = sample_xor(12, 5, seed).x
+        y = generator(seed, "labels").choice([-1.0, 1.0], 12)
+        assert certify(x, y).certified

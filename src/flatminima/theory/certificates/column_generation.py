@@ -17,6 +17,9 @@ PENALTIES = (20.0, 2e3, 2e5)
 
 MAX_ROUNDS = 100
 
+IDLE_DROPS = 20
+"""Times that unused pieces are dropped although the cost has not fallen since."""
+
 
 @dataclass(frozen=True)
 class Generated:
@@ -63,6 +66,8 @@ def generate(
     penalties = iter(PENALTIES)
     penalty = next(penalties)
     met = False
+    # what is dropped may come back, in a circle, while the cost stays
+    cost, idle = np.inf, 0
     for _ in range(MAX_ROUNDS):
         solved, solution = pieces, solve(x, y, pieces, penalty=penalty)
         prices = pricer(solution.dual, 1 + tolerance / 4)
@@ -86,8 +91,10 @@ def generate(
                     "times the pointwise bound"
                 )
             penalty = following
-        if len(pieces) > 6 * len(x):
+        if len(pieces) > 6 * len(x) and idle < IDLE_DROPS:
             pieces, _ = used_pieces(pieces, solution)
+            idle = 0 if solution.cost < cost * (1 - tolerance) else idle + 1
+            cost = solution.cost
         pieces = [*pieces, *fresh[:BATCH]]
     if not met:
         raise ArithmeticError(f"the labels were not met in {MAX_ROUNDS} rounds")

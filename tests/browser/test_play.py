@@ -151,8 +151,12 @@ def test_the_menus_are_those_that_were_compared(page: Any) -> None:
 
 
 def until_over(tab: Any) -> None:
-    """Wait for the end of the runs."""
-    tab.wait_for_function("flatminimaPlay.phase() === 'over'", timeout=PATIENCE)
+    """Wait for the end of the runs, and until it is shown, a frame later."""
+    tab.wait_for_function(
+        "flatminimaPlay.phase() === 'over' && "
+        "document.getElementById('play-go').textContent === 'Run again'",
+        timeout=PATIENCE,
+    )
 
 
 def read(tab: Any, run: str) -> dict[str, str]:
@@ -250,6 +254,7 @@ def test_a_pause_that_comes_too_late_keeps_the_runs(opened: Callable[..., Any]) 
       }, 1);
     })"""
     assert tab.evaluate(late) == "over"
+    until_over(tab)
     assert read(tab, "a")["step"] == "10,000"
     tab.wait_for_timeout(600)
     assert press_while(tab, "over")

@@ -17,7 +17,7 @@ from flatminima.measures import alignment
 from flatminima.results import collecting, devices, verifying
 from flatminima.results.__main__ import main
 from flatminima.results.collecting import collect
-from flatminima.results.reading import load
+from flatminima.results.reading import load, of_one_scale
 from flatminima.results.rows import (
     BadResult,
     difference,
@@ -768,3 +768,14 @@ def test_of_a_flow_the_measured_iterations_are_kept_and_the_last():
     assert kept["step"] == [0, 2, 4]
     assert kept["first_layer_norm"] == [1.0, 2.0, None]
     assert kept_history(table[["step"]])["step"] == list(range(5))
+
+
+def test_the_scale_of_most_seeds_decides_and_of_several_the_largest():
+    def runs_of(n, *seeds):
+        return [pd.DataFrame({"n": [n, n], "data_seed": seed}) for seed in seeds]
+
+    assert of_one_scale([]).empty
+    begun = runs_of(400, 1, 2) + runs_of(2000, 1)
+    assert set(of_one_scale(begun)["n"]) == {400}
+    whole = of_one_scale(begun + runs_of(2000, 2))
+    assert set(whole["n"]) == {2000} and len(whole) == 4

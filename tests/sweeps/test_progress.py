@@ -218,3 +218,14 @@ def test_a_log_that_is_closed_stops_no_sweep(monkeypatch):
     with progress(3) as shown:
         shown.advance(1.0)
     assert shown._done == 1.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bar_does_not_mind_how_shares_are_rounded(capsys, monkeypatch):
+    """Parts of three runs may add up to more than 3 by a last bit."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    parts = [0.7, 0.1, 0.2, 0.1, 0.2, 0.7, 1 / 3, 1 / 3, 1 / 3 + 1e-15]
+    with progress(3) as shown:
+        for part in parts:
+            shown.advance(part)
+    assert sum(parts) > 3 and "3.0 of 3 runs" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """The committed runs of a file, each checked against its checksum."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -105,6 +105,26 @@ class Committed:
                 f"{len(self.rows)} runs</span>"
             )
         return text
+
+
+def of_one_scale(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of one scale: that of most seeds, and of several the largest.
+
+    So a scale that was only begun decides nothing. Scales of a chapter differ in `n`,
+    the number of training images.
+
+    Args:
+        tables: of committed runs of one chapter, such as `Committed.tables`.
+
+    Returns:
+        Without any tables, one without rows and columns.
+    """
+    tables = list(tables)
+    if not tables:
+        return pd.DataFrame()
+    rows = pd.concat(tables, ignore_index=True)
+    seeds = rows.groupby("n")["data_seed"].nunique()
+    return rows[rows["n"] == max(seeds.index, key=lambda n: (seeds[n], n))]
 
 
 def load(path: Path) -> Committed:

@@ -52,11 +52,12 @@ class Progress:
         self._lines = self._note is not None or not live
         self._last = time.monotonic()
         self._total, self._done = total, done
+        self._work = float(total) if work is None else work
         # an explicit False outweighs TQDM_DISABLE, which is meant for bars
         shown: dict[str, Any] = {"disable": False} if self._note else {}
         self._bar = tqdm(
             **shown,
-            total=total if work is None else work,
+            total=self._work,
             initial=done if work_done is None else work_done,
             desc=self._count(),
             bar_format=LINE if self._lines else BAR,
@@ -71,7 +72,11 @@ class Progress:
         """Add finished runs, a fraction for a part of one, and the work in them."""
         self._done += runs
         self._bar.set_description_str(self._count(), refresh=False)
-        self._bar.update(runs if work is None else work)
+        # shares of runs add up to the whole but for rounding, and tqdm warns of a bar
+        # that is past its end
+        done = self._bar.n + (runs if work is None else work)
+        self._bar.n = min(done, self._work)
+        self._bar.update(0)
         every = SECONDS_BETWEEN_NOTES if self._note else SECONDS_BETWEEN_LINES
         if self._lines and time.monotonic() - self._last >= every:
             self._last = time.monotonic()

@@ -81,6 +81,15 @@ def test_committed_runs_tell_their_seeds():
     assert tables.said(committed) == "tiny, committed, seeds 100 to 102"
 
 
+def test_the_smaller_scale_stands_apart():
+    whole, less = table().assign(n=2000), table().assign(n=400)
+    assert set(tables.smaller([less, whole], whole)["n"]) == {400}
+    assert tables.smaller([whole], whole).empty
+    none = tables.cells(whole).iloc[:0]
+    assert len(tables.asked(tables.questions(none).grows, none)) == 0
+    assert (tables.summary(none) == "none").all().all()
+
+
 def test_the_table_has_the_talk_s_form():
     summary = tables.summary(tables.cells(table()))
     assert list(summary.columns) == ["SAM", "plain", "gain"]

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ class ImageSet:
         """Of an image: channels, height, width."""
         return self.train_x.shape[1:]
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Of pixels and labels, whatever file held them: what a result depends on."""
         digest = hashlib.sha256()

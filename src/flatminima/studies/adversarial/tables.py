@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from flatminima.results.reading import of_one_scale
 from flatminima.runs.images.around import COLUMNS, LENGTHS, RADII
 from flatminima.runs.images.config import ImageConfig
 from flatminima.sources.reading_group import NEVER, TUNING
@@ -31,9 +32,7 @@ MEASURED = ["test_accuracy", *COLUMNS, "log_rise", "log_eigenvalue"]
 
 
 def gathered(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """The last rows of the committed runs, with logarithms; empty without any.
-
-    They are of one scale: that of most seeds, and of several the largest.
+    """The last rows of the committed runs that decide, with logarithms; or none.
 
     Args:
         tables: of committed runs.
@@ -44,11 +43,8 @@ def gathered(tables: list[pd.DataFrame]) -> pd.DataFrame:
     fields = list(ImageConfig.model_fields)
     names = [*fields, "train_loss", "test_accuracy", "reached", "scale"]
     none = pd.DataFrame(columns=[*names, "last", "diverged", *COLUMNS])
-    rows = pd.concat(tables, ignore_index=True) if tables else none
+    rows = of_one_scale(tables) if tables else none
     rows = rows[rows["last"].astype(bool)]
-    if len(rows):
-        seeds = rows.groupby("n")["data_seed"].nunique()
-        rows = rows[rows["n"] == max(seeds.index, key=lambda n: (seeds[n], n))]
     return with_logarithms(rows.reindex(columns=list(none.columns)))
 
 

@@ -38,6 +38,18 @@ def cells(table: pd.DataFrame) -> pd.DataFrame:
     return _wide(table[table["last"]])
 
 
+def smaller(tables: Sequence[pd.DataFrame], rows: pd.DataFrame) -> pd.DataFrame:
+    """The committed runs of fewer images than some, or none.
+
+    Args:
+        tables: of all committed runs.
+        rows: those that decide.
+    """
+    most = rows["n"].min()
+    found = [table for table in tables if table["n"].iloc[0] < most]
+    return pd.concat(found, ignore_index=True) if found else rows.iloc[:0]
+
+
 def at_target(table: pd.DataFrame) -> pd.DataFrame:
     """As `cells`, where the runs first have the target loss; NaN if they never had."""
     return _wide(table[table["at_target"] == 1])

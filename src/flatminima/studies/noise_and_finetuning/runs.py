@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from flatminima.results.reading import of_one_scale
 from flatminima.runs.images.config import ImageConfig
 from flatminima.sources.reading_group import BASE, NEVER, RADII, TUNING, seed_by_seed
 from flatminima.sources.scales import at_scale
@@ -153,16 +154,10 @@ def live(
 
 
 def evidence(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """The committed runs of one scale as one table; without any, one without rows.
-
-    That is the scale of most seeds, and of several the largest: a scale that was only
-    begun decides nothing.
-    """
-    tables = list(tables)
-    if tables:
-        rows = pd.concat(tables, ignore_index=True)
-        seeds = rows.groupby("n")["data_seed"].nunique()
-        return rows[rows["n"] == max(seeds.index, key=lambda n: (seeds[n], n))]
+    """The committed runs of the scale that decides; without any, no rows."""
+    rows = of_one_scale(tables)
+    if len(rows):
+        return rows
     names = [*ImageConfig.model_fields, "epoch", "step", "train_loss"]
     names += ["train_accuracy", "test_accuracy", "scale", "last", "diverged"]
     none = pd.DataFrame({name: pd.Series(dtype=float) for name in names})

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from flatminima.results.reading import Committed
+from flatminima.results.reading import Committed, of_one_scale
 from flatminima.runs.images.config import ImageConfig
 from flatminima.sources.scales import check_scale
 from flatminima.sweeps.table import COMMITTED
@@ -174,17 +174,8 @@ def planned(
 
 
 def evidence(committed: Committed) -> pd.DataFrame:
-    """The rows of committed runs, labelled: of one scale.
-
-    That is the scale of most seeds, and of several the largest: a scale that was only
-    begun decides nothing.
-    """
-    tables = committed.tables
-    rows = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    if len(rows):
-        seeds = rows.groupby("n")["data_seed"].nunique()
-        rows = rows[rows["n"] == max(seeds.index, key=lambda n: (seeds[n], n))]
-    return labelled(rows)
+    """The rows of committed runs, labelled: of the scale that decides."""
+    return labelled(of_one_scale(committed.tables))
 
 
 def epochs_of(rows: pd.DataFrame) -> int:

@@ -1,10 +1,12 @@
 """What the runs say, one number a seed.
 
 Effects are differences of test errors, as shares of test images, or of test losses.
-Where a number picks the largest of several steps, or asks for a size whatever its sign,
-each seed is read at the step and with the sign that the *other* seeds have. A seed's
-own noise then cannot choose it.
+A claim that an effect is small whatever its sign, or that every step of a curve is, is
+one on several numbers at once: that all are above 0. It has the interval of the one
+that begins lowest (Berger 1982), so noise around 0 cannot pass for a small effect.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,15 +31,20 @@ ERM, SAM = ("ERM", 1.0), ("SAM", 0.0)
 """The runs that do not switch, as `by_seed` names them."""
 
 
-MEASURES = {"log_sharpness": "minimum_sharpness", "log_rise": "sam_sharpness"}
+MEASURES = {
+    "log_sharpness": "minimum_sharpness",
+    "log_rise": "sam_sharpness",
+    "log_loss": "train_loss",
+}
 
 
 def ends(rows: pd.DataFrame) -> pd.DataFrame:
     """The last rows of labelled runs.
 
     Returns:
-        With `log_sharpness` and `log_rise`, the logarithms of minimum sharpness and of
-        what an ascent of SAM adds to the loss; NaN where they are not known.
+        With `log_sharpness`, `log_rise` and `log_loss`, the logarithms of minimum
+        sharpness, of what an ascent of SAM adds to the loss and of the training loss;
+        NaN where they are not known.
     """
     last = rows if rows.empty else rows[rows["last"]]
     logarithms = {}
@@ -114,30 +121,55 @@ def halves(
     return first, second
 
 
+def least(
+    parts: Sequence[Float[np.ndarray, " seeds"]],
+) -> Float[np.ndarray, " seeds"]:
+    """Of several numbers a seed those whose interval begins lowest.
+
+    That all their means are above 0 holds if it holds of these.
+
+    Args:
+        parts: numbers by seed, of the same seeds; NaN where there is none.
+    """
+    known = [values[np.isfinite(values)] for values in parts]
+    known = [values for values in known if len(values)]
+    if not known:
+        return np.array([])
+
+    def begins(values: Float[np.ndarray, " seeds"]) -> tuple[float, float]:
+        low, _ = of_mean(values, thresholds())
+        mean = float(values.mean())
+        return (low if np.isfinite(low) else mean, mean)
+
+    return min(known, key=begins)
+
+
+def below(
+    limit: Float[np.ndarray, " seeds"] | float,
+    *effects: Float[np.ndarray, " seeds"],
+) -> Float[np.ndarray, " seeds"]:
+    """What is left of a limit beyond the size of every effect, whatever their signs."""
+    return least([limit - sign * each for each in effects for sign in (1, -1)])
+
+
 def little(
     first: Float[np.ndarray, " seeds"], second: Float[np.ndarray, " seeds"]
 ) -> Float[np.ndarray, " seeds"]:
     """A quarter of the sum minus the size of the first, whatever its sign."""
-    left = LITTLE * (first + second) - size(first)
-    return left[np.isfinite(left)]
+    return below(LITTLE * (first + second), first)
 
 
-def largest_step(of: Curve) -> Float[np.ndarray, " seeds"]:
-    """The largest step between neighbouring times, by seed."""
-    steps = np.diff(of.to_numpy(float), axis=1)
-    if steps.shape[0] < 2 or steps.shape[1] < 1:
-        return np.array([])
-    others = of_others(steps)
-    place = np.abs(others).argmax(axis=1)
-    seeds = np.arange(len(steps))
-    return np.sign(others[seeds, place]) * steps[seeds, place]
-
-
-def below_half(
-    step: Float[np.ndarray, " seeds"], whole: Float[np.ndarray, " seeds"]
+def without_cliff(
+    of: Curve, whole: Float[np.ndarray, " seeds"]
 ) -> Float[np.ndarray, " seeds"]:
-    """Half of the gain minus a step; none where the step has no seeds."""
-    return CLIFF * whole - step if len(step) else step
+    """Half of a difference minus the largest step between neighbouring times.
+
+    Args:
+        of: the curve.
+        whole: the difference, by seed.
+    """
+    changes = np.diff(of.to_numpy(float), axis=1) if len(of) else np.empty((0, 0))
+    return below(CLIFF * whole, *changes.T) if changes.size else np.array([])
 
 
 def gradual(fall: Curve) -> Float[np.ndarray, " seeds"]:
@@ -148,7 +180,7 @@ def gradual(fall: Curve) -> Float[np.ndarray, " seeds"]:
     """
     if fall.empty:
         return np.array([])
-    return below_half(largest_step(fall), fall.to_numpy(float)[:, -1])
+    return without_cliff(fall, fall.to_numpy(float)[:, -1])
 
 
 def most(
@@ -160,8 +192,7 @@ def most(
 
 def alike(apart: Float[np.ndarray, " seeds"]) -> Float[np.ndarray, " seeds"]:
     """What is left of `ALIKE` beyond the size of a difference of logarithms."""
-    left = ALIKE - size(apart)
-    return left[np.isfinite(left)]
+    return below(ALIKE, apart)
 
 
 def steps(there: Curve, back: Curve) -> pd.DataFrame:
@@ -267,6 +298,18 @@ def after_switch(switched: Curve, kept: Curve, epoch: float) -> Curve:
     )
 
 
+def above(fall: Curve, epochs: float) -> Float[np.ndarray, " seeds"]:
+    """By how much a switched run is above the other, some epochs after the switch.
+
+    Args:
+        fall: from `after_switch`.
+        epochs: since the switch; where there is no such look, no seed has a number.
+    """
+    if epochs not in fall.columns:
+        return np.array([])
+    return -_column(fall, epochs)
+
+
 def places(of: Curve) -> Float[np.ndarray, " times"]:
     """The times, or epochs, of a curve."""
     return np.array(of.columns, float)
@@ -293,26 +336,6 @@ def longer(
     both = pd.concat([long[long["way"] == "ERM"], rows[rows["num_epochs"] == length]])
     other = both.assign(way=both["way"].where(both["num_epochs"] == length, "longer"))
     return against(other, ("longer", 1.0), own, metric)
-
-
-def of_others(
-    values: Float[np.ndarray, "seeds *rest"],
-) -> Float[np.ndarray, "seeds *rest"]:
-    """Of every seed, the mean over the other seeds; NaN if there is none."""
-    values = np.asarray(values, float)
-    count = len(values) - 1
-    if count < 1:
-        return np.full_like(values, np.nan)
-    return (values.sum(axis=0) - values) / count
-
-
-def size(values: Float[np.ndarray, " seeds"]) -> Float[np.ndarray, " seeds"]:
-    """Values with the sign turned that the mean of the other seeds has.
-
-    Their mean estimates the size of the mean. That of absolute values would be above 0
-    for noise around 0.
-    """
-    return np.sign(of_others(values)) * values
 
 
 def summary(*parts: pd.DataFrame) -> pd.DataFrame:

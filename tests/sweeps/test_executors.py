@@ -1,7 +1,10 @@
 """Pools of workers."""
 
+import os
 import threading
+import time
 
+import numpy as np
 import pytest
 from joblib.externals.loky import process_executor
 
@@ -36,3 +39,20 @@ def test_the_manager_of_workers_is_a_thread_of_loky():
     manager = process_executor._ExecutorManagerThread
     assert issubclass(manager, threading.Thread)
     assert manager.__module__ == OfLoky.__module__
+
+
+def grown(megabytes: int) -> int:
+    """Take memory and keep it, as a library's cache does; the process."""
+    kept.append(np.ones(megabytes * 2**17))
+    time.sleep(1.1)  # loky looks once a second
+    return os.getpid()
+
+
+kept: list[np.ndarray] = []
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_worker_that_has_grown_stays():
+    with executors.processes(1) as pool:
+        seen = [pool.submit(grown, size).result(300) for size in (1, 400, 1, 1)]
+    assert len(set(seen)) == 1

@@ -775,7 +775,8 @@ def test_the_scale_of_most_seeds_decides_and_of_several_the_largest():
         return [pd.DataFrame({"n": [n, n], "data_seed": seed}) for seed in seeds]
 
     assert of_one_scale([]).empty
-    begun = runs_of(400, 1, 2) + runs_of(2000, 1)
+    begun = runs_of(400, 100, 101) + runs_of(2000, 0, 1, 2, 100)
     assert set(of_one_scale(begun)["n"]) == {400}
-    whole = of_one_scale(begun + runs_of(2000, 2))
-    assert set(whole["n"]) == {2000} and len(whole) == 4
+    whole = of_one_scale(begun + runs_of(2000, 101))
+    assert set(whole["n"]) == {2000} and len(whole) == 10
+    assert set(of_one_scale(runs_of(200, 7))["n"]) == {200}

@@ -19,6 +19,10 @@ from flatminima.sweeps import store
 from flatminima.sweeps.table import COMMITTED, described
 
 
+FRESH = 100
+"""The first seed that no pilot used; those below set what is run, and decide nothing."""
+
+
 @dataclass(frozen=True)
 class Committed:
     """The runs of one file.
@@ -111,10 +115,11 @@ def of_one_scale(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """The rows of one scale: that of most seeds, and of several the largest.
 
     So a scale that was only begun decides nothing. Scales of a chapter differ in `n`,
-    the number of training images.
+    the number of training images. Seeds below `FRESH` do not count, unless there are no
+    others.
 
     Args:
-        tables: of committed runs of one chapter, such as `Committed.tables`.
+        tables: of runs of one chapter, such as `Committed.tables`.
 
     Returns:
         Without any tables, one without rows and columns.
@@ -123,7 +128,8 @@ def of_one_scale(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame()
     rows = pd.concat(tables, ignore_index=True)
-    seeds = rows.groupby("n")["data_seed"].nunique()
+    fresh = rows[rows["data_seed"] >= FRESH]
+    seeds = (rows if fresh.empty else fresh).groupby("n")["data_seed"].nunique()
     return rows[rows["n"] == max(seeds.index, key=lambda n: (seeds[n], n))]
 
 

@@ -18,9 +18,8 @@ from flatminima.runs.kind import RunConfig
 from flatminima.sweeps import store
 from flatminima.sweeps.table import COMMITTED, described
 
-
 FRESH = 100
-"""The first seed that no pilot used; those below set what is run, and decide nothing."""
+"""The first seed that no pilot used; those below it decide nothing."""
 
 
 @dataclass(frozen=True)

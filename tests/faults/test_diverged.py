@@ -1,8 +1,12 @@
 """A run that meets NaN or inf is a result like any other, and is named."""
 
+import threading
+import warnings
+
 import pytest
 
 from flatminima.claims import decide
+from flatminima.runs import loop
 from flatminima.runs.flow.config import FlowConfig
 from flatminima.sweeps.sweep import MOST_NAMED, brief, sweep
 from tests.faults.cells import SHORT
@@ -29,6 +33,27 @@ def test_the_others_finish_and_it_is_named():
     for seed in (0, 1):
         name = f"SGD, 500 updates, data seed {seed}, init seed {seed}"
         assert name in verdict.note
+
+
+def test_it_is_named_though_threads_catch_warnings(monkeypatch):
+    """As numba does while it compiles: one begins, another does, the first ends."""
+    first, second, left = (threading.Event() for _ in range(3))
+    proceed = loop.proceed
+
+    def crossing(config, run, pause):
+        begun = (first, second)[config.data_seed]
+        if config.data_seed:
+            assert first.wait(60)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            begun.set()
+            assert (left if config.data_seed else second).wait(60)
+        left.set()
+        return proceed(config, run, pause)
+
+    monkeypatch.setattr(loop, "proceed", crossing)
+    with pytest.warns(UserWarning, match="diverged after"):
+        sweep([WILD], 2, workers=2)
 
 
 def test_many_are_one_warning_of_a_few_lines():

@@ -120,7 +120,9 @@ def run_all(
         store.check_writable(folder)
         store.remove_abandoned(folder)
         rest = _Sweep(folder, missing)
-        with place as pool:
+        # numba catches warnings while it compiles, and where threads do that at once
+        # the last one out leaves the filters of another: these are put back
+        with warnings.catch_warnings(), place as pool:
             found |= rest.compute(pool)
         spent = rest.spent
     note_spent(found, spent)

@@ -17,7 +17,7 @@ from flatminima.measures import alignment
 from flatminima.results import collecting, devices, verifying
 from flatminima.results.__main__ import main
 from flatminima.results.collecting import collect
-from flatminima.results.reading import load, of_one_scale
+from flatminima.results.reading import Committed, load, of_one_scale
 from flatminima.results.rows import (
     BadResult,
     difference,
@@ -780,3 +780,10 @@ def test_the_scale_of_most_seeds_decides_and_of_several_the_largest():
     whole = of_one_scale(begun + runs_of(2000, 101))
     assert set(whole["n"]) == {2000} and len(whole) == 10
     assert set(of_one_scale(runs_of(200, 7))["n"]) == {200}
+
+
+def test_a_gpu_is_named(path):
+    rows = load(path).rows
+    rows[0]["provenance"]["gpu"] = "Some GPU"
+    told = Committed(rows, []).origin()
+    assert "Some GPU beside " in told and told.count("Some GPU") == 1

@@ -252,4 +252,6 @@ def _device(row: dict[str, Any]) -> str:
     name = device["name"] or device["architecture"]
     numbers = ("family", "model", "stepping")
     told = [f"{key} {device[key]}" for key in numbers if device[key] is not None]
-    return f"{name} ({', '.join(told)})" if told else name
+    processor = f"{name} ({', '.join(told)})" if told else name
+    gpu = row["provenance"].get("gpu")
+    return f"{gpu} beside {processor}" if gpu else processor

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.kernels import engine
-from flatminima.kernels.sim_bn import GROUP
+from flatminima.kernels.sim_bn import GROUP, distinct_rows
 from flatminima.models.exponential import PRECISIONS
 from flatminima.runs.kind import State
 from flatminima.runs.mlp.config import Config
@@ -46,15 +46,16 @@ def sim_bn_work(inputs: np.ndarray, width: int, active: float) -> tuple[float, f
     """Products and numbers moved of `kernels.sim_bn`.
 
     All units are projected on the example. Per active unit, the statistics of its
-    perturbed and then of its new weights take two products with the distinct rows of
-    every group of columns, and two sums over groups and examples. Weights and X^T h
-    are gathered, moved and put back, activations written and read.
+    perturbed and then of its new weights take two products with the rows of every
+    group of columns that differ by more than their sign, and two sums over groups and
+    examples. Weights and X^T h are gathered, moved and put back, activations written
+    and read.
     """
     n, num_inputs = inputs.shape
     groups = -(-num_inputs // GROUP)
     padded = groups * GROUP
-    parts = np.split(np.pad(inputs, ((0, 0), (0, padded - num_inputs))), groups, axis=1)
-    distinct = sum(len(np.unique(part, axis=0)) for part in parts)
+    filled = np.pad(inputs, ((0, 0), (0, padded - num_inputs)))
+    distinct = len(distinct_rows(filled, groups)[0].T)
     statistics = 2 * distinct * GROUP + 2 * groups * n
     products = padded * width + 2 * active * statistics
     return products, padded * width + active * (8 * padded + 4 * n)

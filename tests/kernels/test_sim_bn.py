@@ -146,14 +146,16 @@ def test_divergence_stops(rng):
 def test_distinct_rows_make_up_the_inputs(rng):
     x = np.zeros((9, 8))
     x[:, :6] = rng.choice([-1.0, 1.0], (9, 6))
-    book, first, code, members, begin, end = kernel.distinct_rows(x)
+    book, first, code, members, begin, end = kernel.distinct_rows(x, 2)
     assert first[-1] == book.shape[1] < 18
+    assert (code % 2).any()  # some are minus another
     for s in range(2):
         columns = slice(kernel.GROUP * s, kernel.GROUP * (s + 1))
-        np.testing.assert_array_equal(book.T[code[:, s]], x[:, columns])
+        rows = np.where(code[:, [s]] % 2, -1, 1) * book.T[code[:, s] // 2]
+        np.testing.assert_array_equal(rows, x[:, columns])
         own = book[:, first[s] : first[s + 1]].T
-        assert len(np.unique(own, axis=0)) == len(own)
-        for c in range(first[s], first[s + 1]):
+        assert len(np.unique([*own, *-own], axis=0)) == 2 * len(own)
+        for c in range(2 * first[s], 2 * first[s + 1]):
             mine = members[s, begin[c] : end[c]]
             np.testing.assert_array_equal(mine, np.flatnonzero(code[:, s] == c))
 
@@ -162,12 +164,12 @@ def test_distinct_rows_make_up_the_inputs(rng):
 def test_normalise(signs, rng):
     n, width, i = 7, 11, 3
     x = rng.choice([-1.0, 1.0], (n, 8)) if signs else rng.normal(size=(n, 8))
-    rows = kernel.distinct_rows(x)
+    rows = kernel.distinct_rows(x, 2)
     weights = rng.normal(size=(8, width))
     w, q, one = (grid(x[0], k, width) for k in (8, 8, 1))
     w[:, :width] = weights
     size = lanes(x)
-    table = grid(x[0], 1, rows[0].shape[1] * size)
+    table = grid(x[0], 1, 2 * rows[0].shape[1] * size)
     h, active, sigma = grid(x[0], 1, n * size), one, one.copy()
     kernel.normalise(rows, width, w, i, table, h, active, sigma, q)
     hidden = np.maximum(x @ weights, 0)

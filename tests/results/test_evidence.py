@@ -66,7 +66,7 @@ def test_a_run_that_ends_elsewhere_is_said(path, tmp_path):
     found = evidence.gather(load(other), [SMALL], SEEDS)
     assert (found.again, found.same) == (2, 1)
     assert found.apart == pytest.approx(0.2)
-    assert "The others differ by 0.2, relatively, at most." in found.origin()
+    assert "off by more than 20 %" in found.origin()
 
 
 def test_runs_of_an_older_engine_are_badged(path, tmp_path):

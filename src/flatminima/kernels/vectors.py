@@ -34,6 +34,9 @@ def _bytes_of_two_registers() -> int:
     return 128 if "+avx512f" in features else 64
 
 
+SHORT = 32
+"""Bytes of a piece, see `gather_block`: a register of most processors."""
+
 BYTES = _bytes_of_two_registers()
 """Of a vector: two of the longest registers that code is compiled for, so that enough
 sums are under way at a time. No number depends on it, but for sums over the units."""
@@ -68,6 +71,17 @@ def lanes(a):
 @overload(lanes)
 def _lanes(a):
     count = 8 * BYTES // a.dtype.bitwidth
+    return lambda a: count
+
+
+def piece(a):
+    """How many numbers of the dtype of an array are a piece."""
+    return SHORT // a.itemsize
+
+
+@overload(piece)
+def _piece_size(a):
+    count = 8 * SHORT // a.dtype.bitwidth
     return lambda a: count
 
 
@@ -149,6 +163,25 @@ def add_inner(x, a, i, k, tile):
     return x
 
 
+def gather_block(a, i, index, k, out):
+    """Pieces of row i of a become columns of `out`.
+
+    With P = `piece(a)`, out[P i + r, k + l] = a[i, P index[k + l] + r] for r, l < P.
+    """
+    size = piece(a)
+    for column in range(k, k + size):
+        start = size * index[column]
+        out[size * i : size * (i + 1), column] = a[i, start : start + size]
+
+
+def scatter_block(columns, i, index, k, a):
+    """The reverse of `gather_block`."""
+    size = piece(a)
+    for column in range(k, k + size):
+        start = size * index[column]
+        a[i, start : start + size] = columns[size * i : size * (i + 1), column]
+
+
 def times(x, factor):
     """The vector times a number."""
     return x * factor
@@ -157,6 +190,16 @@ def times(x, factor):
 def plus(x, y):
     """The sum of two vectors."""
     return x + y
+
+
+def minus(x, y):
+    """The difference of two vectors."""
+    return x - y
+
+
+def add_product(x, y, z):
+    """x + y z, number by number."""
+    return x + y * z
 
 
 def add_square(x, y):
@@ -238,7 +281,11 @@ _typed(store_tile)(lambda a, i, j, tile: types.none)
 _typed(add_outer)(lambda tile, a, i, k, x: tile)
 _typed(add_inner)(lambda x, a, i, k, tile: x)
 _typed(times)(lambda x, factor: x)
+_typed(gather_block)(lambda a, i, index, k, out: types.none)
+_typed(scatter_block)(lambda columns, i, index, k, a: types.none)
 _typed(plus)(lambda x, y: x)
+_typed(minus)(lambda x, y: x)
+_typed(add_product)(lambda x, y, z: x)
 _typed(add_square)(lambda x, y: x)
 _typed(rectified)(lambda x: x)
 
@@ -329,6 +376,99 @@ def _lower_times(context, builder, signature, args):
 @lower_builtin(plus, VECTOR, VECTOR)
 def _lower_plus(context, builder, signature, args):
     return builder.fadd(*args)
+
+
+@lower_builtin(minus, VECTOR, VECTOR)
+def _lower_minus(context, builder, signature, args):
+    return builder.fsub(*args)
+
+
+@lower_builtin(add_product, VECTOR, VECTOR, VECTOR)
+def _lower_add_product(context, builder, signature, args):
+    x, y, z = args
+    product = builder.fmul(y, z, flags=MULTIPLY_ADD)
+    return builder.fadd(x, product, flags=MULTIPLY_ADD)
+
+
+def _piece(context, builder, array_type, pointer):
+    """Where the piece that begins at a number lies, and its alignment."""
+    number = context.get_value_type(array_type.dtype)
+    piece = ir.VectorType(number, 8 * SHORT // array_type.dtype.bitwidth)
+    return builder.bitcast(pointer, piece.as_pointer()), array_type.dtype.bitwidth // 8
+
+
+def _pieces(context, builder, array_type, array, i, index_type, index, k):
+    """Where the pieces of a block lie, by their places in the index."""
+    size = 8 * SHORT // array_type.dtype.bitwidth
+    for column in range(size):
+        at = _pointer(context, builder, index_type, index, _row(builder, k, column))
+        start = context.cast(builder, builder.load(at), index_type.dtype, types.intp)
+        start = builder.mul(start, start.type(size))
+        pointer = _pointer(context, builder, array_type, array, i, start)
+        yield _piece(context, builder, array_type, pointer)
+
+
+def _block(context, builder, array_type, array, i, k):
+    """Where the rows of a block lie."""
+    size = 8 * SHORT // array_type.dtype.bitwidth
+    first = builder.mul(i, i.type(size))
+    for row in range(size):
+        at = _row(builder, first, row)
+        pointer = _pointer(context, builder, array_type, array, at, k)
+        yield _piece(context, builder, array_type, pointer)
+
+
+def _transposed(builder, block):
+    """The columns of a square block, in place of its rows.
+
+    Half of the entries change places at a time: those whose row has a bit of its
+    number set and whose column has not, with those where it is the other way.
+    """
+    size, index = len(block), ir.IntType(32)
+    block, bit = list(block), 1
+    while bit < size:
+        upper = [e - bit + size if e & bit else e for e in range(size)]
+        lower = [e + size if e & bit else e + bit for e in range(size)]
+        for i in (i for i in range(size) if not i & bit):
+            pair = block[i], block[i + bit]
+            block[i], block[i + bit] = (
+                builder.shuffle_vector(
+                    *pair, ir.Constant(ir.VectorType(index, size), mask)
+                )
+                for mask in (upper, lower)
+            )
+        bit *= 2
+    return block
+
+
+def _move_block(builder, sources, targets):
+    block = [builder.load(pointer, align=align) for pointer, align in sources]
+    for x, (pointer, align) in zip(_transposed(builder, block), targets, strict=True):
+        builder.store(x, pointer, align=align)
+
+
+@lower_builtin(gather_block, ARRAY, INDEX, ARRAY, INDEX, ARRAY)
+def _lower_gather_block(context, builder, signature, args):
+    array_type, _, index_type, _, out_type = signature.args
+    array, i, index, k, out = args
+    _move_block(
+        builder,
+        _pieces(context, builder, array_type, array, i, index_type, index, k),
+        _block(context, builder, out_type, out, i, k),
+    )
+    return context.get_dummy_value()
+
+
+@lower_builtin(scatter_block, ARRAY, INDEX, ARRAY, INDEX, ARRAY)
+def _lower_scatter_block(context, builder, signature, args):
+    columns_type, _, index_type, _, array_type = signature.args
+    columns, i, index, k, array = args
+    _move_block(
+        builder,
+        _block(context, builder, columns_type, columns, i, k),
+        _pieces(context, builder, array_type, array, i, index_type, index, k),
+    )
+    return context.get_dummy_value()
 
 
 @lower_builtin(add_square, VECTOR, VECTOR)

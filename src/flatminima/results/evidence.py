@@ -58,8 +58,12 @@ class Evidence:
             f"These {self.kept} runs are committed. This build computed {self.again} "
             f"of them again, and {self.same} ended in the same bits."
         )
-        if self.same < self.again:
-            text += f" The others differ by {self.apart:.1g}, relatively, at most."
+        if others := self.again - self.same:
+            text += (
+                f" The other {others} parted by rounding, as runs may on another "
+                f"processor: no number that they record is off by more than "
+                f"{100 * self.apart:.3g} %. Verdicts are about means over seeds."
+            )
         if self.older:
             text += (
                 f' <span class="older-engine">older engine: {self.older} of '

@@ -113,10 +113,10 @@ def sharpness_flow(
             any the flow goes on until something else ends it.
         bound: the least trace there is, or 0 if none is known.
         tolerance: stop at trace <= (1 + tolerance) bound.
-        flat: stop where |theta| |grad_Gamma Tr| is at most this share of the trace. Near
-            a minimum the error of a step keeps the flow away from it by about rtol, so
-            without bound, times or a larger share it needs an rtol as small as this,
-            or it takes all steps.
+        flat: stop where |theta| |grad_Gamma Tr| is at most this share of the trace.
+            The error of steps keeps the flow away from a minimum by about rtol. So a
+            flow without bound or times may take all its steps, unless rtol is as small
+            as this.
         rtol: error allowed in a step, relative to |theta|. 1e-2 will do where only
             the end matters.
         max_steps: steps at most, those that are refused too.

@@ -61,6 +61,13 @@ def test_the_summary_turns_failing_around():
     assert found.loc["2-MLP-Bias", "small"].startswith("✓")
 
 
+def test_the_summary_counts_seeds_where_their_share_decides():
+    two_groups = at(np.repeat([1.0, 0.5], [3, 7]))
+    verdict = decide.share("start-no-bias-small", two_groups)
+    found = tables.summary({"small": {"no_bias": verdict}})
+    assert found.loc["2-MLP-No-Bias", "small"] == "✗ on 3 of 10 seeds"
+
+
 def test_where_settings_end():
     moved = {"weights_moved": [2.0, 4.0], "kernel_moved": [0.3, 0.5]}
     table = pd.concat(

@@ -216,11 +216,16 @@ def spread(curves: Float[np.ndarray, "rates points"]) -> float:
     return float(np.sqrt(np.mean(np.var(curves, axis=0))))
 
 
-STATISTICS = (
-    *("power_one", "power_two", "collapse_one", "collapse_two"),
-    *("constant", "bias", "printed"),
-)
-"""What is measured of one seed."""
+STATISTICS = {
+    "power_one": "phase 1: power of η in the distance",
+    "power_two": "phase 2: power of η in the distance",
+    "collapse_one": "phase 1: powers of ten that η t brings nearer",
+    "collapse_two": "phase 2: powers of ten that η² t brings nearer",
+    "constant": "constant over δ², at η = 0",
+    "bias": "power of η in its excess over 1/4",
+    "printed": "constant over δ², loss without 1/2",
+}
+"""What is measured of one seed, and the words for it."""
 
 
 @dataclass(frozen=True)

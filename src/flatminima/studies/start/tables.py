@@ -7,6 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
+from flatminima.claims.multiplicity import seeds_that_generalise
 from flatminima.claims.report import Verdict
 from flatminima.plots.style import ARCHITECTURES
 from flatminima.statistics.intervals import mean_interval
@@ -69,7 +70,8 @@ def summary(
             or on "1-SAM fails to generalise", which is turned around.
 
     Returns:
-        Rows of architectures. A cell has the mark, the accuracy and its interval.
+        Rows of architectures. A cell has the mark, the accuracy and its interval, or on
+        how many seeds it generalises where their share decides.
     """
     cells = {
         start: {
@@ -86,6 +88,8 @@ def _cell(verdict: Verdict) -> str:
         word = {"holds": "fails", "fails": "holds"}.get(word, word)
     if verdict.effect is None or verdict.low is None or verdict.high is None:
         return SYMBOLS[word]
+    if by_share := seeds_that_generalise(verdict):
+        return f"{SYMBOLS[word]} on {by_share[0]} of {by_share[1]} seeds"
     ends = f"{verdict.effect:.3f} [{verdict.low:.3f}, {verdict.high:.3f}]"
     return f"{SYMBOLS[word]} {ends}"
 

@@ -7,8 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
-from flatminima.claims.multiplicity import seeds_that_generalise
-from flatminima.claims.report import Verdict
+from flatminima.claims.report import Verdict, seeds_that_generalise
 from flatminima.plots.style import ARCHITECTURES
 from flatminima.statistics.intervals import mean_interval
 from flatminima.sweeps.table import SEEDS, per_seed

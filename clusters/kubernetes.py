@@ -21,14 +21,16 @@ import threading
 import yaml
 from dask_kubernetes.operator import KubeCluster, make_cluster_spec
 
+from flatminima.checks import count
+
 
 def main() -> None:
     """Start the pods, print the address and stay until Ctrl-C, which ends them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--image", required=True, help="as described in this file")
     parser.add_argument("--name", default="flatminima", help="of the cluster")
     parser.add_argument("--namespace", help="by default that of your context")
-    parser.add_argument("--workers", type=int, default=4, help="pods, one core each")
+    parser.add_argument("--workers", type=count, default=4, help="pods, one core each")
     parser.add_argument("--memory", default="2Gi", help="of a pod")
     parser.add_argument("--dry-run", action="store_true", help="only print a manifest")
     options = parser.parse_args()

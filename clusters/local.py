@@ -16,11 +16,13 @@ import threading
 
 from distributed import LocalCluster
 
+from flatminima.checks import count
+
 
 def main() -> None:
     """Start the workers, print the address and stay until Ctrl-C."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workers", type=int, help="by default one for each core")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--workers", type=count, help="by default one for each core")
     parser.add_argument("--port", type=int, default=8786, help="0 for any free one")
     options = parser.parse_args()
     stopped = threading.Event()

@@ -17,12 +17,14 @@ import threading
 
 from dask_jobqueue import SLURMCluster
 
+from flatminima.checks import count
+
 
 def main() -> None:
     """Submit the jobs, print the address and stay until Ctrl-C, which ends them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=1, help="how many to submit")
-    parser.add_argument("--cores", type=int, default=8, help="of a job")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--jobs", type=count, default=1, help="how many to submit")
+    parser.add_argument("--cores", type=count, default=8, help="of a job")
     parser.add_argument("--memory", default="16GB", help="of a job")
     parser.add_argument("--walltime", default="01:00:00", help="of a job")
     parser.add_argument("--queue", help="partition; by default that of the site")

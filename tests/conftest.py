@@ -175,9 +175,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def store(tmp_path, monkeypatch):
-    """A store of the test's own."""
+    """A store of the test's own, and no cluster or record of the tester's."""
     folder = tmp_path / "store"
     monkeypatch.setenv("FLATMINIMA_STORE", str(folder))
+    for name in ("FLATMINIMA_SCHEDULER", "FLATMINIMA_RECORD"):
+        monkeypatch.delenv(name, raising=False)
     return folder
 
 

@@ -67,6 +67,27 @@ def test_the_manifest_for_kubernetes(capsys, monkeypatch):
     assert scheduler["args"][:2] == ["dask", "scheduler"]
 
 
+WORDS = [
+    *[
+        ("slurm", [option, value])
+        for option in ("--jobs", "--cores")
+        for value in ("0", "-3", "1.5")
+    ],
+    *[("kubernetes", ["--image", "i", "--workers", value]) for value in ("0", "two")],
+    *[("local", ["--workers", value]) for value in ("0", "-1")],
+]
+
+
+@pytest.mark.parametrize(("name", "words"), WORDS)
+def test_sizes_that_are_none_are_refused(name, words, capsys, monkeypatch):
+    dry = [] if name == "local" else ["--dry-run"]
+    with pytest.raises(SystemExit):
+        printed(capsys, monkeypatch, name, *words, *dry)
+    said = capsys.readouterr().err
+    assert words[-2] in said and words[-1] in said
+    assert "must be an integer of at least 1" in said
+
+
 def test_an_image_is_needed(capsys, monkeypatch):
     with pytest.raises(SystemExit):
         printed(capsys, monkeypatch, "kubernetes", "--dry-run")

@@ -1,5 +1,6 @@
 """One wording for what is refused."""
 
+from argparse import ArgumentTypeError
 from numbers import Integral
 from typing import Any
 
@@ -25,3 +26,26 @@ def at_least(name: str, value: Any, low: int) -> None:
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not (whole and value >= low):
         raise ValueError(f"{name} = {value!r}: must be an integer of at least {low}")
+
+
+def count(text: str) -> int:
+    """A type of a command line's argument: an integer of at least 1.
+
+    Args:
+        text: what was given.
+
+    Raises:
+        ArgumentTypeError: saying what is allowed; argparse names the argument.
+
+    >>> count("3")
+    3
+    >>> count("0")
+    Traceback (most recent call last):
+    argparse.ArgumentTypeError: 0: must be an integer of at least 1
+    """
+    try:
+        number = int(text)
+        at_least("", number, 1)
+    except ValueError:
+        raise ArgumentTypeError(f"{text}: must be an integer of at least 1") from None
+    return number

@@ -102,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problems = run(project, options)
     except ValueError as error:
         problems = str(error).splitlines()
+    except OSError as error:  # a full disk, a folder of another user's: it names it
+        problems = [str(error)]
     except KeyboardInterrupt:
         print(
             "Stopped. Finished runs are kept; run the same again to go on.",

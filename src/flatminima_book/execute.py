@@ -36,6 +36,9 @@ FOREIGN = (
 """Variables of the caller's that would run code of their own, drop the engine's
 checks, or print into pages."""
 
+NOISE = ("NUMBA_DUMP_", "NUMBA_DEBUG_", "NUMBA_TRACE")
+"""How variables begin that make numba print into whatever runs, pages included."""
+
 STEADY = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -104,7 +107,11 @@ def environment(build: Path) -> dict[str, str]:
     }
     if not _can_keep_fonts():
         own["MPLCONFIGDIR"] = str(build / "matplotlib")
-    kept = {name: text for name, text in os.environ.items() if name not in FOREIGN}
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if name not in FOREIGN and not name.startswith(NOISE)
+    }
     return {**kept, **STEADY, **own}
 
 
@@ -150,12 +157,18 @@ def write_settings(build: Path) -> None:
 
 def setting_problems() -> list[str]:
     """What in the caller's environment no chapter can be executed with."""
-    if os.environ.get(NO_COMPILER, "0") in ("", "0"):
-        return []
-    return [
-        f"{NO_COMPILER} = {os.environ[NO_COMPILER]}: must be unset for chapters, which "
-        "would take a hundred times as long and end in other bits"
-    ]
+    problems = []
+    if os.environ.get(NO_COMPILER, "0") not in ("", "0"):
+        problems.append(
+            f"{NO_COMPILER} = {os.environ[NO_COMPILER]}: must be unset for chapters, "
+            "which would take a hundred times as long and end in other bits"
+        )
+    if sys.flags.optimize > 1:
+        problems.append(
+            f"PYTHONOPTIMIZE = {sys.flags.optimize}: must be at most 1, for pages are "
+            "made of docstrings, too"
+        )
+    return problems
 
 
 def execute(

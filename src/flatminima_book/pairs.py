@@ -17,7 +17,8 @@ import jupytext
 import nbformat
 import yaml
 
-from flatminima_book.notebooks import Notebook, is_chapter, read_notebook, read_source
+from flatminima_book.notebooks import Notebook, is_chapter, read_source
+from flatminima_book.notebooks import read_notebook as read_any
 from flatminima_book.project import Project, Say, toc_names
 
 FIX = "run: make pair"
@@ -53,6 +54,26 @@ class PairConflict(ValueError):
     """A pair that cannot be updated without losing an edit."""
 
 
+class NoNotebook(ValueError):
+    """A file that is no notebook."""
+
+
+def read_notebook(path: Path) -> Notebook:
+    """The notebook of a pair.
+
+    Raises:
+        NoNotebook: if it is not JSON, or not of a notebook.
+    """
+    try:
+        notebook = read_any(path)
+        nbformat.validate(notebook)
+    except OSError:
+        raise
+    except Exception as error:  # nbformat's readers raise whatever they meet
+        raise NoNotebook(f"{type(error).__name__}: {error}") from error
+    return notebook
+
+
 def state_of(source: Path) -> State:
     """How a chapter's text and its notebook stand to each other; writes nothing.
 
@@ -64,7 +85,7 @@ def state_of(source: Path) -> State:
         return "missing"
     try:
         have = read_notebook(paired)
-    except (ValueError, nbformat.reader.NotJSONError):
+    except NoNotebook:
         return "broken"
     want = read_source(source)
     if _content(want) == _content(have):
@@ -90,6 +111,7 @@ def _content(notebook: Notebook) -> list[Any]:
             cell.cell_type,
             cell.source,
             {key: cell.metadata[key] for key in CONTENT if cell.metadata.get(key)},
+            *([cell.attachments] if cell.get("attachments") else []),
         ]
         for cell in notebook.cells
     ]
@@ -110,8 +132,9 @@ def check_pair(source: Path) -> list[str]:
         return [f"book/{paired.name}: the pair of {source.name} is missing; {FIX}"]
     try:
         have = read_notebook(paired)
-    except (ValueError, nbformat.reader.NotJSONError) as error:
-        return [f"book/{paired.name}: not a notebook: {error}"]
+    except NoNotebook as error:
+        said = str(error).splitlines()[0]
+        return [f"book/{paired.name}: not a notebook: {said}"]
     problems = []
     if place := _first_difference(read_source(source), have):
         state = state_of(source)
@@ -287,8 +310,8 @@ def update_text(source: Path) -> bool:
     have.metadata["flatminima"] = own
     if _content(jupytext.reads(text, fmt="md:myst")) != _content(have):
         raise PairConflict(
-            f"book/{paired.name}: holds what the text cannot say, such as a line of "
-            "+++ in a cell; write it into the text by hand"
+            f"book/{paired.name}: holds what the text cannot say, such as a picture "
+            "that was pasted, or a line of +++; write it into the text by hand"
         )
     source.write_text(text, "utf8")
     update_pair(source, "text")

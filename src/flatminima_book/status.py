@@ -22,13 +22,25 @@ FRAGMENT = f"```{{raw}} html\n{PLACE}\n```\n"
 
 
 def read_status(project: Project) -> Status:
-    """Read the previous build's status, empty when there is none."""
+    """Read the previous build's status, empty when there is none that can be read."""
     path = project.build / "status.json"
     try:
         status = json.loads(path.read_text("utf8"))
     except (OSError, ValueError):
         return {}
-    return status if isinstance(status, dict) else {}
+    return status if _is_one(status) else {}
+
+
+def _is_one(status: Any) -> bool:
+    """Whether something read is a status, and not that of another version."""
+    if not isinstance(status, dict) or not isinstance(status.get("chapters"), dict):
+        return False
+    return all(
+        isinstance(entry, dict)
+        and isinstance(entry.get("seconds"), int | float)
+        and isinstance(entry.get("failed"), bool)
+        for entry in status["chapters"].values()
+    )
 
 
 def known_seconds(status: Mapping[str, Any]) -> dict[str, float]:

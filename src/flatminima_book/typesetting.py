@@ -82,8 +82,14 @@ def retypeset(project: Project, say: Say) -> list[str]:
         if not project.notebook(chapter.name).is_file():
             return [f"chapter {chapter.name} has not been executed; run: make book"]
     with sole_build(project):
-        harvest = gather(project, chapters)
         status = read_status(project) or new_status(project, [], {}, {})
+        for chapter in chapters:
+            if status["chapters"].get(chapter.name, {}).get("failed"):
+                return [
+                    f"chapter {chapter.name} failed when it was last executed; run: "
+                    f"make book CHAPTERS={chapter.name}"
+                ]
+        harvest = gather(project, chapters)
         say("typesetting")
         card = typeset_book(project, chapters, harvest, status, begun)
     return harvest.problems + card

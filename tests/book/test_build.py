@@ -14,6 +14,7 @@ from flatminima_book.execute import Failure, execute, run_job
 from flatminima_book.harvest import gather
 from flatminima_book.notebooks import load_chapters
 from flatminima_book.running import build_chapter
+from flatminima_book.status import known_seconds, read_status
 from flatminima_book.typesetting import retypeset
 from flatminima_book.verdicts import KEYS, moved
 from tests.book.fixture_book import SETTINGS, claim, code, make_book
@@ -72,6 +73,17 @@ def test_progress_and_status_are_kept(built):
     status = json.loads((book.root / "_build/status.json").read_text())
     assert set(status["chapters"]) == {"one", "two"}
     assert status["machine"]["python"] == sys.version.split()[0]
+
+
+SHAPES = ["[]", "null", "{}", '{"chapters": null}', '{"chapters": []}']
+SHAPES += ['{"chapters": {"one": {}}}', '{"chapters": {"one": {"seconds": "a"}}}']
+
+
+@pytest.mark.parametrize("text", [*SHAPES, "no JSON"])
+def test_a_status_of_another_shape_is_as_none(book, text):
+    book.project.build.mkdir(exist_ok=True)
+    (book.project.build / "status.json").write_text(text)
+    assert known_seconds(read_status(book.project)) == {}
 
 
 def test_a_broken_chapter_is_one_line_and_the_others_still_run(book, quick):

@@ -1,5 +1,6 @@
 """Pages: Sphinx runs on the small book, twice, in two places."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,21 @@ def test_a_warning_of_sphinx_is_one_line_and_mending_it_restores_the_page(built)
     intro.write_text(sound)
     assert retypeset(book.project, lambda line: None) == []
     assert page(book, "intro") == before
+
+
+def test_a_chapter_that_failed_is_not_typeset_again(built):
+    book = built[1]
+    path = book.root / "_build/status.json"
+    sound, before = path.read_text(), page(book, "two")
+    status = json.loads(sound)
+    status["chapters"]["two"]["failed"] = True
+    path.write_text(json.dumps(status))
+    assert retypeset(book.project, lambda line: None) == [
+        "chapter two failed when it was last executed; run: make book CHAPTERS=two"
+    ]
+    assert page(book, "two") == before
+    path.write_text(sound)
+    assert retypeset(book.project, lambda line: None) == []
 
 
 def test_an_error_that_stops_sphinx_is_found_in_its_log():

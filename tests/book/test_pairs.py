@@ -165,6 +165,48 @@ def test_what_myst_cannot_say_is_refused(book, text):
     assert text.read_bytes() == before
 
 
+def test_a_pasted_picture_is_not_dropped(book, text):
+    picture = {"sketch.png": {"image/png": "iVBORw0KGgo="}}
+    cell = {"cell_type": "markdown", "id": "two", "metadata": {}}
+    cell |= {"source": "![a sketch](attachment:sketch.png)", "attachments": picture}
+    change(book, lambda n: n["cells"].append(cell))
+    before = text.read_bytes(), (book.root / "book/two.ipynb").read_bytes()
+    with pytest.raises(PairConflict, match="a picture that was pasted"):
+        update_text(text)
+    with pytest.raises(PairConflict, match="the notebook was edited"):
+        update_pair(text)
+    assert before == (text.read_bytes(), (book.root / "book/two.ipynb").read_bytes())
+
+
+NO_NOTEBOOKS = {
+    "a list": "[]",
+    "null": "null",
+    "nothing in it": "{}",
+    "no cells": '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}',
+    "a cell without metadata": json.dumps(
+        {
+            "nbformat": 4,
+            "nbformat_minor": 5,
+            "metadata": {},
+            "cells": [{"cell_type": "code", "id": "one", "source": "print(d)"}],
+        }
+    ),
+    "no JSON": "print(d)",
+}
+
+
+@pytest.mark.parametrize("content", NO_NOTEBOOKS.values(), ids=NO_NOTEBOOKS)
+def test_what_is_no_notebook_is_said_and_can_be_replaced(book, text, content, capsys):
+    (book.root / "book/two.ipynb").write_text(content)
+    (line,) = check_pair(text)
+    assert line.startswith("book/two.ipynb: not a notebook: ")
+    pair = ["--root", str(book.root), "pair", "two"]
+    assert main(pair) == 1
+    assert "cannot be read" in capsys.readouterr().err
+    assert main([*pair, "--keep", "text"]) == 0
+    assert check_pair(text) == []
+
+
 def test_a_notebook_of_unknown_origin_is_not_overwritten(book, text):
     change(book, lambda n: n["metadata"].pop(DIGEST))
     (line,) = check_pair(text)

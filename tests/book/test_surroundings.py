@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 
 import nbformat
@@ -93,6 +94,26 @@ def test_a_chapter_sees_none_of_the_callers_settings(tmp_path, hostile):
     streams = [o for o in cell.outputs if o.output_type == "stream"]
     assert [o.name for o in streams] == ["stderr"]  # the warning, and no greeting
     assert any("image/png" in o.get("data", {}) for o in cell.outputs)
+
+
+@pytest.mark.parametrize("level", ["", "1", "2"])
+def test_pages_are_not_made_without_docstrings(level):
+    program = "from flatminima_book import execute; print(execute.setting_problems())"
+    child = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONOPTIMIZE": level},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("PYTHONOPTIMIZE = 2: must be at most 1" in child.stdout) == (level == "2")
+
+
+def test_what_numba_prints_when_asked_stays_out_of_pages(tmp_path, monkeypatch):
+    noise = ["NUMBA_DUMP_ASSEMBLY", "NUMBA_DUMP_IR", "NUMBA_DEBUG_CACHE", "NUMBA_TRACE"]
+    for name in noise:
+        monkeypatch.setenv(name, "1")
+    assert not set(noise) & set(environment(tmp_path))
 
 
 def test_the_environment_keeps_what_is_the_callers_own(tmp_path, monkeypatch):

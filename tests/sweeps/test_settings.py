@@ -80,11 +80,11 @@ print(json.dumps([settings.settings(), settings.numba_setting("NUMBA_OPT")]))
 """
 
 
-def in_a_process(folder, **variables):
+def in_a_process(folder, program=PRINT, **variables):
     """What a process that starts with some variables, in a folder, finds."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
     child = subprocess.run(
-        [sys.executable, "-c", PRINT],
+        [sys.executable, "-c", program],
         cwd=folder,
         env=clean | variables,
         capture_output=True,
@@ -99,6 +99,26 @@ def test_variables_and_the_file_of_numba_count_alike(usual, tmp_path):
     assert in_a_process(tmp_path, **variables)[0] == variables
     (tmp_path / ".numba_config.yaml").write_text("disable_jit: 1\n")
     assert in_a_process(tmp_path)[0] == {"NUMBA_DISABLE_JIT": "1"}
+
+
+TORCH = """
+import hashlib, json
+from flatminima.runs import loop
+from flatminima.runs.nets.config import NetConfig
+from flatminima.sweeps import store
+config = NetConfig(data="clusters", n=40, width=8, batch=10, num_steps=20,
+    num_checkpoints=2, lr=0.05, activation="softplus", sharpness=False)
+run = loop.run(config)
+digest = hashlib.sha256(b"".join(a.tobytes() for a in run.arrays.values()))
+print(json.dumps([digest.hexdigest(), store.key(config)]))
+"""
+
+
+def test_instructions_of_torch_change_no_bits_under_one_key(usual, tmp_path):
+    one = in_a_process(tmp_path, TORCH)
+    other = in_a_process(tmp_path, TORCH, ATEN_CPU_CAPABILITY="default")
+    assert one[1] != other[1] or one[0] == other[0]
+    assert in_a_process(tmp_path, TORCH) == one
 
 
 def test_a_worker_with_other_settings_is_refused(usual, monkeypatch, store):

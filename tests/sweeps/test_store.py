@@ -4,6 +4,7 @@ import json
 import os
 import warnings
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -230,3 +231,25 @@ def test_a_crash_while_overwriting_is_noticed(store, run, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         sweeps_store.save(store, CONFIG, other, {})
     load_damaged(store)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664)])
+def test_what_is_stored_is_as_open_as_the_umask_says(store, run, mask, mode):
+    usual = os.umask(mask)
+    try:
+        sweeps_store.save(store, CONFIG, run, {"seconds": 1.0})
+    finally:
+        os.umask(usual)
+    assert {path.stat().st_mode & 0o777 for path in store.iterdir()} == {mode}
+
+
+def test_another_users_result_is_not_called_damaged(store, run, monkeypatch):
+    sweeps_store.save(store, CONFIG, run, {"seconds": 1.0})
+
+    def closed(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", closed)
+    with pytest.warns(UserWarning, match="is another user's and closed to you"):
+        assert sweeps_store.load(store, CONFIG) is None

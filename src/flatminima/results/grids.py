@@ -18,6 +18,9 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from flatminima.checks import at_least
 from flatminima.data.images.load import images
 from flatminima.paths import store_folder
 from flatminima.results import devices
@@ -327,7 +330,16 @@ def go_on(
 
     Returns:
         What kept it from doing anything; empty if nothing did.
+
+    Raises:
+        ValueError: if the budget is not above 0 and finite, or workers or seeds are
+            less than 1.
     """
+    if not 0 < budget < np.inf:
+        raise ValueError(f"budget = {budget}: must be above 0 and finite, in seconds")
+    for name, value in (("workers", workers), ("seeds", seeds)):
+        if value is not None:
+            at_least(name, value, 1)
     begun = time.monotonic()
     whole = placed(planned(chapter, scale), device, seeds)
     rest, held = uncommitted(whole, path)

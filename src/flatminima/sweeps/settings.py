@@ -29,9 +29,10 @@ MIXED = {
 LIBRARIES = (
     *("OPENBLAS_CORETYPE", "MKL_CBWR"),
     *("NPY_DISABLE_CPU_FEATURES", "NUMBA_ENABLE_AVX"),
+    *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"),
 )
-"""Variables by which linear algebra, numpy and numba choose instructions. What numba
-would choose without its own depends on the processor."""
+"""Variables by which linear algebra, numpy, numba and torch choose instructions. What
+they would choose without them depends on the processor."""
 
 
 def settings() -> dict[str, str]:

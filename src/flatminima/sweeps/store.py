@@ -13,7 +13,7 @@ import hashlib
 import io
 import json
 import os
-import tempfile
+import secrets
 import time
 import warnings
 import zipfile
@@ -224,9 +224,10 @@ def _find(path: Path, remedy: str) -> tuple[Run, dict[str, Any]] | None:
             return _read(path, content)
         except (DamagedResult, OSError) as error:
             problem = error
-    warnings.warn(
-        f"stored result {path} is damaged ({problem}); {remedy}", stacklevel=3
-    )
+    what = "is damaged"
+    if isinstance(problem, PermissionError):
+        what = "is another user's and closed to you"
+    warnings.warn(f"stored result {path} {what} ({problem}); {remedy}", stacklevel=3)
     return None
 
 
@@ -283,10 +284,10 @@ def _write(path: Path, content: bytes) -> None:
     temporary = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(
-            prefix=f"{path.name}.", suffix=".tmp", dir=folder
-        )
-        with open(handle, "wb") as file:
+        # Not of the module tempfile, whose files are for their owner alone: others
+        # read a store, as far as the umask lets them.
+        temporary = folder / f"{path.name}.{secrets.token_hex(8)}.tmp"
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -304,7 +305,7 @@ def _write(path: Path, content: bytes) -> None:
         ) from error
     finally:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

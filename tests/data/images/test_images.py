@@ -251,6 +251,29 @@ def test_without_a_network_the_message_says_what_to_do(monkeypatch, name, capsys
         load.images(name, download=True)
 
 
+def test_an_interrupted_download_goes_on(fashion, monkeypatch, tmp_path_factory):
+    """What came before counts; a folder of the reader's own has to be whole."""
+    folder, _ = fashion
+    kept = load.kept_folder()
+    kept.mkdir(parents=True)
+    (kept / f"{NAMES[0]}.gz").write_bytes((folder / f"{NAMES[0]}.gz").read_bytes())
+    asked = []
+
+    def rest(place):
+        asked.append(place)
+        return fashion_mnist.found_in(folder)
+
+    monkeypatch.setattr(fashion_mnist, "download", rest)
+    with pytest.raises(DataFault, match="run: python -m flatminima.data.images"):
+        load.images("fashion_mnist")
+    assert load.images("fashion_mnist", download=True).train_x.shape[0] == 30
+    assert asked == [kept]
+    load.images.cache_clear()
+    monkeypatch.setenv(download.DATA_VARIABLE, str(kept))
+    with pytest.raises(DataFault, match="it lacks"):
+        load.images("fashion_mnist", download=True)
+
+
 def test_a_download_with_another_hash_is_not_kept(monkeypatch):
     def another(url, output_file, pooch):
         with open(output_file, "wb") as file:

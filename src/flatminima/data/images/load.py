@@ -38,16 +38,20 @@ def located(name: str) -> Any:
     """The files of a full data set on this machine, or None.
 
     They are looked for in $FLATMINIMA_DATA, and then among what was downloaded before.
+    Of a download that was interrupted, what there is does not count.
 
     Raises:
         DataFault: if $FLATMINIMA_DATA is no folder, or holds the set in part.
     """
-    for folder in (data_folder(), kept_folder()):
-        if folder is not None:
-            found = MODULES[name].found_in(folder)
-            if found is not None:
-                return found
-    return None
+    chosen = data_folder()
+    if chosen is not None:
+        found = MODULES[name].found_in(chosen)
+        if found is not None:
+            return found
+    try:
+        return MODULES[name].found_in(kept_folder())
+    except DataFault:
+        return None
 
 
 def kept_folder() -> Path:

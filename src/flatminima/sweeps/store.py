@@ -286,12 +286,13 @@ def _write(path: Path, content: bytes) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         # Not of the module tempfile, whose files are for their owner alone: others
         # read a store, as far as the umask lets them.
-        temporary = folder / f"{path.name}.{secrets.token_hex(8)}.tmp"
-        with temporary.open("xb") as file:
+        draft = folder / f"{path.name}.{secrets.token_hex(8)}.tmp"
+        with draft.open("xb") as file:
+            temporary = draft
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(draft, path)
         temporary = None
         _sync_folder(folder)
     except OSError as error:

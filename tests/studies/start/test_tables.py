@@ -65,7 +65,7 @@ def test_the_summary_counts_seeds_where_their_share_decides():
     two_groups = at(np.repeat([1.0, 0.5], [3, 7]))
     verdict = decide.share("start-no-bias-small", two_groups)
     found = tables.summary({"small": {"no_bias": verdict}})
-    assert found.loc["2-MLP-No-Bias", "small"] == "✗ on 3 of 10 seeds"
+    assert found.loc["2-MLP-No-Bias", "small"] == "✗ right on 3 of 10 seeds"
 
 
 def test_where_settings_end():

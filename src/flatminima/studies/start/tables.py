@@ -88,7 +88,7 @@ def _cell(verdict: Verdict) -> str:
     if verdict.effect is None or verdict.low is None or verdict.high is None:
         return SYMBOLS[word]
     if by_share := seeds_that_generalise(verdict):
-        return f"{SYMBOLS[word]} on {by_share[0]} of {by_share[1]} seeds"
+        return f"{SYMBOLS[word]} right on {by_share[0]} of {by_share[1]} seeds"
     ends = f"{verdict.effect:.3f} [{verdict.low:.3f}, {verdict.high:.3f}]"
     return f"{SYMBOLS[word]} {ends}"
 

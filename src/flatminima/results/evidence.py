@@ -60,7 +60,7 @@ class Evidence:
         )
         if others := self.again - self.same:
             text += (
-                f" The other {others} parted by rounding, as runs may on another "
+                f" The other {others} did not, as may be on another "
                 f"processor: no number that they record is off by more than "
                 f"{100 * self.apart:.3g} %. Verdicts are about means over seeds."
             )

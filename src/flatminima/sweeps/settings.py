@@ -1,7 +1,7 @@
 """Settings of a process, outside every config, that change the bits of a result.
 
-With these the same runs were seen to end in other bits. NUMBA_CPU_FEATURES and
-NUMBA_DISABLE_JIT were not tried: they choose the machine code, too.
+With these the same runs were seen to end in other bits. NUMBA_CPU_FEATURES,
+NUMBA_DISABLE_JIT and those of oneDNN were not tried: they choose the machine code, too.
 What `settings` finds joins the keys of runs. A few cannot: numba keeps compiled code
 by processor alone, so code compiled under them would be served to ordinary runs, and
 theirs to these. A sweep refuses them.
